@@ -1,0 +1,128 @@
+//! Desired state: what the fleet directory says, already read, checked and resolved.
+//!
+//! The grammar of the files lives in `stead-fleet`; these types are what is left once every default is filled in. They
+//! are serialisable because the log keeps each loaded fleet as a content-addressed document, and because an agent gets
+//! its own node's part as a [`Bundle`]. Secrets never enter here, and the environment of a container only as the
+//! definition the owner wrote.
+
+mod check;
+mod policy;
+mod service;
+
+pub use check::{Check, HttpProbe, LogSource, Probe};
+pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Window};
+pub use service::{ContainerDef, Patience, Service, ServiceKind};
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{NodeName, ServiceName, digest};
+
+/// The whole fleet as its files describe it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fleet {
+    /// `fleet:` in `stead.yaml`; `"fleet"` when no file says otherwise.
+    pub name: String,
+    /// Names that agents and old events use → the fleet's names.
+    #[serde(default)]
+    pub aliases: BTreeMap<NodeName, NodeName>,
+    #[serde(default)]
+    pub policy: Policy,
+    #[serde(default)]
+    pub nodes: BTreeMap<NodeName, Node>,
+    /// What the files ask for that this build does not act on yet, one line each.
+    #[serde(default)]
+    pub notices: Vec<String>,
+}
+
+/// One machine as `hosts/<node>/` describes it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub access: Access,
+    /// `unexpected_service` drift is raised only where this is set.
+    #[serde(default)]
+    pub strict: bool,
+    #[serde(default)]
+    pub thresholds: Thresholds,
+    #[serde(default)]
+    pub services: BTreeMap<ServiceName, Service>,
+}
+
+/// How far Stead may go on a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Reads only.
+    Inspector,
+    #[default]
+    Operator,
+}
+
+/// When a reading becomes a state. Percentages are of capacity, 0–100; sizes are bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Thresholds {
+    pub disk_note: f64,
+    pub disk_warn: f64,
+    pub disk_critical: f64,
+    pub steal_warn: f64,
+    pub steal_critical: f64,
+    pub swap_used_warn: u64,
+    pub swap_cached_warn: u64,
+    /// A level is left only when the reading is this many percentage points (disk, steal) below it; sizes use 10 %.
+    pub hysteresis: f64,
+}
+
+impl Default for Thresholds {
+    /// The numbers of row O5.
+    fn default() -> Self {
+        Self {
+            disk_note: 55.0,
+            disk_warn: 70.0,
+            disk_critical: 85.0,
+            steal_warn: 5.0,
+            steal_critical: 15.0,
+            swap_used_warn: 1_500_000_000,
+            swap_cached_warn: 200_000_000,
+            hysteresis: 2.0,
+        }
+    }
+}
+
+/// What an agent needs to know of the fleet to observe and repair its own node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// Content address of `node`; the agent reports it back so that the server knows what it judges by.
+    pub digest: String,
+    pub node: Node,
+}
+
+impl Bundle {
+    /// The part of `fleet` that concerns `node`; an empty node where the fleet does not name it.
+    pub fn of(fleet: &Fleet, node: &NodeName) -> Bundle {
+        let node = fleet.nodes.get(node).cloned().unwrap_or_default();
+        let json = serde_json::to_vec(&node).unwrap_or_default();
+        Bundle { digest: digest(&json), node }
+    }
+}
+
+impl Fleet {
+    /// The fleet's own name for `name`: follows one alias.
+    pub fn resolve<'a>(&'a self, name: &'a NodeName) -> &'a NodeName {
+        self.aliases.get(name).unwrap_or(name)
+    }
+
+    pub fn service(&self, node: &NodeName, service: &ServiceName) -> Option<&Service> {
+        self.nodes.get(node)?.services.get(service)
+    }
+
+    /// Content address of the whole document.
+    pub fn digest(&self) -> String {
+        digest(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}

@@ -1,0 +1,28 @@
+//! The pure domain of Stead.
+//!
+//! Everything that decides lives here and is a function of its arguments: no clock, no randomness, no I/O, no async, no
+//! logging. Reasons are return values. That is what makes replay, time travel, simulation and the same verdict on an
+//! agent without its server possible. `cargo xtask tidy` checks it.
+//!
+//! | module | its noun |
+//! |---|---|
+//! | [`ids`], [`time`], [`subject`] | names and instants |
+//! | [`desired`] | what the fleet directory says |
+//! | [`facts`] | what an agent has seen on its node |
+//! | [`event`] | immutable facts in the log |
+//! | [`world`] | the fold of the log |
+//! | [`drift`] | where world and desired state differ |
+//! | [`action`] | what Stead does or proposes to do, as a state machine with a plan |
+//! | [`policy`] | what may happen without asking |
+//! | [`controller`] | consumes events and the clock, returns events and effects |
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod command;
+pub mod desired;
+pub mod facts;
+pub mod ids;
+pub mod subject;
+pub mod time;
