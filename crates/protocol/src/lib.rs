@@ -1,1 +1,7 @@
-//! Placeholder while the workspace is laid out.
+//! Wire types: what goes over HTTP, between server and agent and between server and people. Shapes only, no behaviour.
+//!
+//! `agent` is versioned by its path (`/agent/v1/…`), `api` by its own (`/api/v1/…`); within a version fields are only
+//! added.
+
+pub mod agent;
+pub mod api;

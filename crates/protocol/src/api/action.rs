@@ -1,0 +1,113 @@
+//! Actions as people see them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Event;
+
+/// One action: an element of `stead actions --json`, a file under `actions/<state>/`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Action {
+    /// `container-restart-piha-z2m`
+    pub id: String,
+    /// Counts how often this repair was raised; people read `ID#3`.
+    pub occurrence: u32,
+    /// `container_restart`, `redeploy`, `unit_restart`, `disk_cleanup`.
+    pub kind: String,
+    pub node: Option<String>,
+    pub service: Option<String>,
+    pub subject: String,
+    /// `pending`, `approved`, `running`, `completed`, `failed`, `rejected`, `cancelled`.
+    pub state: String,
+    /// Within `running`: `executing`, `verifying`, `unknown`.
+    pub phase: Option<String>,
+    /// `low`, `guarded`, `destructive`.
+    pub risk: String,
+    pub level: u8,
+    /// Why it was raised, for people.
+    pub reason: String,
+    /// Why it ended as it did (`drift_resolved_auto`, an error, …).
+    pub outcome: Option<String>,
+    /// What it waits for now, for people; null when nothing.
+    pub waits_for: Option<String>,
+    pub created_at: String,
+    pub updated_at: String,
+    /// Digest of the plan an approval binds to.
+    pub digest: String,
+    pub steps: Vec<Step>,
+    /// What it touches and what notices: for people.
+    pub blast_radius: Vec<String>,
+    pub decided_by: Option<String>,
+    pub note: Option<String>,
+    /// Bytes freed, for cleanups.
+    pub freed: Option<u64>,
+    /// Bytes it would free, an estimate.
+    pub would_free: Option<u64>,
+    pub trigger: String,
+    pub drift: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Step {
+    pub index: u32,
+    /// For people: "Restart container z2m (3f9c2b…)".
+    pub title: String,
+    /// The typed command.
+    pub command: serde_json::Value,
+    /// `waiting`, `running`, `done`, `failed`, `refused`, `unknown`.
+    pub state: String,
+    pub attempt: u32,
+    pub started_at: Option<String>,
+    pub ended_at: Option<String>,
+    pub output: String,
+}
+
+/// `POST /api/v1/actions/{id}/approve` and `…/reject`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Decision {
+    /// The plan that was read; refused with `plan-changed` when it is another by now. Absent: the current one.
+    #[serde(default)]
+    pub digest: Option<String>,
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// `POST /api/v1/actions`: start something directly, approved by whoever asks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StartAction {
+    /// `container_restart`, `redeploy`, `unit_restart`, `disk_cleanup`.
+    pub kind: String,
+    /// `service/NODE/NAME`, `container/NODE/NAME`, `unit/NODE/NAME` or `node/NAME`.
+    pub subject: String,
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// 202: it will be done; look it up by this ID.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    pub id: String,
+    pub occurrence: u32,
+    pub state: String,
+}
+
+/// `GET /api/v1/actions/{id}/why`: the chain from first event to last message.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Why {
+    pub id: String,
+    pub occurrence: u32,
+    /// One sentence.
+    pub summary: String,
+    pub links: Vec<WhyLink>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WhyLink {
+    /// `event`, `drift`, `policy`, `approval`, `step`, `outcome`, `waiting`.
+    pub stage: String,
+    pub at: Option<String>,
+    pub text: String,
+    /// The rule or limit that decided, where one did.
+    pub rule: Option<String>,
+    pub event: Option<Event>,
+}
