@@ -1,0 +1,33 @@
+# A menu. The work is in xtask/.
+.DEFAULT_GOAL := help
+.PHONY: help run demo build test lint fmt bench openapi clean-lab
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: ## build, then show this machine in the browser
+	@cargo xtask run
+
+demo: ## build, then watch Stead repair real containers that fall ill
+	@cargo xtask demo
+
+build: ## leave target/release/stead with the UI inside
+	@cargo xtask build
+
+test: ## everything: lint, UI, Rust, end to end in a lab of its own
+	@cargo xtask test
+
+lint: ## formatting, clippy, and the guards of `cargo xtask tidy`
+	@cargo xtask lint
+
+fmt: ## format the Rust code
+	@cargo xtask fmt
+
+bench: ## benchmarks beside their peers, into docs/benchmarks.md
+	@cargo xtask bench
+
+openapi: ## write the API description and the typed client
+	@cargo xtask openapi
+
+clean-lab: ## remove what the test lab keeps on this machine
+	@cargo xtask lab clean

@@ -1,0 +1,68 @@
+//! The chores behind `make`. Each subcommand is one module; the `Makefile` only names them.
+//!
+//! Nothing here is part of the product, and nothing here ends a process it did not start.
+
+// A shell: it waits with deadlines and times its stages.
+#![allow(clippy::disallowed_methods)]
+
+mod build;
+mod checkout;
+mod demo;
+mod lab;
+mod packages;
+mod process;
+mod run;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  build                    the UI, then target/release/stead with the UI inside
+  run [ARGS]               build, then `stead up` on this machine; ARGS go to `stead up`
+  demo                     build, then watch Stead repair real containers that fall ill
+  test [--only STAGES] [--cache]
+                           everything: lint, ui, rust, e2e (STAGES: a comma-separated choice)
+  lint                     fmt check, clippy, tidy
+  fmt                      format the Rust code
+  tidy                     the purity, dependency and tree guards alone
+  lab up|down|status|env|clean
+                           the test lab: a Docker engine and an LXD of its own
+  bench [ARGS]             the benchmarks; results in docs/benchmarks.md
+  openapi                  write the API description and the typed client made from it";
+
+fn main() -> ExitCode {
+    process::catch_signals();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let rest = args.get(1..).unwrap_or_default();
+    match args.first().map(String::as_str) {
+        Some("build") => build::product().map(drop),
+        Some("run") => run::on_this_machine(rest),
+        Some("demo") => demo::play(),
+        Some("test") => test::everything(rest),
+        Some("lint") => test::lint_alone(),
+        Some("fmt") => process::run(checkout::cargo().args(["fmt", "--all"])),
+        Some("tidy") => tidy::all(),
+        Some("lab") => lab::command(rest),
+        Some("bench") => build::bench(rest),
+        Some("openapi") => build::openapi(),
+        Some("help" | "--help" | "-h") | None => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => bail!("no command `{other}`\n\n{USAGE}"),
+    }
+}
