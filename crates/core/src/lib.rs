@@ -21,6 +21,7 @@
 extern crate alloc;
 
 pub mod command;
+pub mod container_sample;
 pub mod desired;
 pub mod facts;
 pub mod ids;
