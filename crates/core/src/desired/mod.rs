@@ -11,7 +11,7 @@ mod service;
 
 pub use check::{Check, HttpProbe, LogSource, Probe};
 pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Window};
-pub use service::{ContainerDef, Patience, Service, ServiceKind};
+pub use service::{ContainerDef, DEFINITION_LABEL, Patience, Service, ServiceKind};
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -115,6 +115,16 @@ pub struct ContainerDef {
     pub network_mode: Option<String>,
 }
 
+/// Label that names the definition a container was created from: its [`ContainerDef::digest`].
+pub const DEFINITION_LABEL: &str = "stead.definition";
+
+impl ContainerDef {
+    /// Content address. A container whose [`DEFINITION_LABEL`] differs was created from another definition.
+    pub fn digest(&self) -> String {
+        crate::ids::digest(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
 /// How long trouble must last before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
