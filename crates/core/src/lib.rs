@@ -9,6 +9,8 @@
 //! | [`ids`], [`time`], [`subject`] | names and instants |
 //! | [`desired`] | what the fleet directory says |
 //! | [`facts`] | what an agent has seen on its node |
+//! | [`sample`] | what a machine measures every second |
+//! | [`judge`] | when readings and answers become a verdict, and when to ask again |
 //! | [`event`] | immutable facts in the log |
 //! | [`world`] | the fold of the log |
 //! | [`drift`] | where world and desired state differ |
@@ -25,5 +27,7 @@ pub mod container_sample;
 pub mod desired;
 pub mod facts;
 pub mod ids;
+pub mod judge;
+pub mod sample;
 pub mod subject;
 pub mod time;
