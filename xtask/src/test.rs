@@ -168,7 +168,7 @@ fn end_to_end(report: &mut Report) {
         let mut command = checkout::npm("e2e");
         command.args(["test"]).envs(environment());
         process::run_keeping(&mut command, |line| {
-            ["# tests ", "# pass ", "# fail ", "# duration_ms "]
+            ["ℹ tests ", "ℹ pass ", "ℹ fail ", "ℹ duration_ms "]
                 .iter()
                 .any(|start| line.starts_with(start))
         })
