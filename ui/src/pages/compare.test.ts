@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest'
+import type { Container, ServiceDetail } from '../api/generated'
+import { compare, yaml } from './compare'
+
+const container = {
+  name: 'whoami',
+  image: 'whoami:1',
+  state: 'running',
+  memory_limit: 64 * 1024 ** 2,
+  restart_policy: 'always',
+  ports: ['0.0.0.0:8080->80/tcp'],
+} as Container
+
+function service(desired: unknown, more: Partial<ServiceDetail> = {}): ServiceDetail {
+  return { name: 'whoami', kind: 'container', state: 'healthy', monitored: true, desired, containers: [container], units: [], ...more } as ServiceDetail
+}
+
+const differing = (s: ServiceDetail) => compare(s).filter((row) => row.differs).map((row) => row.key)
+
+it('the same thing written differently does not differ', () => {
+  expect(differing(service({ container: 'whoami', image: 'whoami:1', mem_limit: '64m', restart: 'always', ports: ['8080:80'] }))).toEqual([])
+  expect(differing(service({ image: 'docker.io/library/whoami:1' }))).toEqual([])
+})
+
+it('each difference is named', () => {
+  expect(differing(service({ image: 'whoami:2', mem_limit: '128m', restart: 'no', ports: ['8081:80'] }))).toEqual([
+    'image',
+    'memory limit',
+    'restart policy',
+    'ports',
+  ])
+})
+
+it('what the file leaves open never differs', () => {
+  expect(differing(service({ container: 'whoami' }))).toEqual([])
+})
+
+it('what is absent differs from what was asked', () => {
+  const rows = compare(service({ image: 'whoami:1' }, { containers: [], state: 'missing' }))
+  expect(rows.find((row) => row.key === 'state')).toEqual({ key: 'state', desired: 'running', actual: 'absent', differs: true })
+  expect(rows.find((row) => row.key === 'image')?.differs).toBe(true)
+})
+
+it('JSON reads as the YAML it came from', () => {
+  expect(yaml({ kind: 'container', command: ['serve', '--port', '80'], checks: [{ http: { url: 'http://x/', status: 200 } }], restart: 'no' })).toBe(
+    '\nkind: container\ncommand: [serve, "--port", "80"]\nchecks:\n  - http:\n      url: http://x/\n      status: 200\nrestart: "no"',
+  )
+})
