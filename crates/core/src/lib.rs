@@ -13,8 +13,10 @@
 //! | [`judge`] | when readings and answers become a verdict, and when to ask again |
 //! | [`event`] | immutable facts in the log |
 //! | [`world`] | the fold of the log |
+//! | [`assess`] | how a service is doing |
 //! | [`drift`] | where world and desired state differ |
 //! | [`action`] | what Stead does or proposes to do, as a state machine with a plan |
+//! | [`plan`] | from drift to an action's steps |
 //! | [`policy`] | what may happen without asking |
 //! | [`controller`] | consumes events and the clock, returns events and effects |
 #![no_std]
@@ -22,12 +24,22 @@
 
 extern crate alloc;
 
+pub mod action;
+pub mod assess;
 pub mod command;
 pub mod container_sample;
+pub mod controller;
 pub mod desired;
+pub mod drift;
+pub mod event;
 pub mod facts;
 pub mod ids;
 pub mod judge;
+pub mod plan;
+pub mod policy;
 pub mod sample;
 pub mod subject;
 pub mod time;
+pub mod world;
+
+mod pairs;

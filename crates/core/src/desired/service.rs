@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::Check;
-use crate::ids::{ContainerName, ServiceName, UnitName};
+use super::{Check, Probe};
+use crate::ids::{CheckName, ContainerName, ServiceName, UnitName};
 use crate::time::Span;
 
 /// Something that should run on a node.
@@ -27,6 +27,22 @@ pub struct Service {
     pub patience: Patience,
     #[serde(default)]
     pub checks: Vec<Check>,
+}
+
+impl Service {
+    /// The checks the files give, and the one that a `process` service is itself.
+    pub fn effective_checks(&self) -> Vec<Check> {
+        let mut checks = self.checks.clone();
+        if let ServiceKind::Process { process, command_line } = &self.kind
+            && let Ok(name) = CheckName::new("process")
+            && !checks.iter().any(|c| c.name == name)
+        {
+            let probe =
+                Probe::Process { process: process.clone(), command_line: command_line.clone(), min: 1 };
+            checks.push(Check { name, probe, every: Span::secs(5), timeout: Span::secs(5), failures: None });
+        }
+        checks
+    }
 }
 
 fn yes() -> bool {

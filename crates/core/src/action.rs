@@ -1,0 +1,325 @@
+//! Actions: what Stead does, or proposes to do, to a machine.
+//!
+//! ```text
+//!            ┌────────── plan changed ──────────┐
+//!            ▼                                  │
+//! propose ► pending ─► approved ─► running ─► completed
+//!            │  │         │          ├──────► failed
+//!            │  └► rejected │        └ phases: executing, verifying, unknown
+//!            └─────► cancelled ◄┘ (only what policy approved)
+//! ```
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, Outcome};
+use crate::ids::{Seq, digest};
+use crate::subject::Subject;
+use crate::time::Time;
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    ContainerRestart,
+    Redeploy,
+    UnitRestart,
+    DiskCleanup,
+}
+
+impl ActionKind {
+    pub const ALL: [ActionKind; 4] =
+        [ActionKind::ContainerRestart, ActionKind::Redeploy, ActionKind::UnitRestart, ActionKind::DiskCleanup];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            ActionKind::ContainerRestart => "container_restart",
+            ActionKind::Redeploy => "redeploy",
+            ActionKind::UnitRestart => "unit_restart",
+            ActionKind::DiskCleanup => "disk_cleanup",
+        }
+    }
+    pub fn from_word(text: &str) -> Option<ActionKind> {
+        ActionKind::ALL.into_iter().find(|k| k.word() == text)
+    }
+    /// Level of row R1.
+    pub fn level(self) -> u8 {
+        2
+    }
+    /// Risk of row R1.
+    pub fn risk(self) -> Risk {
+        match self {
+            ActionKind::ContainerRestart | ActionKind::UnitRestart => Risk::Low,
+            ActionKind::Redeploy | ActionKind::DiskCleanup => Risk::Guarded,
+        }
+    }
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    Low,
+    Guarded,
+    Destructive,
+}
+
+impl Risk {
+    pub fn word(self) -> &'static str {
+        match self {
+            Risk::Low => "low",
+            Risk::Guarded => "guarded",
+            Risk::Destructive => "destructive",
+        }
+    }
+}
+
+/// What started the trouble that an action answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    ContainersNotRunning,
+    ContainerUnhealthy,
+    MqttUnreachable,
+    CheckFailed,
+    UnitFailed,
+    UnitInactive,
+    ProcessAbsent,
+    /// Desired and seen absent.
+    Absent,
+    ImageChanged,
+    ComposeChanged,
+    DefinitionChanged,
+    UnitFileChanged,
+    DiskFull,
+    AgentSilent,
+    NotInAnyFile,
+    Suspended,
+    /// Somebody else's report that names no reason Stead knows.
+    Reported,
+    /// A person asked for it.
+    Person,
+    NoProgress,
+}
+
+impl Trigger {
+    pub fn word(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(word)) => word,
+            _ => String::new(),
+        }
+    }
+}
+
+/// What an action mends: its identity. At most one occurrence per key is open.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ActionKey {
+    pub kind: ActionKind,
+    pub subject: Subject,
+}
+
+impl ActionKey {
+    /// `container-restart-{node}-{service}`, `disk-cleanup-{node}`.
+    pub fn id(&self) -> String {
+        let kind = self.kind.word().replace('_', "-");
+        match &self.subject {
+            Subject::Fleet => kind,
+            Subject::Node(n) => format!("{kind}-{n}"),
+            Subject::Service(n, s) => format!("{kind}-{n}-{s}"),
+            Subject::Container(n, c) => format!("{kind}-{n}-{c}"),
+            Subject::Unit(n, u) => format!("{kind}-{n}-{u}"),
+            Subject::Job(n, j) => format!("{kind}-{n}-{j}"),
+            Subject::Instance(p, i) => format!("{kind}-{p}-{i}"),
+        }
+    }
+}
+
+/// An action's steps. Executing it leaves no choice open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub steps: Vec<Command>,
+    /// Over kind, subject and steps; what an approval binds to.
+    pub digest: String,
+}
+
+impl Plan {
+    pub fn new(key: &ActionKey, steps: Vec<Command>) -> Plan {
+        let text = serde_json::to_vec(&(key, &steps)).unwrap_or_default();
+        Plan { steps, digest: digest(&text) }
+    }
+}
+
+/// Who decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Principal {
+    Policy,
+    /// Whoever may write the files directory.
+    Files,
+    User(String),
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Principal::Policy => f.pad("policy"),
+            Principal::Files => f.pad("files"),
+            Principal::User(name) => f.pad(name),
+        }
+    }
+}
+
+/// Where an action stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Pending,
+    Approved,
+    Running,
+    Completed,
+    Failed,
+    Rejected,
+    Cancelled,
+}
+
+impl State {
+    pub const ALL: [State; 7] = [
+        State::Pending,
+        State::Approved,
+        State::Running,
+        State::Completed,
+        State::Failed,
+        State::Rejected,
+        State::Cancelled,
+    ];
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Approved => "approved",
+            State::Running => "running",
+            State::Completed => "completed",
+            State::Failed => "failed",
+            State::Rejected => "rejected",
+            State::Cancelled => "cancelled",
+        }
+    }
+    pub fn from_word(text: &str) -> Option<State> {
+        State::ALL.into_iter().find(|s| s.word() == text)
+    }
+    pub fn is_open(self) -> bool {
+        matches!(self, State::Pending | State::Approved | State::Running)
+    }
+}
+
+/// What a running action is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Executing,
+    /// All steps are done; fresh evidence must show that the drift is gone, until then.
+    Verifying { until: Time },
+    /// Nobody knows how the step ended; observing, until then.
+    Unknown { until: Time },
+}
+
+impl Phase {
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Executing => "executing",
+            Phase::Verifying { .. } => "verifying",
+            Phase::Unknown { .. } => "unknown",
+        }
+    }
+}
+
+/// How far one step of the plan is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepState {
+    /// 0: not begun.
+    pub attempt: u32,
+    pub started_at: Option<Time>,
+    /// The outcome is unknown after this.
+    pub deadline: Option<Time>,
+    pub ended_at: Option<Time>,
+    pub outcome: Option<Outcome>,
+}
+
+/// One link of the chain that explains an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    pub seq: Seq,
+    pub at: Time,
+    /// `event`, `drift`, `policy`, `approval`, `step`, `outcome`.
+    pub stage: String,
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// One occurrence of an action, as the log has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    pub key: ActionKey,
+    pub occurrence: u32,
+    pub state: State,
+    pub plan: Plan,
+    pub risk: Risk,
+    pub level: u8,
+    pub drift: String,
+    pub trigger: Trigger,
+    pub reason: String,
+    pub direct: bool,
+    pub created_at: Time,
+    pub updated_at: Time,
+    /// The proposal.
+    pub seq: Seq,
+    pub approved_by: Option<Principal>,
+    /// Digest the approval was given for.
+    pub approved_digest: Option<String>,
+    pub note: Option<String>,
+    pub phase: Option<Phase>,
+    /// Fencing token; zero before it runs.
+    pub token: Seq,
+    /// The last step's end: evidence must be newer.
+    pub effect_seq: Seq,
+    pub steps: Vec<StepState>,
+    pub outcome: Option<String>,
+    pub code: Option<String>,
+    pub freed: Option<u64>,
+    /// Oldest first, at most [`Action::MAX_CHAIN`].
+    pub chain: Vec<Link>,
+}
+
+impl Action {
+    /// Bound on the chain: a longer story keeps its beginning and its latest links.
+    pub const MAX_CHAIN: usize = 64;
+
+    pub fn id(&self) -> String {
+        self.key.id()
+    }
+
+    /// `ID#3`, or just the ID for the first one.
+    pub fn label(&self) -> String {
+        if self.occurrence > 1 { format!("{}#{}", self.id(), self.occurrence) } else { self.id() }
+    }
+
+    pub(crate) fn tell(&mut self, seq: Seq, at: Time, stage: &str, text: String, rule: Option<String>) {
+        if self.chain.len() >= Action::MAX_CHAIN {
+            self.chain.remove(Action::MAX_CHAIN / 2);
+        }
+        self.chain.push(Link { seq, at, stage: stage.to_string(), text, rule });
+    }
+
+    /// The step that is to be carried out or is being carried out.
+    pub fn current_step(&self) -> Option<usize> {
+        self.steps.iter().position(|s| !matches!(s.outcome, Some(Outcome::Done { .. })))
+    }
+}

@@ -1,0 +1,268 @@
+//! The controller: the one place that decides.
+//!
+//! ```text
+//! input ──► handle ──► events ──┬─► world ──► touched subjects ──► settle ──► more events
+//!                               └─► log (by the engine, before any effect leaves)
+//! ```
+//!
+//! It numbers the events it returns, folds them into its own world, and goes on until nothing follows. Replaying the
+//! log folds what was decided and decides nothing anew. Effects may be carried out only once the events are durable.
+
+mod decide;
+mod execute;
+mod ingest;
+mod settle;
+mod tracker;
+
+pub use decide::{Command, Refusal, Reply};
+pub use settle::{held, why_not};
+pub use ingest::{Change, ForeignEvent};
+pub use tracker::{OFFLINE_AFTER, STALE_AFTER};
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::action::{ActionKey, State};
+use crate::command::{Order, Outcome};
+use crate::desired::Fleet;
+use crate::drift;
+use crate::event::{Body, DesiredLoaded, DesiredRejected, Event, Severity, Source};
+use crate::ids::{NodeName, Seq};
+use crate::policy::Now;
+use crate::subject::Subject;
+use crate::time::{Span, Time};
+use crate::world::World;
+use tracker::Tracker;
+
+/// The level-triggered pass over everything happens at least this often.
+pub const RECONCILE_EVERY: Span = Span::secs(60);
+
+/// What reaches the controller.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The process begins: nothing is known to be fresh.
+    Started { version: String },
+    Stopping,
+    /// Wall clock moved by this many milliseconds against the steady one.
+    ClockJumped(i64),
+    Desired { loaded: DesiredLoaded, fleet: Arc<Fleet> },
+    DesiredBroken(DesiredRejected),
+    /// An agent said something; nothing else is needed to know it is there.
+    Heard { node: NodeName },
+    Observed { node: NodeName, at: Time, changes: Vec<Change> },
+    /// Everything the agent sees now. What it does not name is gone.
+    Snapshot { node: NodeName, at: Time, facts: crate::facts::Facts, spool: String, cursor: u64, digest: String },
+    /// How an order ended.
+    Result { action: String, occurrence: u32, step: u32, attempt: u32, outcome: Outcome },
+    /// Recorded as it came; `id` is derived from its content.
+    Foreign(ForeignEvent),
+    /// A person or a file decides.
+    Command(Command),
+    Tick,
+}
+
+/// What is to be done once the events are durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Give this order to the node's agent. Safe to repeat: the agent knows it by its key.
+    Order { node: NodeName, order: Order },
+    /// The node's part of the desired state changed: hand the agent its bundle.
+    Bundle { node: NodeName },
+}
+
+/// What handling an input led to.
+#[derive(Debug, Default)]
+pub struct Step {
+    pub events: Vec<Event>,
+    pub effects: Vec<Effect>,
+    pub reply: Option<Result<Reply, Refusal>>,
+}
+
+/// The deterministic state machine behind everything Stead decides.
+#[derive(Debug)]
+pub struct Controller {
+    world: World,
+    drift: drift::Index,
+    tracker: Tracker,
+    log_id: String,
+    /// Caches over `world.actions.open`, so that one event does not look at every open action.
+    busy: BTreeSet<ActionKey>,
+    reconciled_at: Option<Time>,
+    /// The step being built.
+    step: Step,
+    touched: BTreeSet<Subject>,
+    cause: Option<Seq>,
+}
+
+impl Controller {
+    /// Goes on from a world that was replayed. `log_id` makes event IDs unique across logs.
+    pub fn new(world: World, log_id: impl Into<String>) -> Controller {
+        let drift = drift::Index::rebuild(&world);
+        let busy = busy(&world);
+        Controller {
+            world,
+            drift,
+            tracker: Tracker::default(),
+            log_id: log_id.into(),
+            busy,
+            reconciled_at: None,
+            step: Step::default(),
+            touched: BTreeSet::new(),
+            cause: None,
+        }
+    }
+
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+    pub fn drift(&self) -> &drift::Index {
+        &self.drift
+    }
+
+    /// Handles one input: returns what is to be logged, and what is to be done once it is.
+    pub fn handle(&mut self, now: Now, input: Input) -> Step {
+        self.cause = None;
+        match input {
+            Input::Started { version } => self.started(now, version),
+            Input::Stopping => {
+                self.tell(now, Subject::Fleet, Body::ServerStopped(Default::default()));
+            }
+            Input::ClockJumped(by) => {
+                self.tracker.shift(by);
+                self.emit(now.at, Subject::Fleet, Severity::Warning, Source::Server, Body::ClockJumped(by));
+            }
+            Input::Desired { loaded, fleet } => self.load(now, loaded, fleet),
+            Input::DesiredBroken(no) => self.reject_desired(now, no),
+            Input::Heard { node } => self.heard(now, node),
+            Input::Observed { node, at, changes } => self.observed(now, node, at, changes),
+            Input::Snapshot { node, at, facts, spool, cursor, digest } => {
+                self.snapshot(now, node, at, facts, spool, cursor, digest);
+            }
+            Input::Result { action, occurrence, step, attempt, outcome } => {
+                self.ended(now, &action, occurrence, step, attempt, outcome);
+            }
+            Input::Foreign(event) => self.foreign(now, event),
+            Input::Command(command) => {
+                let reply = self.decide(now, command);
+                self.step.reply = Some(reply);
+            }
+            Input::Tick => {}
+        }
+        self.silent(now);
+        if self.reconciled_at.is_none_or(|at| now.at.since(at) >= RECONCILE_EVERY) {
+            self.reconcile(now);
+        }
+        self.settle(now);
+        core::mem::take(&mut self.step)
+    }
+
+    /// When [`Input::Tick`] is needed at the latest.
+    pub fn next_deadline(&self, now: Time) -> Time {
+        let reconcile = self.reconciled_at.map_or(now, |at| at + RECONCILE_EVERY);
+        let silent = self.tracker.next_deadline();
+        let running = self.busy.iter().filter_map(|key| self.world.actions.open.get(key)).filter_map(execute::deadline);
+        running.chain(silent).chain([reconcile]).min().unwrap_or(reconcile)
+    }
+
+    /// Looks at everything again, as if nothing were known of what changed.
+    pub fn reconcile(&mut self, now: Now) {
+        self.reconciled_at = Some(now.at);
+        self.touched.extend(drift::subjects(&self.world));
+        self.touched.extend(self.world.actions.open.keys().map(|k| k.subject.clone()));
+    }
+
+    /// Follows one alias.
+    fn resolve(&self, node: &NodeName) -> NodeName {
+        self.world.fleet.resolve(node).clone()
+    }
+
+    fn started(&mut self, now: Now, version: String) {
+        let known = self.world.nodes.iter().filter(|(_, n)| n.ever_synced).map(|(n, _)| n.clone());
+        self.tracker.expect(now.at, known.collect());
+        let mut data = serde_json::Map::new();
+        data.insert("version".into(), version.into());
+        self.tell(now, Subject::Fleet, Body::ServerStarted(data));
+    }
+
+    fn load(&mut self, now: Now, mut loaded: DesiredLoaded, fleet: Arc<Fleet>) {
+        if loaded.digest == self.world.desired.digest
+            && loaded.commit == self.world.desired.commit
+            && loaded.origin == self.world.desired.origin
+            && self.world.desired.rejected.is_none()
+        {
+            return;
+        }
+        let before = Arc::clone(&self.world.fleet);
+        loaded.fleet = Some(Arc::clone(&fleet));
+        self.touched.extend(drift::subjects(&self.world));
+        self.tell(now, Subject::Fleet, Body::DesiredLoaded(loaded));
+        for (name, node) in &fleet.nodes {
+            if before.nodes.get(name) != Some(node) {
+                self.step.effects.push(Effect::Bundle { node: name.clone() });
+            }
+        }
+        for name in before.nodes.keys().filter(|n| !fleet.nodes.contains_key(*n)) {
+            self.step.effects.push(Effect::Bundle { node: name.clone() });
+        }
+        self.reconcile(now);
+    }
+
+    fn reject_desired(&mut self, now: Now, no: DesiredRejected) {
+        let same = self.world.desired.rejected.as_ref().is_some_and(|(_, first)| *first == no.first);
+        if !same {
+            self.emit(now.at, Subject::Fleet, Severity::Warning, Source::Server, Body::DesiredRejected(no));
+        }
+    }
+
+    /// One of Stead's own statements, of no particular weight.
+    fn tell(&mut self, now: Now, subject: Subject, body: Body) -> Seq {
+        self.emit(now.at, subject, Severity::Info, Source::Server, body)
+    }
+
+    /// Numbers an event, folds it in, and notes what it touches.
+    fn emit(&mut self, at: Time, subject: Subject, severity: Severity, source: Source, body: Body) -> Seq {
+        let seq = self.world.head.next();
+        let id = format!("{}-{seq}", self.log_id);
+        self.record(Event { seq, id, at, subject, severity, cause: self.cause, source, body })
+    }
+
+    fn record(&mut self, event: Event) -> Seq {
+        let seq = event.seq;
+        self.world.apply(&event);
+        if let Some((id, _)) = event.body.action() {
+            self.note_busy(id, &event.subject);
+        }
+        settle::touch(&self.world, &event, &mut self.touched);
+        self.step.events.push(event);
+        seq
+    }
+
+    fn note_busy(&mut self, id: &str, subject: &Subject) {
+        for kind in crate::action::ActionKind::ALL {
+            let key = ActionKey { kind, subject: subject.clone() };
+            match self.world.actions.open.get(&key) {
+                Some(a) if matches!(a.state, State::Approved | State::Running) => {
+                    self.busy.insert(key);
+                }
+                _ if key.id() == id => {
+                    self.busy.remove(&key);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Actions that are approved or running, in the order of their keys.
+    fn busy(&self) -> Vec<ActionKey> {
+        self.busy.iter().cloned().collect()
+    }
+}
+
+fn busy(world: &World) -> BTreeSet<ActionKey> {
+    let busy = |a: &crate::action::Action| matches!(a.state, State::Approved | State::Running);
+    world.actions.open.iter().filter(|(_, a)| busy(a)).map(|(k, _)| k.clone()).collect()
+}
+

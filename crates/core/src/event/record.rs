@@ -1,0 +1,169 @@
+//! The encoded form of an event, its version, and upcasting.
+//!
+//! Every version ever released can be read. A golden log of each release stays in the tests.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Body, Event, Severity, Source};
+use crate::ids::Seq;
+use crate::subject::Subject;
+use crate::time::Time;
+
+/// Version of the encoding that this build writes.
+pub const VERSION: u16 = 1;
+
+/// An event as columns and a JSON body, independent of any store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    pub seq: Seq,
+    pub id: String,
+    pub at: Time,
+    pub version: u16,
+    pub node: String,
+    pub subject: String,
+    pub kind: String,
+    pub severity: u8,
+    pub body: Vec<u8>,
+}
+
+/// A record that cannot be an event: it is not what this log wrote.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} cannot be read: {why}")]
+pub struct Damaged {
+    pub seq: Seq,
+    pub why: String,
+}
+
+#[derive(Serialize)]
+struct Out<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Seq>,
+    source: Source,
+    data: &'a serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct In<'a> {
+    #[serde(default)]
+    cause: Option<Seq>,
+    #[serde(default)]
+    source: Source,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+/// Encodes an event for the log.
+pub fn encode(event: &Event) -> Encoded {
+    let data = event.body.data();
+    let body = serde_json::to_vec(&Out { cause: event.cause, source: event.source, data: &data }).unwrap_or_default();
+    Encoded {
+        seq: event.seq,
+        id: event.id.clone(),
+        at: event.at,
+        version: VERSION,
+        node: event.node().map(ToString::to_string).unwrap_or_default(),
+        subject: event.subject.to_string(),
+        kind: event.body.kind().as_str().to_string(),
+        severity: event.severity.rank(),
+        body,
+    }
+}
+
+/// Reads an event back, upcasting older versions.
+pub fn decode(e: &Encoded) -> Result<Event, Damaged> {
+    let bad = |why: &dyn core::fmt::Display| Damaged { seq: e.seq, why: why.to_string() };
+    let subject: Subject = e.subject.parse().map_err(|why| bad(&why))?;
+    let text = core::str::from_utf8(&e.body).map_err(|why| bad(&why))?;
+    let parts: In<'_> = serde_json::from_str(text).map_err(|why| bad(&why))?;
+    let data = parts.data.map_or("null", RawValue::get);
+    let (kind, data) = upcast(e.version, &e.kind, data);
+    Ok(Event {
+        seq: e.seq,
+        id: e.id.clone(),
+        at: e.at,
+        subject,
+        severity: Severity::from_rank(e.severity),
+        cause: parts.cause,
+        source: parts.source,
+        body: Body::read_text(&kind, &data),
+    })
+}
+
+/// Lifts data written by an older version to today's shape, one version at a time.
+///
+/// Version 0 is what early builds wrote before the first release: `service_down` for `service_unhealthy`, its text
+/// under `message`.
+fn upcast<'a>(version: u16, kind: &'a str, data: &'a str) -> (Cow<'a, str>, Cow<'a, str>) {
+    if version >= 1 || kind != "service_down" {
+        return (Cow::Borrowed(kind), Cow::Borrowed(data));
+    }
+    let mut value: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
+    if let Some(map) = value.as_object_mut()
+        && let Some(message) = map.remove("message")
+    {
+        map.insert("detail".to_string(), message);
+    }
+    (Cow::Borrowed("service_unhealthy"), Cow::Owned(value.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Kind;
+
+    fn event(body: Body) -> Event {
+        Event {
+            seq: Seq(7),
+            id: "e7".to_string(),
+            at: Time(1_795_000_000_123),
+            subject: "service/piha/z2m".parse().unwrap(),
+            severity: Severity::Warning,
+            cause: Some(Seq(3)),
+            source: Source::Agent,
+            body,
+        }
+    }
+
+    #[test]
+    fn an_event_comes_back_as_it_was_written() {
+        let note = crate::event::ServiceNote { detail: "exited (137)".to_string(), ..Default::default() };
+        for body in [
+            Body::ServiceUnhealthy(note),
+            Body::Gone(crate::facts::FactKey::Container("z2m".parse().unwrap())),
+            Body::ClockJumped(-3_600_000),
+            Body::Other(Kind::new("tea_is_ready").unwrap(), serde_json::json!({"cups": [1, 2]})),
+        ] {
+            let before = event(body);
+            assert_eq!(decode(&encode(&before)).unwrap(), before);
+        }
+    }
+
+    #[test]
+    fn known_kinds_with_foreign_data_are_kept_not_lost() {
+        let body = Body::read("action_proposed", serde_json::json!({"hello": 1}));
+        assert_eq!(body, Body::Other(Kind::new("action_proposed").unwrap(), serde_json::json!({"hello": 1})));
+    }
+
+    #[test]
+    fn version_zero_is_upcast() {
+        let mut old = encode(&event(Body::ServiceUnhealthy(Default::default())));
+        old.version = 0;
+        old.kind = "service_down".to_string();
+        old.body = br#"{"source":"agent","data":{"message":"gone"}}"#.to_vec();
+        match decode(&old).unwrap().body {
+            Body::ServiceUnhealthy(note) => assert_eq!(note.detail, "gone"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_reported_with_its_place() {
+        let mut bad = encode(&event(Body::ClockJumped(1)));
+        bad.body = b"{".to_vec();
+        assert_eq!(decode(&bad).unwrap_err().seq, Seq(7));
+    }
+}

@@ -1,0 +1,314 @@
+//! From drift to a plan: which action answers it, and with which steps. A plan leaves its executor no choice.
+//!
+//! Where nothing says how to create a thing, there is no plan that pretends it could: [`NoRepair`] says what to add.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::action::{ActionKey, ActionKind, Plan};
+use crate::assess;
+use crate::command::Command;
+use crate::desired::{RepairRule, Service, ServiceKind};
+use crate::drift::{Drift, DriftKind};
+use crate::facts::{ContainerState, Health};
+use crate::ids::{NodeName, ServiceName};
+use crate::subject::Subject;
+use crate::time::{Span, Time};
+use crate::world::World;
+
+/// An action that would mend a drift.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repair {
+    pub key: ActionKey,
+    pub plan: Plan,
+    /// For people.
+    pub reason: String,
+}
+
+/// Why nothing is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoRepair {
+    pub why: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+fn none(why: impl Into<String>, remedy: impl Into<String>) -> NoRepair {
+    NoRepair { why: why.into(), remedy: remedy.into() }
+}
+
+/// A repair of the same kind that helped less than this long ago did not help for good: do more.
+const SAME_AGAIN: Span = Span::hours(1);
+
+/// The built-in table of row L9, in the order it is read. `policy.repairs` of the files is read before it.
+pub fn table() -> Vec<RepairRule> {
+    let rule = |drift: &str, trigger: Option<&str>, kind: Option<&str>, action: &str| RepairRule {
+        drift: drift.to_string(),
+        trigger: trigger.map(ToString::to_string),
+        kind: kind.map(ToString::to_string),
+        action: action.to_string(),
+    };
+    let mut rules = vec![
+        rule("unhealthy_service", None, Some("systemd"), "unit_restart"),
+        rule("changed_service", None, Some("systemd"), "unit_restart"),
+        rule("missing_service", None, Some("systemd"), "none"),
+    ];
+    for kind in ["process", "external", "loop", "instance"] {
+        for drift in ["unhealthy_service", "missing_service", "changed_service"] {
+            rules.push(rule(drift, None, Some(kind), "none"));
+        }
+    }
+    for trigger in ["containers_not_running", "container_unhealthy", "mqtt_unreachable"] {
+        rules.push(rule("unhealthy_service", Some(trigger), None, "container_restart"));
+    }
+    for drift in ["unhealthy_service", "missing_service", "changed_service"] {
+        rules.push(rule(drift, None, None, "redeploy"));
+    }
+    rules.push(rule("disk_pressure", None, None, "disk_cleanup"));
+    rules
+}
+
+/// The action that answers `drift` now, with its plan.
+pub fn repair(world: &World, drift: &Drift, now: Time) -> Result<Repair, NoRepair> {
+    let kind_word = match &drift.subject {
+        Subject::Service(n, s) => world.fleet.service(n, s).map(|s| s.kind.word()),
+        _ => None,
+    };
+    let trigger = drift.trigger.word();
+    let fits = |r: &&RepairRule| {
+        r.drift == drift.kind.word()
+            && r.trigger.as_deref().is_none_or(|t| t == trigger)
+            && r.kind.as_deref().is_none_or(|k| Some(k) == kind_word)
+    };
+    let own = world.fleet.policy.repairs.iter().find(fits).map(|r| r.action.clone());
+    let action = own.or_else(|| table().iter().find(fits).map(|r| r.action.clone()));
+    let kind = match action.as_deref().map(ActionKind::from_word) {
+        Some(Some(kind)) => kind,
+        _ => return Err(only_told(drift, kind_word)),
+    };
+    let kind = escalate(world, drift, kind, now);
+    let repair = plan(world, kind, &drift.subject);
+    match (repair, kind) {
+        // More than a restart cannot be done, so a restart is what is left: the limit per hour bounds it.
+        (Err(no), ActionKind::Redeploy) if drift.kind == DriftKind::UnhealthyService => {
+            plan(world, ActionKind::ContainerRestart, &drift.subject)
+                .ok()
+                .filter(|r| has_known_target(&r.plan))
+                .ok_or(no)
+        }
+        (other, _) => other,
+    }
+    .map(|mut repair| {
+        repair.reason = drift.detail.clone();
+        repair
+    })
+}
+
+fn only_told(drift: &Drift, kind: Option<&str>) -> NoRepair {
+    let what = kind.unwrap_or("this kind");
+    match drift.kind {
+        DriftKind::MissingService if kind == Some("systemd") => {
+            none("the unit does not exist on the node", "install the unit, or correct `unit:` in services.yaml")
+        }
+        DriftKind::AgentOffline => none(
+            "nothing can be repaired on a node whose agent is silent",
+            "look at the machine: is it up, is its network there, does `systemctl status stead-agent` run?",
+        ),
+        DriftKind::UnexpectedService => {
+            none("Stead never removes what it was not told to", "add it to services.yaml, or stop it yourself")
+        }
+        DriftKind::SuspendedButRunning => none("stopping is not automatic", "stop it, or remove `suspended: true`"),
+        _ => none(
+            format!("no repair is known for {} of a service of kind {what}", drift.kind.word()),
+            "add a line under `policy.repairs` in stead.yaml, or mend it by hand",
+        ),
+    }
+}
+
+/// The same trouble again within the hour: a restart did not last.
+fn escalate(world: &World, drift: &Drift, kind: ActionKind, now: Time) -> ActionKind {
+    if kind != ActionKind::ContainerRestart {
+        return kind;
+    }
+    let key = ActionKey { kind, subject: drift.subject.clone() };
+    let lately = world
+        .actions
+        .memory
+        .get(&key)
+        .and_then(|m| m.completed_at)
+        .is_some_and(|at| now.since(at) < SAME_AGAIN);
+    if lately { ActionKind::Redeploy } else { kind }
+}
+
+fn has_known_target(plan: &Plan) -> bool {
+    plan.steps.iter().all(|s| !matches!(s, Command::ContainerRestart { id, .. } if id.is_empty()))
+}
+
+/// The plan of `kind` for `subject`, as the world is now.
+pub fn plan(world: &World, kind: ActionKind, subject: &Subject) -> Result<Repair, NoRepair> {
+    let key = ActionKey { kind, subject: subject.clone() };
+    let steps = match (kind, subject) {
+        (ActionKind::ContainerRestart, Subject::Service(n, s)) => restart_service(world, n, s)?,
+        (ActionKind::ContainerRestart, Subject::Container(n, c)) => {
+            let facts = world.node(n).and_then(|state| state.container(c));
+            let facts = facts.ok_or_else(|| none(format!("there is no container {c} on {n}"), "see `stead nodes`"))?;
+            vec![Command::ContainerRestart { container: c.clone(), id: facts.id.clone() }]
+        }
+        (ActionKind::Redeploy, Subject::Service(n, s)) => redeploy(world, n, s)?,
+        (ActionKind::UnitRestart, Subject::Service(n, s)) => match world.fleet.service(n, s).map(|s| &s.kind) {
+            Some(ServiceKind::Systemd { unit }) => vec![Command::UnitRestart { unit: unit.clone() }],
+            _ => return Err(none(format!("{subject} is not a systemd service"), "restart it by its own kind")),
+        },
+        (ActionKind::UnitRestart, Subject::Unit(n, u)) => {
+            let known = world.node(n).and_then(|state| state.unit(u)).is_some();
+            if !known {
+                return Err(none(format!("there is no unit {u} on {n}"), "see `stead nodes`"));
+            }
+            vec![Command::UnitRestart { unit: u.clone() }]
+        }
+        (ActionKind::DiskCleanup, Subject::Node(_)) => {
+            vec![Command::DiskCleanup { build_cache: true, dangling_images: true }]
+        }
+        _ => {
+            let remedy = "container_restart and redeploy take service/NODE/NAME, unit_restart unit/NODE/NAME, \
+                          disk_cleanup node/NAME";
+            return Err(none(format!("{kind} cannot be done to {subject}"), remedy));
+        }
+    };
+    let plan = Plan::new(&key, steps);
+    Ok(Repair { key, plan, reason: String::new() })
+}
+
+fn desired<'a>(world: &'a World, node: &NodeName, service: &ServiceName) -> Result<&'a Service, NoRepair> {
+    world.fleet.service(node, service).ok_or_else(|| {
+        none(format!("no file names service/{node}/{service}"), format!("add it to hosts/{node}/services.yaml"))
+    })
+}
+
+fn restart_service(world: &World, node: &NodeName, name: &ServiceName) -> Result<Vec<Command>, NoRepair> {
+    let service = desired(world, node, name)?;
+    let found = world.node(node).map(|state| assess::containers(state, name, service)).unwrap_or_default();
+    let ill = |state: ContainerState, health: Health| {
+        state != ContainerState::Running || matches!(health, Health::Unhealthy | Health::Failing)
+    };
+    let some_ill = found.iter().any(|(_, f, _)| ill(f.state, f.health));
+    let steps: Vec<Command> = found
+        .iter()
+        .filter(|(_, f, _)| !some_ill || ill(f.state, f.health))
+        .map(|(c, f, _)| Command::ContainerRestart { container: (*c).clone(), id: f.id.clone() })
+        .collect();
+    if !steps.is_empty() {
+        return Ok(steps);
+    }
+    // Nobody has seen its containers yet: the ID is filled in, and asked for again, once an agent has.
+    match &service.kind {
+        ServiceKind::Container { container, .. } => {
+            Ok(vec![Command::ContainerRestart { container: container.clone(), id: String::new() }])
+        }
+        ServiceKind::Compose { .. } => match crate::ids::ContainerName::new(name.as_str()) {
+            Ok(container) => Ok(vec![Command::ContainerRestart { container, id: String::new() }]),
+            Err(e) => Err(none(e.to_string(), "rename the service")),
+        },
+        other => Err(none(format!("a service of kind {} has no containers", other.word()), "see its kind")),
+    }
+}
+
+fn redeploy(world: &World, node: &NodeName, name: &ServiceName) -> Result<Vec<Command>, NoRepair> {
+    let service = desired(world, node, name)?;
+    match &service.kind {
+        ServiceKind::Compose { path, service, project, file } => {
+            let services = match world.node(node) {
+                Some(state) => assess::compose_services(state, name, service.as_deref()),
+                None => service.iter().cloned().collect(),
+            };
+            Ok(vec![Command::ComposeUp { path: path.clone(), file: file.clone(), project: project.clone(), services }])
+        }
+        ServiceKind::Container { container, definition: Some(definition) } => {
+            let replaces = world.node(node).and_then(|s| s.container(container)).map(|c| c.id.clone());
+            Ok(vec![Command::ContainerRecreate {
+                service: name.clone(),
+                container: container.clone(),
+                definition: definition.clone(),
+                replaces,
+            }])
+        }
+        ServiceKind::Container { container, definition: None } => Err(none(
+            format!("no file says how to create {container}"),
+            format!("add `image:` (and ports, volumes, …) to {name} in hosts/{node}/services.yaml"),
+        )),
+        other => Err(none(
+            format!("a service of kind {} cannot be redeployed", other.word()),
+            "mend it by hand, or give it a kind that Stead can create",
+        )),
+    }
+}
+
+/// What a step does, for people.
+pub fn title(command: &Command) -> String {
+    let short = |id: &str| id.chars().take(12).collect::<String>();
+    match command {
+        Command::ContainerRestart { container, id } if id.is_empty() => format!("Restart container {container}"),
+        Command::ContainerRestart { container, id } => format!("Restart container {container} ({})", short(id)),
+        Command::ContainerRecreate { container, definition, replaces: None, .. } => {
+            format!("Create container {container} from {}", definition.image)
+        }
+        Command::ContainerRecreate { container, definition, replaces: Some(id), .. } => {
+            format!("Recreate container {container} ({}) from {}", short(id), definition.image)
+        }
+        Command::ComposeUp { path, services, .. } if services.is_empty() => {
+            format!("Bring up every service of {path}, built and recreated")
+        }
+        Command::ComposeUp { path, services, .. } => {
+            format!("Bring up {} of {path}, built and recreated", services.join(", "))
+        }
+        Command::UnitRestart { unit } => format!("Restart unit {unit}"),
+        Command::DiskCleanup { build_cache, dangling_images } => {
+            let what = match (build_cache, dangling_images) {
+                (true, true) => "build cache and dangling images",
+                (true, false) => "build cache",
+                (false, true) => "dangling images",
+                (false, false) => "nothing",
+            };
+            format!("Remove {what}")
+        }
+    }
+}
+
+/// What a plan touches and who notices, for people.
+pub fn blast_radius(world: &World, key: &ActionKey, plan: &Plan) -> Vec<String> {
+    let mut lines: Vec<String> = plan
+        .steps
+        .iter()
+        .map(|step| match step {
+            Command::ContainerRestart { container, .. } => format!("{container} is down for a few seconds"),
+            Command::ContainerRecreate { container, .. } => {
+                format!("{container} is replaced: what it wrote outside its volumes is gone")
+            }
+            Command::ComposeUp { path, .. } => format!("containers of {path} are replaced; images may be built"),
+            Command::UnitRestart { unit } => format!("{unit} and what is bound to it restarts"),
+            Command::DiskCleanup { .. } => "images without a tag and build layers are removed; the next build is slower".into(),
+        })
+        .collect();
+    if let Subject::Service(node, service) = &key.subject
+        && let Some(desired) = world.fleet.nodes.get(node)
+    {
+        let leaning: Vec<&str> =
+            desired.services.iter().filter(|(_, s)| s.needs.contains(service)).map(|(n, _)| n.as_str()).collect();
+        if !leaning.is_empty() {
+            lines.push(format!("needed by {}", leaning.join(", ")));
+        }
+    }
+    lines
+}
+
+/// How long a command may take before its outcome is unknown.
+pub fn timeout(command: &Command) -> Span {
+    match command {
+        Command::ContainerRestart { .. } => Span::secs(60),
+        Command::UnitRestart { .. } => Span::mins(2),
+        Command::ContainerRecreate { .. } | Command::ComposeUp { .. } | Command::DiskCleanup { .. } => Span::mins(10),
+    }
+}
+
