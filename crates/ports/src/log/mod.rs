@@ -2,6 +2,18 @@
 //!
 //! One writer (the control loop) numbers the records; the log refuses a gap. Snapshots and documents live beside it:
 //! snapshots are disposable caches, documents are content-addressed and never change.
+//!
+//! | module | its noun |
+//! |---|---|
+//! | [`frame`] | the bytes of one record and what ties it to the one before |
+//! | [`chain`] | whether a log is whole |
+//! | [`memory`] | the fake, with faults |
+//! | [`conformance`] | what every engine must do |
+
+pub mod chain;
+pub mod conformance;
+pub mod frame;
+pub mod memory;
 
 use async_trait::async_trait;
 use stead_core::ids::Seq;
@@ -39,6 +51,9 @@ pub struct Head {
 }
 
 /// Which records a query returns. Every given field must match.
+///
+/// `after` and `before` exclude the record they name; `since` includes its instant, `until` excludes it. Without
+/// `newest_first` the oldest come first, by `seq`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     pub after: Option<Seq>,
@@ -55,6 +70,44 @@ pub struct Filter {
     pub newest_first: bool,
     /// At most this many; 0 means none.
     pub limit: usize,
+}
+
+impl Filter {
+    /// Whether `record` matches, whatever the order and the limit.
+    pub fn matches(&self, record: &frame::View<'_>) -> bool {
+        self.after.is_none_or(|after| record.seq > after)
+            && self.before.is_none_or(|before| record.seq < before)
+            && self.since.is_none_or(|since| record.at >= since)
+            && self.until.is_none_or(|until| record.at < until)
+            && record.severity >= self.min_severity
+            && self.node.as_deref().is_none_or(|node| record.node == node)
+            && self
+                .subject
+                .as_deref()
+                .is_none_or(|subject| record.subject == subject)
+            && (self.kinds.is_empty() || self.kinds.iter().any(|kind| record.kind == kind))
+            && self.text.as_deref().is_none_or(|text| {
+                let text = text.as_bytes();
+                contains(record.kind.as_bytes(), text)
+                    || contains(record.subject.as_bytes(), text)
+                    || contains(record.body, text)
+            })
+    }
+}
+
+/// Whether `needle` occurs in `hay`, ignoring ASCII case. Nothing in it is special, not even `%` and `_`.
+fn contains(hay: &[u8], needle: &[u8]) -> bool {
+    let Some((first, _)) = needle.split_first() else {
+        return true;
+    };
+    let Some(last) = hay.len().checked_sub(needle.len()) else {
+        return false;
+    };
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    (0..=last).any(|at| {
+        (hay[at] == lower || hay[at] == upper)
+            && hay[at..at + needle.len()].eq_ignore_ascii_case(needle)
+    })
 }
 
 /// A cached fold of the log up to `seq`, one shard of it (a node, or the rest).
@@ -102,12 +155,61 @@ pub enum Error {
     Read(String),
 }
 
+impl Error {
+    /// Stable, for scripts and for the page under `docs/errors/`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Full => "log-disk-full",
+            Error::Fatal(_) => "log-write-failed",
+            Error::Corrupt { .. } => "log-damaged",
+            Error::Newer { .. } => "log-newer",
+            Error::Gap { .. } => "log-gap",
+            Error::Locked(_) => "log-locked",
+            Error::Read(_) => "log-unreadable",
+        }
+    }
+
+    /// What the person who reads the error does next.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Error::Full => {
+                "free space on the disk that holds the data directory; Stead goes on by itself"
+            }
+            Error::Fatal(_) => {
+                "check the disk (dmesg, smartctl), then restart Stead: it replays what had reached the disk"
+            }
+            Error::Corrupt { .. } => {
+                "stop Stead, keep a copy of the `log` folder in the data directory, check the disk and restore the \
+                 newest backup with `stead restore`"
+            }
+            Error::Newer { .. } => {
+                "start the Stead that wrote it, or a newer one; an older one never opens it"
+            }
+            Error::Gap { .. } => {
+                "this is a fault in Stead: restart it and report what the message says"
+            }
+            Error::Locked(_) => {
+                "stop the other Stead, or give this one a data directory of its own with --data"
+            }
+            Error::Read(_) => {
+                "check that the data directory is there and readable by Stead, then try again"
+            }
+        }
+    }
+
+    /// Whether the same call may work later without a restart.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Full | Error::Locked(_) | Error::Read(_))
+    }
+}
+
+/// What an engine promises. A call that changes something runs to its end even when its caller stops waiting.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     async fn head(&self) -> Result<Head, Error>;
 
     /// Appends all of `records` or none. They are durable when it returns. `records[0].seq` must be `head.seq + 1`,
-    /// and each next one higher. An empty list is a no-op.
+    /// and each next one one higher. An empty list is a no-op.
     async fn append(&self, records: Vec<Record>) -> Result<(), Error>;
 
     /// Up to `limit` records after `after`, oldest first, their checksums verified.
@@ -127,10 +229,16 @@ pub trait EventLog: Send + Sync + 'static {
     /// Snapshots whose checksum holds; a damaged one makes the whole set empty (it is only a cache).
     async fn snapshots(&self) -> Result<Vec<Snapshot>, Error>;
 
-    /// Writes `base` and removes the records up to `base.seq`, except those whose kind is in `keep_kinds`.
+    /// Writes `base` and removes the records up to `base.seq`, except those whose kind is in `keep_kinds`. A base
+    /// beyond the head or before the present base is refused as a gap.
     async fn compact(&self, base: Base, keep_kinds: &[String]) -> Result<Compacted, Error>;
     async fn base(&self) -> Result<Option<Base>, Error>;
 
     /// Reads everything once and checks every checksum and the chain. `Ok(n)`: n records are sound.
     async fn verify(&self) -> Result<u64, Error>;
+
+    /// Finishes what is under way and lets another process open the log. Later calls fail.
+    async fn close(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
