@@ -1,1 +1,23 @@
-//! Placeholder while the workspace is laid out.
+//! The loops that drive the core.
+//!
+//! ```text
+//! Handle ─► queue ─► control loop ─► Controller::handle ─► EventLog::append (one commit for all that waited)
+//!                        │                                        │ durable
+//!                        ▼                                        ▼
+//!                     View (world, drift)          acknowledgements, effects, feed
+//! ```
+//!
+//! One writer: the control loop owns the numbers of the log. Whatever arrives while a commit is under way shares the
+//! next one. Nothing is acknowledged and no effect leaves before its events are durable.
+
+mod clock;
+mod control;
+mod handle;
+mod replay;
+mod view;
+
+pub use clock::Clock;
+pub use control::{Engine, LOG_FULL, Options};
+pub use handle::{Done, Error, Handle, Recorded};
+pub use replay::{Replayed, decode, encode, replay, split, world_digest};
+pub use view::{Feed, Trouble, View};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::tracker::Silence;
 use super::{Controller, Effect};
-use crate::event::{Body, Event, Kind, LevelNote, NodeRebooted, NodeSynced, Severity, Source};
+use crate::event::{AgentSpool, Body, Event, Kind, LevelNote, NodeRebooted, NodeSynced, Severity, Source};
 use crate::facts::{ContainerState, Fact, FactKey, Facts, HostFacts, Level, LevelFacts, SourceState, Verdict};
 use crate::ids::NodeName;
 use crate::policy::Now;
@@ -57,9 +57,22 @@ impl Controller {
         }
     }
 
-    pub(super) fn observed(&mut self, now: Now, node: NodeName, at: Time, changes: Vec<Change>) {
+    pub(super) fn linked(&mut self, now: Now, node: NodeName, spool: String, version: String) {
         let node = self.resolve(&node);
         self.tracker.heard(now.at, node.clone());
+        if self.world.node(&node).is_none_or(|n| n.spool != spool) {
+            let body = Body::AgentConnected(AgentSpool { spool, version });
+            self.emit(now.at, Subject::Node(node), Severity::Info, Source::Agent, body);
+        }
+    }
+
+    pub(super) fn observed(&mut self, now: Now, node: NodeName, at: Time, cursor: u64, changes: Vec<Change>) {
+        let node = self.resolve(&node);
+        self.tracker.heard(now.at, node.clone());
+        if cursor > 0 && self.world.node(&node).is_some_and(|n| cursor <= n.cursor) {
+            return;
+        }
+        self.cursor = cursor;
         for change in changes {
             self.cause = None;
             match change {
@@ -69,7 +82,8 @@ impl Controller {
                     let seq = self.world.head.next();
                     let body = Body::read(kind.as_str(), data);
                     let subject = self.local_subject(subject);
-                    self.record(Event { seq, id, at, subject, severity, cause: None, source: Source::Agent, body });
+                    let source = Source::Agent;
+                    self.record(Event { seq, id, at, subject, severity, cause: None, source, cursor, body });
                 }
             }
         }
@@ -245,7 +259,7 @@ impl Controller {
         let at = if event.at == Time::ZERO { now.at } else { event.at };
         let seq = self.world.head.next();
         let source = event.source;
-        self.record(Event { seq, id: event.id, at, subject, severity, cause: None, source, body });
+        self.record(Event { seq, id: event.id, at, subject, severity, cause: None, source, cursor: 0, body });
     }
 
     /// The subject under the fleet's own name for its node.

@@ -52,7 +52,10 @@ pub enum Input {
     DesiredBroken(DesiredRejected),
     /// An agent said something; nothing else is needed to know it is there.
     Heard { node: NodeName },
-    Observed { node: NodeName, at: Time, changes: Vec<Change> },
+    /// An agent is linked; `spool` names where its places count from.
+    Linked { node: NodeName, spool: String, version: String },
+    /// `cursor`: place in the agent's spool; what is recorded already is not recorded again.
+    Observed { node: NodeName, at: Time, cursor: u64, changes: Vec<Change> },
     /// Everything the agent sees now. What it does not name is gone.
     Snapshot { node: NodeName, at: Time, facts: crate::facts::Facts, spool: String, cursor: u64, digest: String },
     /// How an order ended.
@@ -95,6 +98,7 @@ pub struct Controller {
     step: Step,
     touched: BTreeSet<Subject>,
     cause: Option<Seq>,
+    cursor: u64,
 }
 
 impl Controller {
@@ -112,6 +116,7 @@ impl Controller {
             step: Step::default(),
             touched: BTreeSet::new(),
             cause: None,
+            cursor: 0,
         }
     }
 
@@ -125,6 +130,7 @@ impl Controller {
     /// Handles one input: returns what is to be logged, and what is to be done once it is.
     pub fn handle(&mut self, now: Now, input: Input) -> Step {
         self.cause = None;
+        self.cursor = 0;
         match input {
             Input::Started { version } => self.started(now, version),
             Input::Stopping => {
@@ -137,7 +143,8 @@ impl Controller {
             Input::Desired { loaded, fleet } => self.load(now, loaded, fleet),
             Input::DesiredBroken(no) => self.reject_desired(now, no),
             Input::Heard { node } => self.heard(now, node),
-            Input::Observed { node, at, changes } => self.observed(now, node, at, changes),
+            Input::Linked { node, spool, version } => self.linked(now, node, spool, version),
+            Input::Observed { node, at, cursor, changes } => self.observed(now, node, at, cursor, changes),
             Input::Snapshot { node, at, facts, spool, cursor, digest } => {
                 self.snapshot(now, node, at, facts, spool, cursor, digest);
             }
@@ -151,6 +158,7 @@ impl Controller {
             }
             Input::Tick => {}
         }
+        self.cursor = 0;
         self.silent(now);
         if self.reconciled_at.is_none_or(|at| now.at.since(at) >= RECONCILE_EVERY) {
             self.reconcile(now);
@@ -226,7 +234,7 @@ impl Controller {
     fn emit(&mut self, at: Time, subject: Subject, severity: Severity, source: Source, body: Body) -> Seq {
         let seq = self.world.head.next();
         let id = format!("{}-{seq}", self.log_id);
-        self.record(Event { seq, id, at, subject, severity, cause: self.cause, source, body })
+        self.record(Event { seq, id, at, subject, severity, cause: self.cause, source, cursor: self.cursor, body })
     }
 
     fn record(&mut self, event: Event) -> Seq {

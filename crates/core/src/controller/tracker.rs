@@ -26,6 +26,8 @@ struct Heard {
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
     nodes: BTreeMap<NodeName, Heard>,
+    /// Nothing is due before this: a lower bound, so that a heartbeat costs nothing.
+    due: Option<Time>,
 }
 
 impl Tracker {
@@ -34,15 +36,21 @@ impl Tracker {
         for node in nodes {
             self.nodes.insert(node, Heard { at: now, said: Some(Silence::Stale) });
         }
+        self.due = self.earliest();
     }
 
     pub(super) fn heard(&mut self, now: Time, node: NodeName) {
         self.nodes.insert(node, Heard { at: now, said: None });
+        let due = now + STALE_AFTER;
+        self.due = Some(self.due.map_or(due, |d| d.min(due)));
     }
 
     /// Transitions due at `now`, each once.
     pub(super) fn silent(&mut self, now: Time) -> Vec<(NodeName, Silence, Time)> {
         let mut due = Vec::new();
+        if self.due.is_none_or(|at| now < at) {
+            return due;
+        }
         for (node, heard) in &mut self.nodes {
             let silence = now.since(heard.at);
             let now_is = match silence {
@@ -60,10 +68,16 @@ impl Tracker {
                 due.push((node.clone(), silence, heard.at));
             }
         }
+        self.due = self.earliest();
         due
     }
 
+    /// When somebody may have been silent for too long.
     pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.due
+    }
+
+    fn earliest(&self) -> Option<Time> {
         self.nodes
             .values()
             .filter_map(|h| match h.said {
@@ -79,6 +93,7 @@ impl Tracker {
         for heard in self.nodes.values_mut() {
             heard.at = Time(heard.at.0.saturating_add(by));
         }
+        self.due = self.earliest();
     }
 }
 

@@ -61,6 +61,14 @@ pub struct NodeSynced {
     pub facts: u64,
 }
 
+/// An agent with another spool than before: places in it start anew.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AgentSpool {
+    pub spool: String,
+    pub version: String,
+}
+
 /// A desired state took effect. The fleet itself is a document kept under `digest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -261,6 +269,7 @@ bodies! {
     "clock_jumped" ClockJumped(i64),
     "desired_loaded" DesiredLoaded(DesiredLoaded),
     "desired_rejected" DesiredRejected(DesiredRejected),
+    "agent_connected" AgentConnected(AgentSpool),
     "node_synced" NodeSynced(NodeSynced),
     "node_up" NodeUp(Map<String, Value>),
     "node_stale" NodeStale(Map<String, Value>),

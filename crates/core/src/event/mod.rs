@@ -8,7 +8,7 @@ mod kind;
 mod record;
 
 pub use body::{
-    ActionEnded, Approved, Body, Cancelled, DesiredLoaded, DesiredRejected, LevelNote, NodeRebooted, NodeSynced,
+    ActionEnded, AgentSpool, Approved, Body, Cancelled, DesiredLoaded, DesiredRejected, LevelNote, NodeRebooted, NodeSynced,
     PlanChanged, Proposed, Rejected, ServiceNote, Started, StepEnded, StepStarted,
 };
 pub use kind::{Kind, Severity};
@@ -33,6 +33,8 @@ pub struct Event {
     /// The event that led to this one.
     pub cause: Option<Seq>,
     pub source: Source,
+    /// Place in the agent's spool that this came from: how far of it is recorded. 0: not from a spool.
+    pub cursor: u64,
     pub body: Body,
 }
 

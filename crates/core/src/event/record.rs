@@ -43,6 +43,8 @@ struct Out<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Seq>,
     source: Source,
+    #[serde(skip_serializing_if = "is_zero")]
+    cursor: u64,
     data: &'a serde_json::Value,
 }
 
@@ -52,14 +54,21 @@ struct In<'a> {
     cause: Option<Seq>,
     #[serde(default)]
     source: Source,
+    #[serde(default)]
+    cursor: u64,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Encodes an event for the log.
 pub fn encode(event: &Event) -> Encoded {
     let data = event.body.data();
-    let body = serde_json::to_vec(&Out { cause: event.cause, source: event.source, data: &data }).unwrap_or_default();
+    let out = Out { cause: event.cause, source: event.source, cursor: event.cursor, data: &data };
+    let body = serde_json::to_vec(&out).unwrap_or_default();
     Encoded {
         seq: event.seq,
         id: event.id.clone(),
@@ -89,6 +98,7 @@ pub fn decode(e: &Encoded) -> Result<Event, Damaged> {
         severity: Severity::from_rank(e.severity),
         cause: parts.cause,
         source: parts.source,
+        cursor: parts.cursor,
         body: Body::read_text(&kind, &data),
     })
 }
@@ -124,6 +134,7 @@ mod tests {
             severity: Severity::Warning,
             cause: Some(Seq(3)),
             source: Source::Agent,
+            cursor: 9,
             body,
         }
     }

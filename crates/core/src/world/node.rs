@@ -103,7 +103,12 @@ pub struct Report {
 
 impl NodeState {
     pub(super) fn apply(&mut self, event: &Event) {
+        self.cursor = self.cursor.max(event.cursor);
         match &event.body {
+            Body::AgentConnected(agent) => {
+                self.spool.clone_from(&agent.spool);
+                self.cursor = 0;
+            }
             Body::Observed(key, fact) => {
                 if let (FactKey::Unit(name), Fact::Unit(unit)) = (key, fact) {
                     self.remember_unit(name, unit);
@@ -118,8 +123,11 @@ impl NodeState {
             }
             Body::NodeSynced(sync) => {
                 self.ever_synced = true;
-                self.spool.clone_from(&sync.spool);
-                self.cursor = sync.cursor;
+                if self.spool != sync.spool {
+                    self.spool.clone_from(&sync.spool);
+                    self.cursor = 0;
+                }
+                self.cursor = self.cursor.max(sync.cursor);
                 self.evidence(EvidenceState::Fresh, event);
             }
             Body::NodeStale(_) => self.evidence(EvidenceState::Stale, event),

@@ -1,0 +1,253 @@
+//! The control loop: the one writer of the log.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use stead_core::controller::{Change, Controller, Effect, Input};
+use stead_core::event::Event;
+use stead_core::world::World;
+use stead_ports::log::{self, EventLog, Record};
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::handle::{Done, Envelope, Handle, Shared};
+use crate::replay;
+use crate::view::{Feed, Live};
+
+/// Code of the trouble while the disk of the log is full.
+pub const LOG_FULL: &str = "log-full";
+/// Inputs waiting for the control loop; whoever sends more waits.
+const QUEUE: usize = 16_384;
+/// Inputs that share one commit at most.
+const BATCH: usize = 8_192;
+/// Messages a slow reader of the feed may lag behind before it is told to load anew.
+const FEED: usize = 4_096;
+/// Between tries while the disk is full.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How the loop runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub version: String,
+    /// Events between snapshots.
+    pub snapshot_every: u64,
+    /// Minutes the owner's time of day is ahead of UTC.
+    pub offset_minutes: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { version: env!("CARGO_PKG_VERSION").to_string(), snapshot_every: 20_000, offset_minutes: 0 }
+    }
+}
+
+/// The control loop, ready to run.
+pub struct Engine {
+    handle: Handle,
+    queue: mpsc::Receiver<Envelope>,
+    effects: mpsc::UnboundedSender<Effect>,
+    options: Options,
+    since_snapshot: u64,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// One input's share of a batch.
+struct Answer {
+    done: Option<tokio::sync::oneshot::Sender<Done>>,
+    value: Done,
+}
+
+impl Engine {
+    /// Goes on from a replayed world. Effects come out of the receiver once their events are durable; it must be
+    /// drained without waiting (their number is bounded by the concurrency limits of policy and the number of nodes).
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        log_id: &str,
+        world: World,
+        options: Options,
+    ) -> (Engine, Handle, mpsc::UnboundedReceiver<Effect>) {
+        let (queue_in, queue) = mpsc::channel(QUEUE);
+        let (effects, effects_out) = mpsc::unbounded_channel();
+        let (feed, _) = broadcast::channel(FEED);
+        let shared = Shared { controller: Controller::new(world, log_id), live: Live::default() };
+        let handle = Handle {
+            queue: queue_in,
+            shared: Arc::new(RwLock::new(shared)),
+            feed,
+            log,
+            clock: Arc::new(RwLock::new(Clock::with_offset(options.offset_minutes))),
+        };
+        let engine = Engine { handle: handle.clone(), queue, effects, options, since_snapshot: 0 };
+        (engine, handle, effects_out)
+    }
+
+    /// Runs until `stop`, or until the log can no longer be trusted.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), log::Error> {
+        let version = self.options.version.clone();
+        self.commit(vec![Envelope { input: Input::Started { version }, done: None }]).await?;
+        loop {
+            let idle = self.until_deadline();
+            let batch = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                first = self.queue.recv() => match first {
+                    Some(first) => self.gather(first),
+                    None => break,
+                },
+                () = tokio::time::sleep(idle) => vec![Envelope { input: Input::Tick, done: None }],
+            };
+            self.commit(batch).await?;
+            if self.since_snapshot >= self.options.snapshot_every {
+                self.snapshot().await;
+            }
+        }
+        self.commit(vec![Envelope { input: Input::Stopping, done: None }]).await?;
+        self.snapshot().await;
+        Ok(())
+    }
+
+    fn gather(&mut self, first: Envelope) -> Vec<Envelope> {
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            match self.queue.try_recv() {
+                Ok(next) => batch.push(next),
+                Err(_) => break,
+            }
+        }
+        batch
+    }
+
+    fn until_deadline(&self) -> Duration {
+        let now = self.handle.now().at;
+        let at = {
+            let shared = self.handle.shared.read().unwrap_or_else(PoisonError::into_inner);
+            shared.controller.next_deadline(now)
+        };
+        // At least now and then, so that a moved clock is noticed.
+        Duration::from_millis(at.since(now).0.clamp(5, 5_000))
+    }
+
+    /// Handles a batch, makes what follows durable in one commit, then lets it out.
+    async fn commit(&mut self, batch: Vec<Envelope>) -> Result<(), log::Error> {
+        let known = self.known(&batch).await?;
+        let jumped = self.handle.clock.write().unwrap_or_else(PoisonError::into_inner).jumped();
+        let (events, effects, answers) = self.handle_batch(batch, known, jumped);
+        if !events.is_empty() {
+            let records: Vec<Record> = events.iter().map(replay::encode).collect();
+            self.append(records).await?;
+            self.since_snapshot += events.len() as u64;
+        }
+        for effect in effects {
+            // Nobody left to carry it out means that Stead is stopping: it is ordered again at the next start.
+            let _ = self.effects.send(effect);
+        }
+        for answer in answers {
+            if let Some(done) = answer.done {
+                let _ = done.send(answer.value);
+            }
+        }
+        if !events.is_empty() {
+            let _ = self.handle.feed.send(Feed::Events(events.into()));
+        }
+        Ok(())
+    }
+
+    /// IDs in this batch that the log has already: foreign events and agents' notes are recorded once.
+    async fn known(&self, batch: &[Envelope]) -> Result<HashSet<String>, log::Error> {
+        let mut ids = Vec::new();
+        for envelope in batch {
+            match &envelope.input {
+                Input::Foreign(event) => ids.push(event.id.clone()),
+                Input::Observed { changes, .. } => ids.extend(changes.iter().filter_map(|c| match c {
+                    Change::Note { id, .. } => Some(id.clone()),
+                    _ => None,
+                })),
+                _ => {}
+            }
+        }
+        if ids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        Ok(self.handle.log.known_ids(&ids).await?.into_iter().collect())
+    }
+
+    fn handle_batch(
+        &self,
+        batch: Vec<Envelope>,
+        mut known: HashSet<String>,
+        jumped: Option<i64>,
+    ) -> (Vec<Event>, Vec<Effect>, Vec<Answer>) {
+        let (mut events, mut effects, mut answers) = (Vec::new(), Vec::new(), Vec::with_capacity(batch.len()));
+        let mut shared = self.handle.shared.write().unwrap_or_else(PoisonError::into_inner);
+        let now = self.handle.now();
+        if let Some(by) = jumped {
+            let step = shared.controller.handle(now, Input::ClockJumped(by));
+            events.extend(step.events);
+            effects.extend(step.effects);
+        }
+        for Envelope { mut input, done } in batch {
+            let duplicate = without_known(&mut input, &mut known);
+            if duplicate {
+                answers.push(Answer { done, value: Done { seq: None, duplicate, reply: None } });
+                continue;
+            }
+            let step = shared.controller.handle(now, input);
+            let seq = step.events.last().map(|e| e.seq);
+            events.extend(step.events);
+            effects.extend(step.effects);
+            answers.push(Answer { done, value: Done { seq, duplicate, reply: step.reply } });
+        }
+        (events, effects, answers)
+    }
+
+    /// Appends, waiting out a full disk: nothing is let out and nothing new is taken meanwhile, reads live on.
+    async fn append(&self, records: Vec<Record>) -> Result<(), log::Error> {
+        loop {
+            match self.handle.log.append(records.clone()).await {
+                Ok(()) => {
+                    self.handle.relieved(LOG_FULL);
+                    return Ok(());
+                }
+                Err(log::Error::Full) => {
+                    tracing::error!("the disk that holds the event log is full; waiting for room");
+                    let text = "The disk that holds the event log is full: nothing is recorded, nothing is done.";
+                    let remedy = "Free space on that disk; Stead goes on by itself, nothing acknowledged is lost.";
+                    self.handle.trouble(LOG_FULL, text, remedy);
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(fatal) => return Err(fatal),
+            }
+        }
+    }
+
+    /// A cache that makes the next start quick; failing to write it costs only time.
+    async fn snapshot(&mut self) {
+        self.since_snapshot = 0;
+        let shards = self.handle.read(|v| replay::split(v.world()));
+        if let Err(e) = self.handle.log.put_snapshots(shards).await {
+            tracing::warn!(error = %e, "writing the snapshot failed; the next start replays more");
+        }
+    }
+}
+
+/// Drops what the log has already. Returns whether nothing of the input is left.
+fn without_known(input: &mut Input, known: &mut HashSet<String>) -> bool {
+    match input {
+        Input::Foreign(event) => !known.insert(event.id.clone()),
+        Input::Observed { changes, .. } => {
+            changes.retain(|c| match c {
+                Change::Note { id, .. } => known.insert(id.clone()),
+                _ => true,
+            });
+            false
+        }
+        _ => false,
+    }
+}
