@@ -92,6 +92,7 @@ fn is_test(name: &str) -> bool {
         || name.ends_with("tests.rs")
         || name.contains(".test.")
         || name.contains(".spec.")
+        || name.contains("conformance")
 }
 
 fn is_generated(name: &str, text: &str) -> bool {
