@@ -1,0 +1,539 @@
+//! Values written as one word: lengths of time, sizes, percentages, windows, commands.
+//!
+//! Each has a `parse` that says what is wrong with a text. Its schema names that form in `x-stead`, so that the shape
+//! check and the typed reading agree by construction.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use stead_core::desired::Window;
+use stead_core::time::Span;
+
+use crate::problem::Code;
+
+/// A way to write a value in one text, with its parser and the code of what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Duration,
+    Size,
+    Percent,
+    Window,
+    Maintenance,
+    Schedule,
+}
+
+impl Form {
+    pub const ALL: [Form; 6] = [
+        Form::Duration,
+        Form::Size,
+        Form::Percent,
+        Form::Window,
+        Form::Maintenance,
+        Form::Schedule,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Form::Duration => "duration",
+            Form::Size => "size",
+            Form::Percent => "percent",
+            Form::Window => "window",
+            Form::Maintenance => "maintenance",
+            Form::Schedule => "schedule",
+        }
+    }
+
+    pub fn of_word(word: &str) -> Option<Form> {
+        Form::ALL.into_iter().find(|f| f.word() == word)
+    }
+
+    pub fn code(self) -> Code {
+        match self {
+            Form::Duration => Code::BadDuration,
+            Form::Size => Code::BadSize,
+            Form::Percent => Code::BadPercent,
+            Form::Window => Code::BadWindow,
+            Form::Maintenance => Code::BadMaintenance,
+            Form::Schedule => Code::BadSchedule,
+        }
+    }
+
+    /// What to write instead.
+    pub fn help(self) -> &'static str {
+        match self {
+            Form::Duration => "write a number with its unit: 250ms, 10s, 5m, 1h30m, 7d",
+            Form::Size => {
+                "write bytes, or a number with its unit: 64m and 1g (binary, as in Compose), 1MB (decimal), 1GiB"
+            }
+            Form::Percent => "write a percentage from 0 to 100: 70%",
+            Form::Window => "write two times of day: 22:00-07:00",
+            Form::Maintenance => {
+                "write days, a window and a time zone: Sun 03:00-05:00 Europe/Warsaw"
+            }
+            Form::Schedule => {
+                "write five fields (minute hour day month weekday) or @daily: 30 2 * * *"
+            }
+        }
+    }
+
+    /// What is wrong with `text`, if anything.
+    pub fn check(self, text: &str) -> Result<(), String> {
+        match self {
+            Form::Duration => duration(text).map(drop),
+            Form::Size => size(text).map(drop),
+            Form::Percent => percent(text).map(drop),
+            Form::Window => window(text).map(drop),
+            Form::Maintenance => maintenance(text),
+            Form::Schedule => schedule(text),
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Span, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a length of time"))
+}
+
+/// Bytes. `k m g t` alone are binary, as Compose has them; `kB MB GB TB` decimal; `KiB MiB GiB TiB` binary.
+fn size(text: &str) -> Result<u64, String> {
+    let bad = || format!("{text:?} is not a size");
+    let trimmed = text.trim();
+    let digits = trimmed
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return Err(bad()),
+    };
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(unit).ok_or_else(bad);
+    }
+    let bytes = number.parse::<f64>().map_err(|_| bad())? * unit as f64;
+    if bytes.is_finite() && (0.0..1e18).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err(bad())
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(n) if (0.0..=100.0).contains(&n) => Ok(n),
+        Ok(_) => Err(format!("{text:?} is not between 0 and 100 %")),
+        Err(_) => Err(format!("{text:?} is not a percentage")),
+    }
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    let minute = |t: &str| {
+        let (hours, minutes) = t.trim().split_once(':')?;
+        let digits =
+            |s: &str| s.len() <= 2 && !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        if !digits(hours) || minutes.len() != 2 || !digits(minutes) {
+            return None;
+        }
+        let (h, m): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (h < 24 && m < 60 || h == 24 && m == 0).then_some((h * 60 + m) % 1440)
+    };
+    text.split_once('-')
+        .and_then(|(from, to)| {
+            Some(Window {
+                from: minute(from)?,
+                to: minute(to)?,
+            })
+        })
+        .ok_or_else(|| format!("{text:?} is not a time of day window"))
+}
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// `[DAYS] HH:MM-HH:MM [ZONE]`; days as `Sun`, `Mon-Fri` or `Sat,Sun`.
+fn maintenance(text: &str) -> Result<(), String> {
+    let bad = |why: &str| Err(format!("{text:?} is not a maintenance window: {why}"));
+    let mut words = text.split_whitespace().peekable();
+    let Some(first) = words.peek() else {
+        return bad("it is empty");
+    };
+    if !first.contains(':') {
+        let known = |d: &str| DAYS.contains(&d.to_ascii_lowercase().as_str());
+        if !first.split([',', '-']).all(known) {
+            return bad("days are Mon, Tue, Wed, Thu, Fri, Sat, Sun");
+        }
+        words.next();
+    }
+    match words.next() {
+        Some(time) if window(time).is_ok() => {}
+        _ => return bad("it has no window such as 03:00-05:00"),
+    }
+    match (words.next(), words.next()) {
+        (None, _) => Ok(()),
+        (Some(zone), None) if is_zone(zone) => Ok(()),
+        (Some(zone), None) => bad(&format!(
+            "{zone:?} is not a time zone such as Europe/Warsaw or UTC"
+        )),
+        _ => bad("something follows the time zone"),
+    }
+}
+
+/// Whether `zone` is written like an IANA time zone. Whether the machine knows it is found out where it is used.
+pub fn is_zone(zone: &str) -> bool {
+    let part = |p: &str| {
+        p.starts_with(|c: char| c.is_ascii_alphabetic())
+            && p.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b))
+    };
+    zone == "UTC" || zone.contains('/') && zone.len() <= 64 && zone.split('/').all(part)
+}
+
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+
+/// A five-field cron expression, or one of the `@` words.
+fn schedule(text: &str) -> Result<(), String> {
+    let bad = |why: String| Err(format!("{text:?} is not a cron expression: {why}"));
+    if let Some(word) = text.strip_prefix('@') {
+        let known = [
+            "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly",
+        ];
+        return if known.contains(&word) {
+            Ok(())
+        } else {
+            bad(format!("@{word} is not one of @{}", known.join(", @")))
+        };
+    }
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if fields.len() != 5 {
+        return bad(format!("it has {} fields", fields.len()));
+    }
+    let bounds: [(&str, u32, u32, &[&str]); 5] = [
+        ("minute", 0, 59, &[]),
+        ("hour", 0, 23, &[]),
+        ("day of month", 1, 31, &[]),
+        ("month", 1, 12, &MONTHS),
+        ("weekday", 0, 7, &DAYS),
+    ];
+    for (field, (what, low, high, names)) in fields.iter().zip(bounds) {
+        if !field
+            .split(',')
+            .all(|part| cron_part(part, low, high, names))
+        {
+            return bad(format!("{field:?} is not a {what}"));
+        }
+    }
+    Ok(())
+}
+
+fn cron_part(part: &str, low: u32, high: u32, names: &[&str]) -> bool {
+    let value = |v: &str| match v.parse::<u32>() {
+        Ok(n) => (low..=high).contains(&n) && v.bytes().all(|b| b.is_ascii_digit()),
+        Err(_) => names.contains(&v.to_ascii_lowercase().as_str()),
+    };
+    let (range, step) = part
+        .split_once('/')
+        .map_or((part, None), |(r, s)| (r, Some(s)));
+    let range_fits = match range.split_once('-') {
+        Some((from, to)) => value(from) && value(to),
+        None => range == "*" || value(range),
+    };
+    range_fits && step.is_none_or(|s| s.parse::<u32>().is_ok_and(|n| n > 0 && n <= high))
+}
+
+macro_rules! written {
+    ($($(#[$doc:meta])* $name:ident($inner:ty) = $form:ident, $parse:path, [$($type:literal),+], $example:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub struct $name(pub $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let Text(text) = Text::deserialize(d)?;
+                $parse(&text).map($name).map_err(de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+            fn inline_schema() -> bool { true }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": [$($type),+], "x-stead": Form::$form.word(), "examples": [$example] })
+            }
+        }
+    )*};
+}
+
+written! {
+    /// A length of time: `10s`, `5m`, `1h30m`.
+    Duration(Span) = Duration, duration, ["string"], "10s";
+    /// Bytes, plain or with a unit: `64m` and `1g` are binary as in Compose, `1MB` is decimal, `1GiB` is binary.
+    Size(u64) = Size, size, ["string", "integer"], "64m";
+    /// A percentage from 0 to 100: `70%`.
+    Percent(f64) = Percent, percent, ["string", "number"], "70%";
+    /// A time of day window: `22:00-07:00`.
+    TimeWindow(Window) = Window, window, ["string"], "22:00-07:00";
+}
+
+macro_rules! checked_text {
+    ($($(#[$doc:meta])* $name:ident = $form:ident, $example:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name(pub String);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let Text(text) = Text::deserialize(d)?;
+                Form::$form.check(&text).map_err(de::Error::custom)?;
+                Ok($name(text))
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+            fn inline_schema() -> bool { true }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "x-stead": Form::$form.word(), "examples": [$example] })
+            }
+        }
+    )*};
+}
+
+checked_text! {
+    /// A maintenance window: `Sun 03:00-05:00 Europe/Warsaw`.
+    Maintenance = Maintenance, "Sun 03:00-05:00 Europe/Warsaw";
+    /// A cron expression: `30 2 * * *`.
+    Schedule = Schedule, "30 2 * * *";
+}
+
+/// A text, number or truth value, kept as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(pub String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Text, D::Error> {
+        struct V;
+        impl Visitor<'_> for V {
+            type Value = Text;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a number")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.to_owned()))
+            }
+        }
+        // The tree answers `bytes` with the text as written.
+        d.deserialize_bytes(V)
+    }
+}
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+/// A command: a list of words, or one text that is split into words as a shell would, without a shell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Words {
+    List(Vec<Text>),
+    Line(String),
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Words, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Words;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a command as a list of words or as one text")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Words, E> {
+                Ok(Words::Line(text.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Words, A::Error> {
+                let mut words = Vec::new();
+                while let Some(word) = seq.next_element()? {
+                    words.push(word);
+                }
+                Ok(Words::List(words))
+            }
+        }
+        d.deserialize_any(V)
+    }
+}
+
+impl JsonSchema for Words {
+    fn schema_name() -> Cow<'static, str> {
+        "Words".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "array"], "items": { "type": ["string", "number", "boolean"] } })
+    }
+}
+
+/// Names with values, as a map or as a list of `NAME=VALUE`, as Compose has it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pairs {
+    Map(BTreeMap<String, Text>),
+    List(Vec<Text>),
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Pairs, D::Error> {
+        struct V(PhantomData<Pairs>);
+        impl<'de> Visitor<'de> for V {
+            type Value = Pairs;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map, or a list of NAME=VALUE")
+            }
+            fn visit_unit<E>(self) -> Result<Pairs, E> {
+                Ok(Pairs::List(Vec::new()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Pairs, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Pairs::List(items))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry()? {
+                    entries.insert(key, value);
+                }
+                Ok(Pairs::Map(entries))
+            }
+        }
+        d.deserialize_any(V(PhantomData))
+    }
+}
+
+impl JsonSchema for Pairs {
+    fn schema_name() -> Cow<'static, str> {
+        "Pairs".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["object", "array"],
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+            "items": { "type": "string" }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_compose_for_single_letters_and_the_si_for_the_rest() {
+        assert_eq!(size("64m"), Ok(64 << 20));
+        assert_eq!(size("1MB"), Ok(1_000_000));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("1.5g"), Ok(3 << 29));
+        assert_eq!(size("1024"), Ok(1024));
+        for bad in [
+            "",
+            "m",
+            "64 apples",
+            "-1m",
+            "1e3m",
+            "99999999999t",
+            "1.2.3k",
+            ".",
+        ] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn windows_and_percentages() {
+        assert_eq!(
+            window("22:00-07:00"),
+            Ok(Window {
+                from: 1320,
+                to: 420
+            })
+        );
+        assert_eq!(window("00:00-24:00"), Ok(Window { from: 0, to: 0 }));
+        for bad in [
+            "22-07",
+            "25:00-01:00",
+            "22:0-07:00",
+            "22:00",
+            "+1:00-02:00",
+            "24:01-01:00",
+        ] {
+            assert!(window(bad).is_err(), "{bad}");
+        }
+        assert_eq!(percent("70%"), Ok(70.0));
+        assert_eq!(percent("0.5"), Ok(0.5));
+        assert!(percent("101%").is_err() && percent("NaN").is_err() && percent("-1").is_err());
+    }
+
+    #[test]
+    fn maintenance_and_schedules() {
+        for good in [
+            "Sun 03:00-05:00 Europe/Warsaw",
+            "Mon-Fri 22:00-23:00",
+            "03:00-05:00 UTC",
+            "Sat,Sun 01:00-02:00",
+        ] {
+            assert_eq!(maintenance(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "Sunday 03:00-05:00",
+            "Sun",
+            "Sun 03:00-05:00 Warsaw!",
+            "Sun 03:00-05:00 UTC UTC",
+        ] {
+            assert!(maintenance(bad).is_err(), "{bad}");
+        }
+        for good in [
+            "0 4 * * 0",
+            "*/5 8-18 1,15 jan-jun mon",
+            "@daily",
+            "30 2 * * *",
+        ] {
+            assert_eq!(schedule(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "* * * *",
+            "60 * * * *",
+            "* * 0 * *",
+            "*/0 * * * *",
+            "@noon",
+            "a b c d e",
+            "+1 * * * *",
+        ] {
+            assert!(schedule(bad).is_err(), "{bad}");
+        }
+    }
+}

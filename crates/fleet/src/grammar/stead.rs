@@ -1,0 +1,24 @@
+//! `stead.yaml`: what concerns the fleet as a whole.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use super::channel::{Channel, Route};
+use super::policy::Policy;
+
+/// `stead.yaml`: the fleet's name, its policy, and how it reaches people.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SteadFile {
+    /// The fleet's name, shown on every page.
+    pub fleet: Option<String>,
+    /// Names that agents and old events use, each with the fleet's own name for that node. One step is followed.
+    pub aliases: BTreeMap<String, String>,
+    /// What may happen without asking.
+    pub policy: Policy,
+    /// Where messages go, by name.
+    pub channels: BTreeMap<String, Channel>,
+    /// Which messages go where; every route that matches is used.
+    pub routes: Vec<Route>,
+}

@@ -1,0 +1,132 @@
+//! `channels:` and `routes:`: reviewed whole, though nothing of them enters the fleet yet.
+
+use stead_core::ids::nearest;
+
+use super::report::Report;
+use super::syntax;
+use crate::grammar::stead::SteadFile;
+use crate::node::Cursor;
+use crate::problem::Code;
+use crate::shape::shorten;
+
+const KINDS: [&str; 7] = [
+    "discord", "slack", "telegram", "ntfy", "matrix", "email", "webhook",
+];
+
+/// Keys whose values let somebody in.
+const SECRET: [(&str, &str); 8] = [
+    ("discord", "webhook"),
+    ("slack", "webhook"),
+    ("telegram", "token"),
+    ("ntfy", "token"),
+    ("matrix", "token"),
+    ("email", "password"),
+    ("webhook", "secret"),
+    ("webhook", "url"),
+];
+
+pub(super) fn review(at: Cursor<'_>, file: &SteadFile, report: &mut Report) {
+    for (name, channel) in &file.channels {
+        let here = at.get("channels").get(name);
+        let kinds: Vec<&str> = here.keys().filter(|k| KINDS.contains(k)).collect();
+        if kinds.len() != 1 && !here.damaged() {
+            let message = format!(
+                "the channel `{}` names {} ways to deliver",
+                shorten(name),
+                kinds.len()
+            );
+            report.key(
+                here,
+                Code::OneOf,
+                message,
+                format!("give it exactly one of {}", KINDS.join(", ")),
+            );
+        }
+        for (kind, key) in SECRET {
+            let place = here.get(kind);
+            if !place.has(key) {
+                continue;
+            }
+            let text = secret_text(channel, kind, key).unwrap_or_default();
+            // A plain address without a token in it is no secret.
+            if (kind, key) == ("webhook", "url") {
+                if !text.starts_with("secret:") {
+                    syntax::url(place.get(key), text, report);
+                }
+            } else {
+                syntax::secret(place.get(key), text, &format!("`{key}`"), report);
+            }
+        }
+        for (url, kind, key) in [
+            (
+                channel.ntfy.as_ref().and_then(|c| c.url.as_deref()),
+                "ntfy",
+                "url",
+            ),
+            (
+                channel
+                    .matrix
+                    .as_ref()
+                    .and_then(|c| c.homeserver.as_deref()),
+                "matrix",
+                "homeserver",
+            ),
+        ] {
+            if let Some(url) = url {
+                syntax::url(here.get(kind).get(key), url, report);
+            }
+        }
+    }
+    routes(at.get("routes"), file, report);
+}
+
+fn secret_text<'a>(
+    channel: &'a crate::grammar::channel::Channel,
+    kind: &str,
+    key: &str,
+) -> Option<&'a str> {
+    match (kind, key) {
+        ("discord", _) => channel.discord.as_ref()?.webhook.as_deref(),
+        ("slack", _) => channel.slack.as_ref()?.webhook.as_deref(),
+        ("telegram", _) => channel.telegram.as_ref()?.token.as_deref(),
+        ("ntfy", _) => channel.ntfy.as_ref()?.token.as_deref(),
+        ("matrix", _) => channel.matrix.as_ref()?.token.as_deref(),
+        ("email", _) => channel.email.as_ref()?.password.as_deref(),
+        (_, "secret") => channel.webhook.as_ref()?.secret.as_deref(),
+        _ => channel.webhook.as_ref()?.url.as_deref(),
+    }
+}
+
+fn routes(at: Cursor<'_>, file: &SteadFile, report: &mut Report) {
+    for (index, route) in file.routes.iter().enumerate() {
+        let here = at.item(index);
+        for (n, name) in route.to.iter().enumerate() {
+            if file.channels.contains_key(name) {
+                continue;
+            }
+            let help = match nearest(name, file.channels.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "add it under `channels:`".to_owned(),
+            };
+            let message = format!("there is no channel {:?}", shorten(name));
+            report.value(here.get("to").item(n), Code::UnknownChannel, message, help);
+        }
+        let Some(matches) = &route.matches else {
+            continue;
+        };
+        let empty = matches.kind.is_none()
+            && matches.severity.is_none()
+            && matches.node.is_none()
+            && matches.service.is_none()
+            && matches.labels.is_empty();
+        if empty && !here.get("match").damaged() {
+            let help = "say what it is for; `kind: \"*\"` matches every event and says so";
+            report.key(
+                here.get("match"),
+                Code::EmptyMatch,
+                "the route has an empty match, so nothing takes it",
+                help,
+            );
+        }
+    }
+}

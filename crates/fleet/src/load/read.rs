@@ -1,0 +1,158 @@
+//! Bytes to typed files: encoding, YAML, shape, types, in that order, each with its own problems.
+
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::report::Report;
+use crate::grammar::FileKind;
+use crate::grammar::{
+    job::JobsFile, node::NodeFile, runbook::RunbookFile, service::ServicesFile, stead::SteadFile,
+};
+use crate::node::{Cursor, Node};
+use crate::problem::{Code, Problem};
+use crate::schema;
+use crate::shape::Shape;
+use crate::tree::{Place, Tree, place};
+
+static SHAPES: LazyLock<BTreeMap<FileKind, Shape>> = LazyLock::new(|| {
+    FileKind::ALL
+        .into_iter()
+        .map(|kind| (kind, Shape::compile(&schema::of(kind))))
+        .collect()
+});
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Stead(SteadFile),
+    Node(NodeFile),
+    Services(ServicesFile),
+    Jobs(JobsFile),
+    Runbook(RunbookFile),
+}
+
+/// A file, read as far as it could be.
+#[derive(Debug)]
+pub(super) struct File {
+    pub path: String,
+    pub kind: FileKind,
+    /// The folder under `hosts/`.
+    pub host: Option<String>,
+    node: Node,
+    pub content: Content,
+}
+
+impl File {
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor::root(&self.path, &self.node)
+    }
+
+    pub fn stead(&self) -> Option<(Cursor<'_>, &SteadFile)> {
+        match &self.content {
+            Content::Stead(content) => Some((self.cursor(), content)),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn files(tree: &Tree, report: &mut Report) -> Vec<File> {
+    let mut files = Vec::new();
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for (path, bytes) in tree.files() {
+        let Place::File(kind, host) = place(path) else {
+            continue;
+        };
+        let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+        if let Some(other) = seen.insert(stem, path) {
+            report.push(Problem::of_file(
+                path,
+                Code::DuplicateFile,
+                format!("`{other}` is there, too"),
+                "keep one of the two",
+            ));
+            continue;
+        }
+        files.push(file(path, kind, host, bytes, report));
+    }
+    files
+}
+
+fn file(
+    path: &str,
+    kind: FileKind,
+    host: Option<String>,
+    bytes: &[u8],
+    report: &mut Report,
+) -> File {
+    let node = tree_of(path, kind, bytes, report);
+    let content = match kind {
+        FileKind::Stead => Content::Stead(typed(path, &node, report)),
+        FileKind::Node => Content::Node(typed(path, &node, report)),
+        FileKind::Services => Content::Services(typed(path, &node, report)),
+        FileKind::Jobs => Content::Jobs(typed(path, &node, report)),
+        FileKind::Runbook => Content::Runbook(typed(path, &node, report)),
+    };
+    File {
+        path: path.to_owned(),
+        kind,
+        host,
+        node,
+        content,
+    }
+}
+
+/// What of the file has the right shape.
+fn tree_of(path: &str, kind: FileKind, bytes: &[u8], report: &mut Report) -> Node {
+    let nothing = || Node {
+        damaged: true,
+        ..Node::null()
+    };
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()]
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count()
+                + 1;
+            let message =
+                format!("the file is not UTF-8 text; the first bad byte is on line {line}");
+            report.push(Problem::of_file(
+                path,
+                Code::NotUtf8,
+                message,
+                "save it as UTF-8",
+            ));
+            return nothing();
+        }
+    };
+    let (mut node, duplicates) = match crate::yaml::parse(path, text) {
+        Ok(parsed) => parsed,
+        Err(problem) => {
+            report.push(problem);
+            return nothing();
+        }
+    };
+    duplicates.into_iter().for_each(|p| report.push(p));
+    if let Some(shape) = SHAPES.get(&kind) {
+        shape
+            .check(path, &mut node)
+            .into_iter()
+            .for_each(|p| report.push(p));
+    }
+    node
+}
+
+fn typed<T: DeserializeOwned + Default>(path: &str, node: &Node, report: &mut Report) -> T {
+    let wanted = T::deserialize(node);
+    wanted.unwrap_or_else(|error| {
+        report.push(Problem::at(
+            path,
+            error.at,
+            Code::WrongType,
+            error.message,
+            "see docs/fleet.md for what goes here",
+        ));
+        T::default()
+    })
+}
