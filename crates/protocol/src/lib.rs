@@ -5,3 +5,5 @@
 
 pub mod agent;
 pub mod api;
+#[cfg(feature = "tunnel")]
+pub mod tunnel;
