@@ -16,7 +16,7 @@ use crate::facts::{ContainerState, Health};
 use crate::ids::{NodeName, ServiceName};
 use crate::subject::Subject;
 use crate::time::{Span, Time};
-use crate::world::World;
+use crate::world::{EvidenceState, World};
 
 /// An action that would mend a drift.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,7 +142,8 @@ fn escalate(world: &World, drift: &Drift, kind: ActionKind, now: Time) -> Action
     if lately { ActionKind::Redeploy } else { kind }
 }
 
-fn has_known_target(plan: &Plan) -> bool {
+/// Whether every step names the immutable ID it touches.
+pub fn has_known_target(plan: &Plan) -> bool {
     plan.steps.iter().all(|s| !matches!(s, Command::ContainerRestart { id, .. } if id.is_empty()))
 }
 
@@ -201,6 +202,9 @@ fn restart_service(world: &World, node: &NodeName, name: &ServiceName) -> Result
         .collect();
     if !steps.is_empty() {
         return Ok(steps);
+    }
+    if world.node(node).is_some_and(|state| state.evidence.state == EvidenceState::Fresh) {
+        return Err(none(format!("{name} has no container on {node} to restart"), "it has to be created: see its drift"));
     }
     // Nobody has seen its containers yet: the ID is filled in, and asked for again, once an agent has.
     match &service.kind {

@@ -153,6 +153,9 @@ pub fn waits_for(world: &World, action: &Action) -> Option<String> {
     if state.host().is_some_and(|h| h.read_only) {
         return Some(format!("the agent of {node} runs with --read-only: it changes nothing"));
     }
+    if !crate::plan::has_known_target(&action.plan) {
+        return Some(format!("{node} to say which container it is"));
+    }
     let limits = &world.fleet.policy.limits;
     let mut running = 0;
     let mut here = 0;

@@ -174,7 +174,7 @@ impl Controller {
         if let Some(drift) = found.first() {
             let answer = found.iter().find_map(|d| plan::repair(&self.world, d, self.world.at).ok());
             let action = self.world.actions.open.get(key)?;
-            let other = answer.is_some_and(|r| r.key != *key) && action.state == State::Pending;
+            let other = answer.is_none_or(|r| r.key != *key) && action.state == State::Pending;
             // The trouble became another one, which another action answers.
             return (other && drift.trigger != action.trigger).then_some("superseded");
         }
