@@ -5,7 +5,6 @@
 //! runs that look drawn at random. Digests next to a word such as `sha256:` or `container` stay: people need them. It
 //! cannot promise to find every secret, so texts known to be secret (a container's environment) are never sent at all.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 /// What stands where a secret stood.
@@ -13,8 +12,8 @@ const MASK: &str = "***";
 /// Longest answer that becomes a fact, in bytes.
 pub const ANSWER: usize = 1024;
 
-/// `text` with secrets masked.
-pub fn redact(text: &str) -> Cow<'_, str> {
+/// `text` with secrets masked, then cut to at most `max` bytes: a secret is not recognised once half of it is gone.
+pub fn redact(text: &str, max: usize) -> String {
     let mut found = Vec::new();
     private_keys(text, &mut found);
     urls(text, &mut found);
@@ -22,9 +21,6 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     keyed(text, &mut found);
     flags(text, &mut found);
     runs(text, &mut found);
-    if found.is_empty() {
-        return Cow::Borrowed(text);
-    }
     found.sort_by_key(|range| range.start);
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
@@ -40,12 +36,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
         done = range.end;
     }
     out.push_str(&text[done..]);
-    Cow::Owned(out)
-}
-
-/// `text` with secrets masked, then cut to at most `max` bytes: a secret is not recognised once half of it is gone.
-pub fn bounded(text: &str, max: usize) -> String {
-    clip(redact(text).into_owned(), max)
+    cut(out, max)
 }
 
 /// An answer for people: redacted, without control characters other than line ends, at most [`ANSWER`] bytes.
@@ -54,11 +45,11 @@ pub fn answer(text: &str) -> String {
         .chars()
         .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
         .collect();
-    bounded(clean.trim_end(), ANSWER)
+    redact(clean.trim_end(), ANSWER)
 }
 
 /// `text` cut to at most `max` bytes at a character boundary; the end shows that something is missing.
-pub fn clip(mut text: String, max: usize) -> String {
+pub fn cut(mut text: String, max: usize) -> String {
     const MORE: &str = "…";
     if text.len() > max {
         let mut at = max.saturating_sub(MORE.len());
@@ -373,8 +364,8 @@ mod tests {
             ),
             ("-----BEGIN PRIVATE KEY-----\nMII", "***"),
         ] {
-            assert_eq!(redact(text), shown);
-            assert_eq!(redact(shown), shown, "hiding twice hides no more");
+            assert_eq!(redact(text, 1024), shown);
+            assert_eq!(redact(shown, 1024), shown, "hiding twice hides no more");
         }
     }
 
@@ -393,7 +384,7 @@ mod tests {
             "basic setup done",
             "",
         ] {
-            assert_eq!(redact(text), text);
+            assert_eq!(redact(text, 1024), text);
         }
     }
 
@@ -412,11 +403,11 @@ mod tests {
             "'=\"",
             "é://é:é@é",
         ] {
-            let _ = redact(text);
+            let _ = redact(text, 1024);
         }
-        assert_eq!(clip("ééééé".into(), 7), "éé…");
-        assert_eq!(clip("short".into(), 7), "short");
+        assert_eq!(cut("ééééé".into(), 7), "éé…");
+        assert_eq!(cut("short".into(), 7), "short");
         assert_eq!(answer("a\u{1b}[31mb\r\n"), "a[31mb");
-        assert!(bounded(&"x ".repeat(10_000), 1024).len() <= 1024);
+        assert!(redact(&"x ".repeat(10_000), 1024).len() <= 1024);
     }
 }
