@@ -1,1 +1,8 @@
-//! Placeholder while the workspace is laid out.
+//! One folder per outside system. Adapters observe and act; they never decide.
+
+pub mod docker;
+pub mod host;
+pub mod observation;
+pub mod probe;
+pub mod program;
+pub mod redact;

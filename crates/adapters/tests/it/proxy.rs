@@ -1,0 +1,107 @@
+//! Stands between adapter and engine, and misbehaves on command.
+
+use std::path::PathBuf;
+
+use stead_adapters::docker::{Address, Docker, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::engine::Engine;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Pass,
+    /// Connections are ended, new ones as well.
+    Cut,
+    /// Nothing is answered any more, on old and new connections.
+    Hang,
+    /// Requests whose head contains this are passed on, their answers are not.
+    Mute(&'static str),
+}
+
+pub struct Proxy {
+    mode: watch::Sender<Mode>,
+    pub socket: PathBuf,
+    task: JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Proxy {
+    pub fn of(engine: &Engine) -> Proxy {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("engine.sock");
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        let mode = watch::Sender::new(Mode::Pass);
+        let (target, modes) = (engine.socket(), mode.clone());
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(carry(stream, target.clone(), modes.subscribe()));
+            }
+        });
+        Proxy {
+            mode,
+            socket,
+            task,
+            _folder: folder,
+        }
+    }
+
+    pub fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    pub fn handle(&self) -> Docker {
+        Docker::new(Options::at(Address::Unix(self.socket.clone())))
+    }
+}
+
+async fn carry(mut near: UnixStream, target: String, mut mode: watch::Receiver<Mode>) {
+    let Ok(mut far) = UnixStream::connect(target).await else {
+        return;
+    };
+    let (mut up, mut down) = ([0u8; 16384], [0u8; 16384]);
+    let mut muted = false;
+    loop {
+        let now = *mode.borrow_and_update();
+        match now {
+            Mode::Cut => return,
+            Mode::Hang => {
+                if mode.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            Mode::Pass | Mode::Mute(_) => {}
+        }
+        tokio::select! {
+            _ = mode.changed() => {}
+            read = near.read(&mut up) => match read {
+                Ok(n) if n > 0 => {
+                    if let Mode::Mute(word) = now {
+                        muted |= String::from_utf8_lossy(&up[..n]).contains(word);
+                    }
+                    if far.write_all(&up[..n]).await.is_err() {
+                        return;
+                    }
+                }
+                _ => return,
+            },
+            read = far.read(&mut down) => match read {
+                Ok(n) if n > 0 => {
+                    if !muted && near.write_all(&down[..n]).await.is_err() {
+                        return;
+                    }
+                }
+                _ => return,
+            },
+        }
+    }
+}
