@@ -1,1 +1,6 @@
-//! Placeholder while the workspace is laid out.
+//! The event log and its snapshots on SQL engines.
+//!
+//! An engine stores bytes and keeps the promises of [`stead_ports::log`]; it decides nothing. What a record means is
+//! never looked at here.
+
+pub mod sqlite;
