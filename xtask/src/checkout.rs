@@ -45,7 +45,9 @@ pub fn cargo() -> Command {
 pub fn npm(folder: &str) -> Command {
     let mut command = Command::new("npm");
     // Colour would hide the closing lines that the report repeats.
-    command.current_dir(root().join(folder)).env("NO_COLOR", "1");
+    command
+        .current_dir(root().join(folder))
+        .env("NO_COLOR", "1");
     command
 }
 

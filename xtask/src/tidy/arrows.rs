@@ -64,7 +64,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("zbus_systemd", &["stead-adapters"]),
 ];
 
-/// What a crate of plain types must not pull in.
+/// What a crate of plain types must not pull in, unless a feature asks for it.
 const TYPES_ONLY: &[&str] = &["stead-core", "stead-protocol"];
 const RUNTIMES: &[&str] = &["tokio", "axum", "hyper", "reqwest", "tower"];
 
@@ -109,7 +109,8 @@ fn in_metadata(metadata: &Value) -> Result<Vec<String>> {
             .filter(|dependency| dependency["kind"].as_str() != Some("dev"))
         {
             let on = dependency["name"].as_str().unwrap_or_default();
-            if let Some(why) = refused(name, on, allowed, &members) {
+            let chosen = dependency["optional"].as_bool() == Some(true);
+            if let Some(why) = refused(name, on, chosen, allowed, &members) {
                 found.push(format!("{name} must not depend on {on}: {why}"));
             }
         }
@@ -117,7 +118,13 @@ fn in_metadata(metadata: &Value) -> Result<Vec<String>> {
     Ok(found)
 }
 
-fn refused(name: &str, on: &str, allowed: &[&str], members: &[&str]) -> Option<String> {
+fn refused(
+    name: &str,
+    on: &str,
+    chosen: bool,
+    allowed: &[&str],
+    members: &[&str],
+) -> Option<String> {
     if members.contains(&on) && !allowed.contains(&on) {
         return Some(if allowed.is_empty() {
             "it stands alone".into()
