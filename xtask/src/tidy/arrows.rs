@@ -137,7 +137,7 @@ fn refused(
     {
         return Some(format!("it stays inside {}", owners.join(", ")));
     }
-    (TYPES_ONLY.contains(&name) && RUNTIMES.contains(&on))
+    (TYPES_ONLY.contains(&name) && RUNTIMES.contains(&on) && !chosen)
         .then(|| "plain types need no runtime".into())
 }
 
@@ -173,6 +173,13 @@ mod tests {
         assert_eq!(workspace("stead-engine", "sqlx", None).len(), 1);
         assert!(workspace("stead-store", "sqlx", None).is_empty());
         assert_eq!(workspace("stead-protocol", "tokio", None).len(), 1);
+    }
+
+    #[test]
+    fn a_feature_may_bring_a_runtime_to_plain_types() {
+        let none: &[&str] = &[];
+        assert!(refused("stead-protocol", "tokio", true, none, none).is_none());
+        assert!(refused("stead-protocol", "tokio", false, none, none).is_some());
     }
 
     #[test]
