@@ -1,1 +1,341 @@
-fn main() {}
+//! What a durable event costs, beside a raw `write` + `fdatasync` of the same bytes in the same groups, in the same
+//! minutes: disks of shared machines swing by a factor of a hundred, so only ratios of one run mean anything.
+//!
+//! `cargo bench -p stead-store` prints one line of JSON and one for people per figure. Arguments (all optional):
+//! `--rounds N` (5), `--seconds N` per measurement (2), `--dir PATH` (a temporary folder below the current one).
+
+#![allow(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use stead_core::ids::Seq;
+use stead_core::time::Time;
+use stead_ports::log::frame::encoded_len;
+use stead_ports::log::{EventLog, Filter, Record};
+use stead_store::sqlite::{Options, SqliteLog};
+use tokio::sync::{mpsc, oneshot};
+
+const PRODUCERS: u64 = 64;
+/// Events an agent hands over at a time, in the second scenario.
+const BURST: u64 = 32;
+/// Largest group commit; the bound of the engine's queue.
+const QUEUE: usize = 4096;
+
+fn record(producer: u64, n: u64) -> Record {
+    let node = format!("node-{:03}", (producer * 7 + n) % 200);
+    Record {
+        seq: Seq::ZERO,
+        id: format!("{node}:{producer:02}:{n:010}"),
+        at: Time(1_795_000_000_000 + n as i64),
+        version: 1,
+        subject: format!("service/{node}/svc-{}", n % 20),
+        node,
+        kind: ["service_unhealthy", "service_recovered", "container_changed", "disk_pressure"][(n % 4) as usize].into(),
+        severity: n.is_multiple_of(17) as u8,
+        body: format!(
+            r#"{{"streak":{},"output":"GET /health: 503 Service Unavailable after {} ms","image":"registry/app@sha256:{:064x}"}}"#,
+            n % 9, n % 997, n * 31
+        )
+        .into_bytes(),
+    }
+}
+
+type Job = (Vec<Record>, oneshot::Sender<()>);
+
+/// The engine's loop: takes what waits in the queue, numbers it, appends it, answers.
+async fn commit_loop(log: Arc<SqliteLog>, mut queue: mpsc::Receiver<Job>, groups: Arc<AtomicU64>) {
+    let mut next = log.head().await.expect("head").seq.next();
+    let mut jobs = Vec::with_capacity(QUEUE);
+    while queue.recv_many(&mut jobs, QUEUE).await > 0 {
+        let (mut batch, mut waiting) = (Vec::new(), Vec::with_capacity(jobs.len()));
+        for (records, answer) in jobs.drain(..) {
+            for mut record in records {
+                record.seq = next;
+                next = next.next();
+                batch.push(record);
+            }
+            waiting.push(answer);
+        }
+        log.append(batch).await.expect("append");
+        groups.fetch_add(1, Ordering::Relaxed);
+        for answer in waiting {
+            answer.send(()).ok();
+        }
+    }
+}
+
+struct Measured {
+    events: u64,
+    groups: u64,
+    seconds: f64,
+}
+
+impl Measured {
+    fn rate(&self) -> f64 {
+        self.events as f64 / self.seconds
+    }
+}
+
+/// 64 producers, each waiting until its `burst` is durable before it sends the next.
+async fn stead(log: &Arc<SqliteLog>, burst: u64, length: Duration) -> Measured {
+    let (send, receive) = mpsc::channel(QUEUE);
+    let groups = Arc::new(AtomicU64::new(0));
+    let events = Arc::new(AtomicU64::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let base = log.head().await.expect("head").seq.0;
+    let committer = tokio::spawn(commit_loop(Arc::clone(log), receive, Arc::clone(&groups)));
+    let start = Instant::now();
+    let producers: Vec<_> = (0..PRODUCERS)
+        .map(|producer| {
+            let (send, events, stop) = (send.clone(), Arc::clone(&events), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut n = base;
+                while !stop.load(Ordering::Relaxed) {
+                    let records = (n..n + burst).map(|n| record(producer, n)).collect();
+                    n += burst;
+                    let (answer, durable) = oneshot::channel();
+                    send.send((records, answer))
+                        .await
+                        .expect("the committer lives");
+                    durable.await.expect("an answer");
+                    events.fetch_add(burst, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(length).await;
+    let (events, seconds) = (
+        events.load(Ordering::Relaxed),
+        start.elapsed().as_secs_f64(),
+    );
+    let groups = groups.load(Ordering::Relaxed);
+    stop.store(true, Ordering::Relaxed);
+    for producer in producers {
+        producer.await.expect("producer");
+    }
+    drop(send);
+    committer.await.expect("committer");
+    Measured {
+        events,
+        groups,
+        seconds,
+    }
+}
+
+/// The control: the same bytes per event, as many per group, one `write` and one `fdatasync` each.
+fn raw(dir: &Path, group: u64, length: Duration) -> Measured {
+    let bytes: Vec<u8> = (0..group)
+        .flat_map(|n| vec![b'x'; encoded_len(&record(n % PRODUCERS, n))])
+        .collect();
+    let path = dir.join("raw");
+    let mut file = File::create(&path).expect("raw file");
+    let (start, mut groups) = (Instant::now(), 0);
+    while start.elapsed() < length {
+        file.write_all(&bytes).expect("write");
+        file.sync_data().expect("fdatasync");
+        groups += 1;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    std::fs::remove_file(path).expect("remove");
+    Measured {
+        events: groups * group,
+        groups,
+        seconds,
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn say(name: &str, unit: &str, value: f64, extra: &str) {
+    println!(r#"{{"bench":"{name}","value":{value:.3},"unit":"{unit}"{extra}}}"#);
+    println!("  {name}: {value:.2} {unit}");
+}
+
+async fn appends(dir: &Path, burst: u64, rounds: usize, length: Duration) {
+    let name = if burst == 1 {
+        "log_append_single"
+    } else {
+        "log_append_bursts"
+    };
+    let (mut ours, mut raws, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let data = dir.join(name);
+    let log = Arc::new(
+        SqliteLog::open(&data, Options::default())
+            .await
+            .expect("open"),
+    );
+    for round in 0..rounds {
+        let ours_now = stead(&log, burst, length).await;
+        let group = (ours_now.events / ours_now.groups.max(1)).max(1);
+        let raw_now = raw(dir, group, length);
+        let ratio = ours_now.rate() / raw_now.rate();
+        println!(
+            "  round {round}: {:.0} events/s in groups of {group}, raw {:.0}/s, ratio {ratio:.2}",
+            ours_now.rate(),
+            raw_now.rate()
+        );
+        ours.push(ours_now.rate());
+        raws.push(raw_now.rate());
+        ratios.push(ratio);
+    }
+    let extra = format!(r#","producers":{PRODUCERS},"burst":{burst},"rounds":{rounds}"#);
+    say(name, "events/s", median(&mut ours), &extra);
+    say(
+        &format!("{name}_raw_control"),
+        "events/s",
+        median(&mut raws),
+        &extra,
+    );
+    say(
+        &format!("{name}_ratio"),
+        "x raw",
+        median(&mut ratios),
+        &extra,
+    );
+    log.close().await.expect("close");
+}
+
+/// Drops the pages of the log's files from the page cache, so that the next read comes from the disk.
+fn forget(dir: &Path) {
+    for entry in std::fs::read_dir(dir.join("log"))
+        .expect("log folder")
+        .flatten()
+    {
+        if let Ok(file) = File::open(entry.path()) {
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).ok();
+        }
+    }
+}
+
+async fn reads(data: &Path, rounds: usize) {
+    let mut rates = Vec::new();
+    let mut total = 0;
+    for _ in 0..rounds {
+        forget(data);
+        let log = SqliteLog::open(data, Options::default())
+            .await
+            .expect("open");
+        forget(data);
+        let (start, mut at, mut seen) = (Instant::now(), Seq::ZERO, 0u64);
+        loop {
+            let records = log.read(at, 10_000).await.expect("read");
+            let Some(last) = records.last() else { break };
+            at = last.seq;
+            seen += records.len() as u64;
+            // Enough for a figure.
+            if seen >= 1_000_000 {
+                break;
+            }
+        }
+        rates.push(seen as f64 / start.elapsed().as_secs_f64());
+        total = seen;
+        log.close().await.expect("close");
+    }
+    let extra = format!(r#","records":{total},"chunk":10000,"rounds":{rounds}"#);
+    say("log_cold_read", "records/s", median(&mut rates), &extra);
+}
+
+async fn queries(data: &Path, rounds: usize) {
+    let log = SqliteLog::open(data, Options::default())
+        .await
+        .expect("open");
+    let head = log.head().await.expect("head").seq;
+    let page = |filter: Filter| Filter {
+        newest_first: true,
+        limit: 50,
+        ..filter
+    };
+    let shapes = [
+        (
+            "node",
+            page(Filter {
+                node: Some("node-042".into()),
+                ..Filter::default()
+            }),
+        ),
+        (
+            "subject",
+            page(Filter {
+                subject: Some("service/node-042/svc-2".into()),
+                ..Filter::default()
+            }),
+        ),
+        (
+            "severity",
+            page(Filter {
+                min_severity: 1,
+                ..Filter::default()
+            }),
+        ),
+        (
+            "absent_node",
+            page(Filter {
+                node: Some("nobody".into()),
+                ..Filter::default()
+            }),
+        ),
+    ];
+    for (name, filter) in shapes {
+        let mut times = Vec::new();
+        for _ in 0..rounds.max(5) {
+            let start = Instant::now();
+            log.query(filter.clone()).await.expect("query");
+            times.push(start.elapsed().as_secs_f64() * 1000.0);
+        }
+        let extra = format!(r#","records":{head}"#);
+        say(
+            &format!("log_query_{name}"),
+            "ms",
+            median(&mut times),
+            &extra,
+        );
+    }
+    let start = Instant::now();
+    let sound = log.verify().await.expect("verify");
+    say(
+        "log_verify",
+        "records/s",
+        sound as f64 / start.elapsed().as_secs_f64(),
+        "",
+    );
+    log.close().await.expect("close");
+}
+
+fn argument(name: &str) -> Option<String> {
+    let mut args = std::env::args().skip_while(|arg| arg != name);
+    args.next().and(args.next())
+}
+
+fn main() {
+    let number = |name: &str, default: u64| {
+        argument(name)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(default)
+    };
+    let (rounds, length) = (
+        number("--rounds", 5) as usize,
+        Duration::from_secs(number("--seconds", 2)),
+    );
+    let parent = argument("--dir").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let dir = tempfile::Builder::new()
+        .prefix("bench-log-")
+        .tempdir_in(parent)
+        .expect("a folder to write in");
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    runtime.block_on(async {
+        for burst in [1, BURST] {
+            appends(dir.path(), burst, rounds, length).await;
+        }
+        let data = dir.path().join("log_append_bursts");
+        reads(&data, rounds).await;
+        queries(&data, rounds).await;
+    });
+}

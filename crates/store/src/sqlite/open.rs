@@ -40,11 +40,15 @@ pub async fn open(data: &Path) -> Result<Opened, Error> {
     let bytes = std::fs::metadata(&places.log).map_or(0, |m| m.len());
     let version = if bytes > 0 {
         inspect(&places, mark).await?
-    } else if let Some(mark) = mark.filter(|mark| mark.seq > Seq::ZERO) {
-        return Err(lost(Seq::ZERO, mark));
     } else {
         0
     };
+    if let Some(mark) = mark
+        && version == 0
+        && mark.seq > Seq::ZERO
+    {
+        return Err(lost(Seq::ZERO, mark));
+    }
     let failed = |fault: Fault| fault.writing(Seq::ZERO, places.no_space());
     let mut conn = SqliteConnection::connect_with(&schema::writer(&places.log))
         .await
@@ -171,6 +175,10 @@ async fn prepare(conn: &mut SqliteConnection, version: u32) -> Result<(), Fault>
 }
 
 /// A new log gets its identity.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a shell: the identity is drawn once, when the log is made"
+)]
 async fn found_log(conn: &mut SqliteConnection) -> Result<(), Fault> {
     let mut id = [0u8; 16];
     getrandom::fill(&mut id).map_err(|e| Fault::Other(format!("no randomness: {e}")))?;
