@@ -1,5 +1,6 @@
 //! One folder per outside system. Adapters observe and act; they never decide.
 
+pub mod compose;
 pub mod docker;
 pub mod host;
 pub mod observation;

@@ -164,11 +164,12 @@ fn inside(mount: &Path, path: &str) -> Option<PathBuf> {
     (!path.split('/').any(|part| part == "..")).then(|| mount.join(path.trim_start_matches('/')))
 }
 
-/// The network of process `pid`; `None` where it is the host's own or the process has ended.
+/// The network of process `pid`; `None` where it is our own (the host's) or the process has
+/// ended.
 pub(super) fn network(roots: &Roots, pid: u32, buffer: &mut String) -> Option<Network> {
     let of = |who: &str| std::fs::read_link(roots.proc.join(who).join("ns/net")).ok();
     let pid = pid.to_string();
-    if of(&pid)? == of("1")? {
+    if of(&pid)? == of("self")? {
         return None;
     }
     read(&roots.proc.join(pid).join("net/dev"), buffer).map(devices)

@@ -11,6 +11,8 @@ use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBu
 use super::Error;
 use super::config::{Address, Options};
 use super::translate::{self, Seen};
+use crate::observation::wall_clock;
+use stead_core::time::Time;
 
 /// An engine that has answered once.
 #[derive(Clone)]
@@ -18,6 +20,7 @@ pub(super) struct Client {
     pub engine: bollard::Docker,
     pub version: String,
     pub podman: bool,
+    local: bool,
     address: String,
     limit: Duration,
 }
@@ -50,6 +53,7 @@ impl Client {
             engine,
             version: said.version.unwrap_or_default(),
             podman,
+            local: matches!(options.address, Address::Unix(_)),
             address,
             limit,
         })
@@ -81,6 +85,17 @@ impl Client {
 
     pub fn wrap(&self, error: bollard::errors::Error) -> Error {
         Error::from_client(error, &self.address, self.limit)
+    }
+
+    /// The engine's own time; on this machine that is ours.
+    pub async fn now(&self) -> Result<Time, Error> {
+        if self.local {
+            return Ok(wall_clock());
+        }
+        let said = self.ask(self.engine.info()).await?.system_time;
+        Ok(said
+            .and_then(|at| at.parse().ok())
+            .unwrap_or_else(wall_clock))
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

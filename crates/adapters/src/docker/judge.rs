@@ -43,8 +43,12 @@ struct Asked {
 /// What happened, as far as the trail cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment<'a> {
-    Kill { signal: &'a str },
+    Kill {
+        signal: &'a str,
+    },
     Die,
+    /// An end from before we watched: what led to it may be forgotten already.
+    OldDie,
     Stop,
     Start,
     Other,
@@ -58,7 +62,8 @@ impl Trail {
                 let by_us = ours || self.asked.is_some_and(|a| a.by_us);
                 self.asked = Some(Asked { at, by_us });
             }
-            Moment::Die => {
+            Moment::OldDie if self.asked.is_none() => self.verdict = None,
+            Moment::Die | Moment::OldDie => {
                 let person = self
                     .asked
                     .is_some_and(|a| !a.by_us && at.since(a.at) <= STOP_HOLDS);
@@ -173,6 +178,12 @@ mod tests {
             (Moment::Die, 1, false)
         ]));
         assert!(!person(&[(Moment::Die, 1, false)]), "it died by itself");
+        assert!(person(&[(term, 0, false), (Moment::OldDie, 1, false)]));
+        let old = trail(&[(Moment::OldDie, 1, false)]);
+        assert!(
+            stopped_by_person(&exited("no", false), old, true, false),
+            "the memory knows better"
+        );
         let hup = Moment::Kill { signal: "1" };
         assert!(
             !person(&[(hup, 0, false), (Moment::Die, 60, false)]),

@@ -1,13 +1,13 @@
 //! Watches an engine by its event stream.
 //!
 //! ```text
-//!  connect ─► subscribe(since) ─► list ─► inspect all ─► Up, Synced ─┐
+//!  connect ─► replay ─► subscribe ─► list ─► inspect all ─► Up, Synced ─┐
 //!     ▲                             each event: inspect that one ────┤─► Table ─► observations
 //!     └── stream ended, hang, error ◄── ping every 2 s ──────────────┘
 //! ```
 //!
-//! Subscribing with `since` before listing leaves no gap; what is told twice by the engine is not told on, because equal
-//! facts are no news. Nothing here polls for state: the ping only notices a hang, the listing once a minute only what
+//! Subscribing from the instant of the replay on, before listing, leaves no gap; what the engine tells twice is not told
+//! on, because equal facts are no news. Nothing here polls for state: the ping only notices a hang, the listing once a minute only what
 //! the engine dropped.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{StreamExt, TryStreamExt};
 use stead_core::facts::{SourceFacts, SourceKind, SourceState};
 use stead_core::time::Time;
 use tokio::time::Instant;
@@ -46,6 +46,8 @@ const ACTIONS: [&str; 14] = [
     "pause",
     "unpause",
 ];
+/// Most events of the past that are read.
+const REPLAYED: usize = 4096;
 /// Longest wait between attempts to reach an engine.
 const BACK_OFF: Duration = Duration::from_secs(2);
 /// A container whose inspection hangs is asked again after this.
@@ -166,14 +168,11 @@ impl Watch {
 
     /// One connection's life. Ends with the reason.
     async fn session(&mut self, client: Client) -> Result<(), End> {
-        let filters: HashMap<&str, Vec<&str>> =
-            [("type", vec!["container"]), ("event", ACTIONS.to_vec())]
-                .into_iter()
-                .collect();
-        let since = since(self.newest, client.podman, wall_clock());
+        let now = client.now().await.map_err(End::Engine)?;
+        self.replay(&client, now).await?;
         let options = EventsOptionsBuilder::default()
-            .since(&since)
-            .filters(&filters)
+            .since(&stamp(now))
+            .filters(&filters())
             .build();
         let engine = client.engine.clone();
         let mut events = std::pin::pin!(engine.events(Some(options)));
@@ -210,27 +209,65 @@ impl Watch {
         }
     }
 
-    async fn on_event(&mut self, session: &mut Session, message: EventMessage) -> Result<(), End> {
+    /// Reads what happened before `now`, so that the listing is judged knowing who stopped what: since the newest event
+    /// seen, or at first all that the engine still holds (256 at most). Podman holds its whole journal; of that nothing.
+    async fn replay(&mut self, client: &Client, now: Time) -> Result<(), End> {
+        if self.newest.is_none() && client.podman {
+            return Ok(());
+        }
+        let since = self.newest.map_or_else(
+            || "0".into(),
+            |newest| nanos_stamp(newest.saturating_add(1)),
+        );
+        let options = EventsOptionsBuilder::default()
+            .since(&since)
+            .until(&stamp(now))
+            .filters(&filters())
+            .build();
+        let engine = client.engine.clone();
+        let first = self.newest.is_none();
+        let past: Vec<EventMessage> = client
+            .ask(engine.events(Some(options)).take(REPLAYED).try_collect())
+            .await
+            .map_err(End::Engine)?;
+        for message in past {
+            if let Some(event) = self.note(message) {
+                let ours = self.is_ours(&event.id, event.at);
+                if first {
+                    self.table.recall(&event, ours);
+                } else {
+                    self.table.event(&event, ours);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reduces a message to what matters and keeps its time.
+    fn note(&mut self, message: EventMessage) -> Option<Event> {
         let nanos = message
             .time_nano
             .or(message.time.map(|s| s.saturating_mul(1_000_000_000)));
         self.newest = self.newest.max(nanos);
-        let actor = message.actor.unwrap_or_default();
-        let (Some(id), Some(action)) = (actor.id, message.action) else {
-            return Ok(());
-        };
-        let at = nanos.map_or_else(wall_clock, |n| Time(n / 1_000_000));
+        let actor = message.actor?;
         let signal = actor
             .attributes
             .and_then(|mut a| a.remove("signal"))
             .unwrap_or_default();
-        let ours = self.is_ours(&id, at);
-        let event = Event {
-            id,
-            action,
+        let at = nanos.map_or_else(wall_clock, |n| Time(n / 1_000_000));
+        Some(Event {
+            id: actor.id?,
+            action: message.action?,
             signal,
             at,
+        })
+    }
+
+    async fn on_event(&mut self, session: &mut Session, message: EventMessage) -> Result<(), End> {
+        let Some(event) = self.note(message) else {
+            return Ok(());
         };
+        let ours = self.is_ours(&event.id, event.at);
         match self.table.event(&event, ours) {
             Reaction::Nothing => {}
             Reaction::Inspect => session.queue.push(&event.id, false),
@@ -426,18 +463,21 @@ fn back_off(failures: u32) -> Duration {
     (Duration::from_millis(100) * 2u32.saturating_pow(failures.min(5))).min(BACK_OFF)
 }
 
-/// From when on events are wanted: the newest one seen; at first all that the engine still holds (256 at most), because
-/// they tell who stopped what. Podman holds its whole journal, of that only now.
-fn since(newest: Option<i64>, podman: bool, now: Time) -> String {
-    match newest {
-        Some(nanos) => format!(
-            "{}.{:09}",
-            nanos.div_euclid(1_000_000_000),
-            nanos.rem_euclid(1_000_000_000)
-        ),
-        None if podman => (now.0 / 1000 - 1).to_string(),
-        None => "0".into(),
-    }
+fn filters() -> HashMap<&'static str, Vec<&'static str>> {
+    HashMap::from([("type", vec!["container"]), ("event", ACTIONS.to_vec())])
+}
+
+/// An instant as the engine reads it: seconds and nanoseconds since 1970.
+fn stamp(at: Time) -> String {
+    nanos_stamp(at.0.saturating_mul(1_000_000))
+}
+
+fn nanos_stamp(nanos: i64) -> String {
+    format!(
+        "{}.{:09}",
+        nanos.div_euclid(1_000_000_000),
+        nanos.rem_euclid(1_000_000_000)
+    )
 }
 
 #[cfg(test)]
@@ -445,13 +485,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_stream_resumes_at_its_newest_event() {
+    fn instants_are_written_to_the_nanosecond() {
         assert_eq!(
-            since(Some(1_795_000_000_000_000_007), false, Time(0)),
+            nanos_stamp(1_795_000_000_000_000_007),
             "1795000000.000000007"
         );
-        assert_eq!(since(None, false, Time(5000)), "0");
-        assert_eq!(since(None, true, Time(5000)), "4");
+        assert_eq!(stamp(Time(5)), "0.005000000");
     }
 
     #[test]

@@ -61,6 +61,16 @@ struct Known {
 }
 
 impl Table {
+    /// Takes note of an event from before the watch began.
+    pub fn recall(&mut self, event: &Event, ours: bool) {
+        let action = event.action.as_str();
+        if matches!(action, "die" | "died") {
+            self.saw(event, Moment::OldDie, ours);
+        } else {
+            self.event(event, ours);
+        }
+    }
+
     /// Takes note of an event and says what to do about it.
     pub fn event(&mut self, event: &Event, ours: bool) -> Reaction {
         let word = event.action.split(':').next().unwrap_or_default().trim();
@@ -81,6 +91,11 @@ impl Table {
             }
             _ => return Reaction::Nothing,
         };
+        self.saw(event, moment, ours);
+        reaction
+    }
+
+    fn saw(&mut self, event: &Event, moment: Moment<'_>, ours: bool) {
         if moment != Moment::Other
             && (self.trails.len() < MOST || self.trails.contains_key(&event.id))
         {
@@ -89,7 +104,6 @@ impl Table {
                 .or_default()
                 .saw(moment, event.at, ours);
         }
-        reaction
     }
 
     /// Takes an inspection and tells what is new.

@@ -62,6 +62,7 @@ pub(super) fn seen(answer: ContainerInspectResponse) -> Option<Seen> {
         .network_settings
         .and_then(|n| n.ports)
         .filter(|p| running && !p.is_empty());
+    let ended = state.finished_at.as_deref().and_then(instant).is_some();
     let policy = host.restart_policy.unwrap_or_default().name;
     let facts = ContainerFacts {
         id: id.clone(),
@@ -74,7 +75,7 @@ pub(super) fn seen(answer: ContainerInspectResponse) -> Option<Seen> {
         state: status(state.status),
         started_at: state.started_at.and_then(|at| instant(&at)),
         finished_at: state.finished_at.and_then(|at| instant(&at)),
-        exit_code: if running { None } else { state.exit_code },
+        exit_code: state.exit_code.filter(|_| !running && ended),
         oom_killed: state.oom_killed.unwrap_or(false),
         restart_count: answer
             .restart_count

@@ -71,7 +71,7 @@ async fn recreate(
         .await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_starts_the_same_container_again() {
     let Some(engine) = Engine::lab() else { return };
     let container = engine.run(&[], &[]);
@@ -88,7 +88,7 @@ async fn a_restart_starts_the_same_container_again() {
 }
 
 /// S4, and the plan's immutable target.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_of_anything_but_the_planned_container_is_refused() {
     let Some(engine) = Engine::lab() else { return };
     let docker = engine.handle();
@@ -128,7 +128,7 @@ async fn a_restart_of_anything_but_the_planned_container_is_refused() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_whose_answer_never_comes_is_unknown() {
     let Some(engine) = Engine::lab() else { return };
     let proxy = Proxy::of(&engine);
@@ -147,7 +147,7 @@ async fn a_restart_whose_answer_never_comes_is_unknown() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_is_created_from_its_definition_and_replaced_when_that_changes() {
     let Some(engine) = Engine::lab() else { return };
     let docker = engine.handle();
@@ -190,7 +190,7 @@ async fn a_container_is_created_from_its_definition_and_replaced_when_that_chang
     assert_eq!(left.lines().count(), 1, "the old one is gone");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_container_that_does_not_start_gives_way_to_the_old_one() {
     let Some(engine) = Engine::lab() else { return };
     let docker = engine.handle();
@@ -248,7 +248,7 @@ async fn a_new_container_that_does_not_start_gives_way_to_the_old_one() {
 }
 
 /// F18: cut short after the old one was put aside, and after the new one was made.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_attempt_cut_short_left_behind_is_set_right() {
     let Some(engine) = Engine::lab() else { return };
     let docker = engine.handle();
@@ -270,7 +270,7 @@ async fn what_an_attempt_cut_short_left_behind_is_set_right() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cleanup_frees_what_was_estimated_and_nothing_that_is_named_or_used() {
     let Some(engine) = Engine::lab() else { return };
     let docker = engine.handle();
@@ -332,7 +332,7 @@ async fn a_cleanup_frees_what_was_estimated_and_nothing_that_is_named_or_used() 
     assert_eq!(container.inspect("{{.State.Running}}"), "true");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_are_read_and_followed() {
     let Some(engine) = Engine::lab() else { return };
     let docker = engine.handle();

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use crate::engine::Engine;
 use crate::seen::Seen;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_containers_use_is_read_from_their_groups_at_little_cost() {
     let Some(engine) = Engine::lab() else { return };
     let busy = engine.run(

@@ -1,6 +1,9 @@
 //! Stands between adapter and engine, and misbehaves on command.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use stead_adapters::docker::{Address, Docker, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, until};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -23,7 +26,10 @@ pub enum Mode {
 
 pub struct Proxy {
     mode: watch::Sender<Mode>,
-    pub socket: PathBuf,
+    /// Raised to end the connections there are, and only those.
+    drops: watch::Sender<u32>,
+    live: Arc<AtomicUsize>,
+    socket: PathBuf,
     task: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
@@ -39,15 +45,28 @@ impl Proxy {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("engine.sock");
         let listener = UnixListener::bind(&socket).expect("a socket");
-        let mode = watch::Sender::new(Mode::Pass);
-        let (target, modes) = (engine.socket(), mode.clone());
+        let (mode, drops) = (watch::Sender::new(Mode::Pass), watch::Sender::new(0));
+        let live = Arc::new(AtomicUsize::new(0));
+        let (target, modes, ends, count) =
+            (engine.socket(), mode.clone(), drops.clone(), live.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(carry(stream, target.clone(), modes.subscribe()));
+                let (target, mode, count) = (target.clone(), modes.subscribe(), count.clone());
+                let mut end = ends.subscribe();
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = carry(stream, target, mode) => {}
+                        _ = end.changed() => {}
+                    }
+                    count.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Proxy {
             mode,
+            drops,
+            live,
             socket,
             task,
             _folder: folder,
@@ -56,6 +75,18 @@ impl Proxy {
 
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+
+    /// Ends the connections there are; new ones pass.
+    pub fn drop_all(&self) {
+        self.drops.send_modify(|n| *n += 1);
+    }
+
+    /// Ends all connections and refuses new ones, until another mode is set.
+    pub async fn cut(&self) {
+        self.set(Mode::Cut);
+        let none = || (self.live.load(Ordering::SeqCst) == 0).then_some(());
+        until("all connections end", Duration::from_secs(5), none).await;
     }
 
     pub fn handle(&self) -> Docker {
