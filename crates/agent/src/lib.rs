@@ -1,1 +1,5 @@
-//! Placeholder while the workspace is laid out.
+//! The node daemon.
+pub mod clock;
+pub mod journal;
+mod record;
+pub mod spool;
