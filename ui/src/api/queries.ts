@@ -1,0 +1,126 @@
+/** Every question the pages ask, with its cache key. The only file that knows the generated functions by name. */
+import { keepPreviousData, QueryClient, queryOptions } from '@tanstack/svelte-query'
+import * as sdk from './generated'
+import { client } from './generated/client.gen'
+import { ProblemError, problemOf, unreachable } from './problem'
+
+client.setConfig({ baseUrl: '', credentials: 'same-origin' })
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // The live feed says what is out of date; asking again by the clock would only load the server.
+      staleTime: 60_000,
+      refetchOnWindowFocus: false,
+      retry: (attempt, error) => attempt < 2 && (!(error instanceof ProblemError) || error.problem.status === 0 || error.problem.status >= 500),
+      retryDelay: (attempt) => 400 * 2 ** attempt,
+    },
+  },
+})
+
+interface Answer<T> {
+  data?: T
+  error?: unknown
+  response?: Response
+}
+
+let onSignedOut: () => void = () => {}
+
+/** Called when an answer says that nobody is signed in (any more). */
+export function whenSignedOut(handler: () => void): void {
+  onSignedOut = handler
+}
+
+async function take<T>(asked: Promise<Answer<T>>, session = false): Promise<T> {
+  let answer: Answer<T>
+  try {
+    answer = await asked
+  } catch (cause) {
+    throw unreachable(cause)
+  }
+  if (!answer.response) throw unreachable(answer.error)
+  if (!answer.response.ok) {
+    if (answer.response.status === 401 && !session) onSignedOut()
+    throw problemOf(answer.response.status, answer.error)
+  }
+  return answer.data as T
+}
+
+type Signal = { signal: AbortSignal }
+
+export const session = () =>
+  queryOptions({ queryKey: ['session'], queryFn: ({ signal }: Signal) => take(sdk.getSession({ signal }), true), staleTime: Infinity, retry: false })
+
+export const version = () => queryOptions({ queryKey: ['version'], queryFn: ({ signal }: Signal) => take(sdk.getVersion({ signal })) })
+
+export const overview = (since: string | null) =>
+  queryOptions({
+    queryKey: ['overview', since ?? ''],
+    queryFn: ({ signal }: Signal) => take(sdk.getOverview({ query: since ? { since } : {}, signal })),
+    placeholderData: keepPreviousData,
+  })
+
+export const nodes = () => queryOptions({ queryKey: ['nodes'], queryFn: ({ signal }: Signal) => take(sdk.listNodes({ signal })) })
+
+export const node = (name: string) =>
+  queryOptions({ queryKey: ['node', name], queryFn: ({ signal }: Signal) => take(sdk.getNode({ path: { node: name }, signal })) })
+
+export const samples = (name: string) =>
+  queryOptions({
+    queryKey: ['samples', name],
+    queryFn: ({ signal }: Signal) => take(sdk.getSamples({ path: { node: name }, signal })),
+    staleTime: 0,
+    gcTime: 0,
+  })
+
+export const services = () => queryOptions({ queryKey: ['services'], queryFn: ({ signal }: Signal) => take(sdk.listServices({ signal })) })
+
+export const service = (node: string, name: string) =>
+  queryOptions({
+    queryKey: ['service', node, name],
+    queryFn: ({ signal }: Signal) => take(sdk.getService({ path: { node, service: name }, signal })),
+  })
+
+export const logs = (node: string, container: string, tail: number) =>
+  queryOptions({
+    queryKey: ['logs', node, container, String(tail)],
+    queryFn: async ({ signal }: Signal) => String(await take(sdk.getLogs({ path: { node, container }, query: { tail }, signal, parseAs: 'text' }))),
+    staleTime: 0,
+  })
+
+export const drift = () => queryOptions({ queryKey: ['drift'], queryFn: ({ signal }: Signal) => take(sdk.listDrift({ signal })) })
+
+export const desired = () => queryOptions({ queryKey: ['desired'], queryFn: ({ signal }: Signal) => take(sdk.getDesired({ signal })) })
+
+export const actions = () => queryOptions({ queryKey: ['actions'], queryFn: ({ signal }: Signal) => take(sdk.listActions({ signal })) })
+
+const numbered = (id: string, occurrence: number | null) => ({ path: { id }, query: occurrence === null ? {} : { occurrence } })
+
+export const action = (id: string, occurrence: number | null) =>
+  queryOptions({
+    queryKey: ['action', id, String(occurrence ?? '')],
+    queryFn: ({ signal }: Signal) => take(sdk.getAction({ ...numbered(id, occurrence), signal })),
+  })
+
+export const why = (id: string, occurrence: number | null) =>
+  queryOptions({
+    queryKey: ['why', id, String(occurrence ?? '')],
+    queryFn: ({ signal }: Signal) => take(sdk.getWhy({ ...numbered(id, occurrence), signal })),
+  })
+
+export const event = (seq: number) =>
+  queryOptions({ queryKey: ['event', String(seq)], queryFn: ({ signal }: Signal) => take(sdk.getEvent({ path: { seq }, signal })) })
+
+/** A page of the log; the events page keeps its own list, so this is not cached by key. */
+export const eventsPage = (query: Record<string, string | number>, signal?: AbortSignal) => take(sdk.listEvents({ query, signal: signal ?? null }))
+
+export const approve = (id: string, digest: string, note: string) =>
+  take(sdk.approveAction({ path: { id }, body: { digest, note: note.trim() || null } }))
+
+export const reject = (id: string, digest: string, note: string) =>
+  take(sdk.rejectAction({ path: { id }, body: { digest, note: note.trim() || null } }))
+
+export const start = (kind: string, subject: string, note: string) => take(sdk.startAction({ body: { kind, subject, note: note.trim() || null } }))
+
+export const signIn = (secret: string) => take(sdk.signIn({ body: { secret } }), true)
+export const signOut = () => take(sdk.signOut(), true)

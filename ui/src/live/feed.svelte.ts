@@ -1,0 +1,148 @@
+/**
+ * The one connection over which everything stays live. It invalidates queries, hands out samples and events, and says
+ * honestly whether it is connected. It never shows anything itself.
+ */
+import { createSseClient } from '../api/generated/core/serverSentEvents.gen'
+import type { Event, Feed } from '../api/generated'
+import { queryClient } from '../api/queries'
+import { backoff, type Key, merge, type Position, read, START } from './reducer'
+import { take as takeSample } from './samples.svelte'
+
+/** The server speaks every 15 s; after this much silence the connection is dead, whatever the socket says. */
+const SILENCE_MS = 22_000
+/** Bursts of events become one round of requests. */
+const GATHER_MS = 300
+
+export type Link = 'connecting' | 'live' | 'lost'
+
+class Connection {
+  link = $state<Link>('connecting')
+  /** When the next attempt is due; null while connected. */
+  retryAt = $state<number | null>(null)
+  head = $state<number | null>(null)
+
+  #position: Position = START
+  #lastId: string | null = null
+  #stop: AbortController | null = null
+  #attempt = 0
+  #watch: ReturnType<typeof setTimeout> | undefined
+  #wait: ReturnType<typeof setTimeout> | undefined
+  #gather: ReturnType<typeof setTimeout> | undefined
+  #stale: Key[] = []
+  #listeners = new Set<(event: Event) => void>()
+
+  start(): void {
+    if (this.#stop) return
+    void this.#connect()
+    addEventListener('online', this.#now)
+    addEventListener('offline', this.#offline)
+    document.addEventListener('visibilitychange', this.#visible)
+  }
+
+  stop(): void {
+    removeEventListener('online', this.#now)
+    removeEventListener('offline', this.#offline)
+    document.removeEventListener('visibilitychange', this.#visible)
+    clearTimeout(this.#watch)
+    clearTimeout(this.#wait)
+    const stop = this.#stop
+    this.#stop = null
+    stop?.abort()
+  }
+
+  /** Calls back with each logged event; returns what ends that. */
+  onEvent(listener: (event: Event) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #now = () => {
+    if (this.link === 'live') return
+    clearTimeout(this.#wait)
+    this.#attempt = 0
+    this.#stop?.abort()
+    void this.#connect()
+  }
+
+  #offline = () => this.#stop?.abort()
+
+  #visible = () => {
+    if (document.visibilityState === 'visible') this.#now()
+  }
+
+  async #connect(): Promise<void> {
+    const stop = new AbortController()
+    this.#stop = stop
+    this.retryAt = null
+    const headers: Record<string, string> = { Accept: 'text/event-stream' }
+    if (this.#lastId !== null) headers['Last-Event-ID'] = this.#lastId
+    const { stream } = createSseClient<Feed>({
+      url: '/api/v1/feed',
+      method: 'GET',
+      headers,
+      credentials: 'same-origin',
+      signal: stop.signal,
+      sseMaxRetryAttempts: 1,
+      onSseEvent: (message) => {
+        this.#alive(stop)
+        if (message.id) this.#lastId = message.id
+      },
+      onSseError: (error) => {
+        // Signed out meanwhile: an ordinary request finds out and leads to the sign-in page.
+        if (String(error).includes('401')) void queryClient.invalidateQueries({ queryKey: ['overview'] })
+      },
+    })
+    this.#quiet(stop)
+    for await (const message of stream) {
+      if (this.#stop !== stop) return
+      this.#take(message as unknown as Feed)
+    }
+    if (this.#stop === stop) this.#lost()
+  }
+
+  #alive(stop: AbortController): void {
+    if (this.link !== 'live') {
+      // What happened while we were away is resumed by the server where it can, and asked again in any case.
+      if (this.link === 'lost') void queryClient.invalidateQueries()
+      this.link = 'live'
+      this.#attempt = 0
+    }
+    this.#quiet(stop)
+  }
+
+  #quiet(stop: AbortController): void {
+    clearTimeout(this.#watch)
+    this.#watch = setTimeout(() => stop.abort(), SILENCE_MS)
+  }
+
+  #lost(): void {
+    clearTimeout(this.#watch)
+    this.link = 'lost'
+    const wait = backoff(this.#attempt, Math.random())
+    this.#attempt += 1
+    this.retryAt = Date.now() + wait
+    this.#wait = setTimeout(() => void this.#connect(), wait)
+  }
+
+  #take(message: Feed): void {
+    const meaning = read(this.#position, message)
+    this.#position = meaning.position
+    this.head = meaning.position.seen
+    if (meaning.sample) takeSample(meaning.sample.node, meaning.sample.sample)
+    if (meaning.event) for (const listener of this.#listeners) listener(meaning.event)
+    if (meaning.everything) this.#stale.push([])
+    this.#stale.push(...meaning.stale)
+    if (this.#stale.length > 0) this.#gather ??= setTimeout(this.#flush, GATHER_MS)
+  }
+
+  #flush = () => {
+    const keys = merge(this.#stale)
+    this.#stale = []
+    this.#gather = undefined
+    for (const key of keys) {
+      void queryClient.invalidateQueries(key.length === 0 ? { predicate: (query) => query.queryKey[0] !== 'session' } : { queryKey: key })
+    }
+  }
+}
+
+export const feed = new Connection()
