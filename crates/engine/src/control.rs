@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stead_core::controller::{Change, Controller, Effect, Input};
 use stead_core::event::Event;
+use stead_core::time::{Span, Time};
 use stead_core::world::World;
 use stead_ports::log::{self, EventLog, Record};
 use tokio::sync::{broadcast, mpsc};
@@ -33,13 +34,15 @@ pub struct Options {
     pub version: String,
     /// Events between snapshots.
     pub snapshot_every: u64,
+    /// Events older than this are folded into a base record once a day; what was decided and done stays.
+    pub retain: Span,
     /// Minutes the owner's time of day is ahead of UTC.
     pub offset_minutes: i64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_string(), snapshot_every: 20_000, offset_minutes: 0 }
+        Self { version: env!("CARGO_PKG_VERSION").to_string(), snapshot_every: 20_000, retain: Span::days(730), offset_minutes: 0 }
     }
 }
 
@@ -50,6 +53,7 @@ pub struct Engine {
     effects: mpsc::UnboundedSender<Effect>,
     options: Options,
     since_snapshot: u64,
+    compacted_at: Option<Time>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -84,7 +88,7 @@ impl Engine {
             log,
             clock: Arc::new(RwLock::new(Clock::with_offset(options.offset_minutes))),
         };
-        let engine = Engine { handle: handle.clone(), queue, effects, options, since_snapshot: 0 };
+        let engine = Engine { handle: handle.clone(), queue, effects, options, since_snapshot: 0, compacted_at: None };
         (engine, handle, effects_out)
     }
 
@@ -107,6 +111,7 @@ impl Engine {
             if self.since_snapshot >= self.options.snapshot_every {
                 self.snapshot().await;
             }
+            self.compact_daily();
         }
         self.commit(vec![Envelope { input: Input::Stopping, done: None }]).await?;
         self.snapshot().await;
@@ -225,6 +230,24 @@ impl Engine {
                 Err(fatal) => return Err(fatal),
             }
         }
+    }
+
+    /// Once a day, beside the loop: appends go on meanwhile.
+    fn compact_daily(&mut self) {
+        let now = self.handle.now().at;
+        if self.compacted_at.is_some_and(|at| now.since(at) < Span::days(1)) {
+            return;
+        }
+        self.compacted_at = Some(now);
+        let cutoff = Time(now.0.saturating_sub(i64::try_from(self.options.retain.0).unwrap_or(i64::MAX)));
+        let log = Arc::clone(&self.handle.log);
+        tokio::spawn(async move {
+            match crate::compact(&*log, cutoff).await {
+                Ok(Some(done)) => tracing::info!(removed = done.removed, kept = done.kept, "old events folded"),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "folding old events failed; tried again tomorrow"),
+            }
+        });
     }
 
     /// A cache that makes the next start quick; failing to write it costs only time.

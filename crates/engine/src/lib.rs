@@ -14,10 +14,12 @@ mod clock;
 mod control;
 mod handle;
 mod replay;
+mod retention;
 mod view;
 
 pub use clock::Clock;
 pub use control::{Engine, LOG_FULL, Options};
 pub use handle::{Done, Error, Handle, Recorded};
 pub use replay::{Replayed, decode, encode, replay, split, world_digest};
+pub use retention::compact;
 pub use view::{Feed, Trouble, View};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stead_core::desired::Fleet;
-use stead_core::event::{self, Body, Encoded, Event};
+use stead_core::event::{self as events, Body, Encoded, Event};
 use stead_core::ids::{NodeName, Seq, digest};
 use stead_core::world::{NodeState, World};
-use stead_ports::log::{self, EventLog, Record, Snapshot};
+use stead_ports::log::{self, Base, EventLog, Record, Snapshot};
 
 /// Records read at a time.
 const CHUNK: usize = 10_000;
@@ -26,15 +26,12 @@ pub struct Replayed {
 
 /// Rebuilds the world. `snapshots: false`: from the beginning (or the base) on, believing no cache.
 pub async fn replay(log: &dyn EventLog, snapshots: bool) -> Result<Replayed, log::Error> {
-    let mut world = match log.base().await? {
-        Some(base) => decode_world(base.seq, &base.bytes)?,
-        None => World::default(),
-    };
+    let mut world = of_base(log, log.base().await?).await?;
     if snapshots && let Some(cached) = join(&log.snapshots().await?) && cached.head > world.head {
         world = cached;
-    }
-    if let Some(fleet) = fleet(log, &world.desired.digest).await? {
-        world.fleet = fleet;
+        if let Some(fleet) = fleet(log, &world.desired.digest).await? {
+            world.fleet = fleet;
+        }
     }
     let from = world.head;
     let mut folded = 0;
@@ -42,14 +39,25 @@ pub async fn replay(log: &dyn EventLog, snapshots: bool) -> Result<Replayed, log
         let records = log.read(world.head, CHUNK).await?;
         let last = records.len() < CHUNK;
         for record in records {
-            let event = hydrate(log, decode(record)?).await?;
-            world.apply(&event);
+            world.apply(&event(log, record).await?);
             folded += 1;
         }
         if last {
             return Ok(Replayed { world, folded, from });
         }
     }
+}
+
+/// The world a base record holds; the empty one where there is none.
+pub(crate) async fn of_base(log: &dyn EventLog, base: Option<Base>) -> Result<World, log::Error> {
+    let mut world = match base {
+        Some(base) => decode_world(base.seq, &base.bytes)?,
+        None => World::default(),
+    };
+    if let Some(fleet) = fleet(log, &world.desired.digest).await? {
+        world.fleet = fleet;
+    }
+    Ok(world)
 }
 
 /// Content address of a world: two replays of one log give the same.
@@ -100,7 +108,7 @@ fn join(shards: &[Snapshot]) -> Option<World> {
 
 /// What the log keeps of an event.
 pub fn encode(event: &Event) -> Record {
-    let e = event::encode(event);
+    let e = events::encode(event);
     Record {
         seq: e.seq,
         id: e.id,
@@ -127,10 +135,12 @@ pub fn decode(r: Record) -> Result<Event, log::Error> {
         severity: r.severity,
         body: r.body,
     };
-    event::decode(&encoded).map_err(|e| log::Error::Corrupt { seq: e.seq, why: e.why })
+    events::decode(&encoded).map_err(|e| log::Error::Corrupt { seq: e.seq, why: e.why })
 }
 
-async fn hydrate(log: &dyn EventLog, mut event: Event) -> Result<Event, log::Error> {
+/// An event as it can be applied: with the documents it names.
+pub(crate) async fn event(log: &dyn EventLog, record: Record) -> Result<Event, log::Error> {
+    let mut event = decode(record)?;
     if let Body::DesiredLoaded(loaded) = &mut event.body {
         loaded.fleet = fleet(log, &loaded.digest).await?;
         if loaded.fleet.is_none() {
