@@ -75,15 +75,30 @@ impl Node {
         }
     }
 
+    /// Sorts the entries of all maps by key, which makes looking one up cheap. Depth is bounded by the reader.
+    pub fn sort(&mut self) {
+        match &mut self.value {
+            Value::Map(entries) => {
+                entries.sort_by(|a, b| a.key.cmp(&b.key));
+                entries.iter_mut().for_each(|e| e.value.sort());
+            }
+            Value::List(items) => items.iter_mut().for_each(Node::sort),
+            Value::Null | Value::Scalar(..) => {}
+        }
+    }
+
+    /// The entry under `key` of a sorted map.
     fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
-            Value::Map(entries) => entries.iter().find(|e| e.key == key),
+            Value::Map(entries) => {
+                entries.binary_search_by(|e| e.key.as_str().cmp(key)).ok().and_then(|index| entries.get(index))
+            }
             _ => None,
         }
     }
 }
 
-/// A place in a file: a value, and where to point when the value is not there.
+/// A place in a sorted tree: a value, and where to point when the value is not there.
 #[derive(Debug, Clone, Copy)]
 pub struct Cursor<'a> {
     pub file: &'a str,
@@ -146,12 +161,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// The keys written here, in the order of the file.
-    pub fn keys(self) -> impl Iterator<Item = &'a str> {
-        let entries = match self.node.map(|n| &n.value) {
-            Some(Value::Map(entries)) => entries.as_slice(),
-            _ => &[],
+    pub fn keys(self) -> Vec<&'a str> {
+        let mut entries: Vec<&'a Entry> = match self.node.map(|n| &n.value) {
+            Some(Value::Map(entries)) => entries.iter().collect(),
+            _ => Vec::new(),
         };
-        entries.iter().map(|e| e.key.as_str())
+        entries.sort_by_key(|e| (e.key_at.line, e.key_at.column));
+        entries.into_iter().map(|e| e.key.as_str()).collect()
     }
 
     /// Where the value stands.

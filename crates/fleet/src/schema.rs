@@ -56,7 +56,13 @@ fn settle(value: &mut Value) {
         map.insert("type".into(), settled);
     }
     if let Some(Value::Object(fields)) = map.get_mut("properties") {
+        let must = |field: &mut Value| field.as_object_mut().and_then(|f| f.remove("x-must")).is_some();
+        let required: Vec<Value> =
+            fields.iter_mut().filter_map(|(key, field)| must(field).then(|| json!(key))).collect();
         fields.values_mut().for_each(settle);
+        if !required.is_empty() {
+            map.insert("required".into(), json!(required));
+        }
     }
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = map.get_mut(key) {
@@ -99,6 +105,66 @@ fn settled_types(types: &Value) -> Value {
         [one] => json!(one),
         many => json!(many),
     }
+}
+
+/// The reference of every key, as Markdown, from the same schemas.
+pub fn reference() -> String {
+    let mut out = String::new();
+    for kind in FileKind::ALL {
+        let schema = of(kind);
+        out.push_str(&format!("\n## `{}`\n\n", kind.place()));
+        out.push_str(schema["description"].as_str().unwrap_or_default());
+        out.push_str("\n\n| key | takes | meaning |\n|---|---|---|\n");
+        rows("", &schema, &mut out);
+    }
+    out
+}
+
+fn rows(prefix: &str, schema: &Value, out: &mut String) {
+    let required = |key: &str| schema["required"].as_array().is_some_and(|r| r.iter().any(|k| k == key));
+    for (key, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{prefix}{key}");
+        let must = if required(key) { " (must be given)" } else { "" };
+        let meaning = field["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
+        out.push_str(&format!("| `{path}` | {}{must} | {meaning} |\n", takes(field)));
+        rows(&format!("{path}."), field, out);
+        if field["items"].is_object() {
+            rows(&format!("{path}[]."), &field["items"], out);
+        }
+        if field["additionalProperties"].is_object() {
+            rows(&format!("{path}.<name>."), &field["additionalProperties"], out);
+        }
+    }
+}
+
+fn takes(field: &Value) -> String {
+    if let Some(form) = field["x-stead"].as_str() {
+        let example = field["examples"][0].as_str().unwrap_or_default();
+        return format!("{form}, `{example}`");
+    }
+    let mut words: Vec<&str> = field["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    words.extend(field["oneOf"].as_array().into_iter().flatten().filter_map(|c| c["const"].as_str()));
+    if !words.is_empty() {
+        return words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" ");
+    }
+    let types: Vec<&str> = match &field["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    };
+    let of_items = |inner: &Value| match inner["type"].as_str() {
+        Some("object") | None => "",
+        Some(_) => " of texts",
+    };
+    let words = types.into_iter().filter_map(|t| match t {
+        "string" => Some("text".to_owned()),
+        "integer" => Some("whole number".to_owned()),
+        "number" => Some("number".to_owned()),
+        "boolean" => Some("true or false".to_owned()),
+        "array" => Some(format!("list{}", of_items(&field["items"]))),
+        "object" => Some("map".to_owned()),
+        _ => None,
+    });
+    words.collect::<Vec<_>>().join(" or ")
 }
 
 #[cfg(test)]

@@ -137,6 +137,7 @@ impl Shape {
                 ..Node::null()
             };
         }
+        root.sort();
         sink.problems
     }
 
@@ -267,6 +268,9 @@ impl Shape {
     }
 
     fn unknown_key(&self, key: &str, at: Mark, sink: &mut Sink<'_>) {
+        if sink.full() {
+            return;
+        }
         let known = || self.fields.keys().map(String::as_str);
         let hint = HINTS
             .iter()
@@ -380,9 +384,13 @@ struct Sink<'a> {
 }
 
 impl Sink<'_> {
+    /// One more than is shown, so that the count says there are more; nothing is gained by keeping all.
+    fn full(&self) -> bool {
+        self.problems.len() > crate::problem::MAX_PROBLEMS
+    }
+
     fn push(&mut self, at: Mark, code: Code, message: String, help: impl Into<String>) {
-        // One more than is shown, so that the count says there are more; nothing is gained by keeping all.
-        if self.problems.len() <= crate::problem::MAX_PROBLEMS {
+        if !self.full() {
             self.problems
                 .push(Problem::at(self.file, at, code, message, help));
         }

@@ -177,3 +177,29 @@ impl Tree {
         digest(lines.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_bounded() {
+        let mut tree = Tree::default();
+        for n in 0..=MAX_FILES {
+            tree.add(&format!("hosts/n{n}/node.yaml"), Vec::new());
+        }
+        assert_eq!(tree.files().count(), MAX_FILES);
+        assert_eq!(tree.problems().iter().filter(|p| p.code == Code::TreeTooLarge).count(), 1);
+    }
+
+    #[test]
+    fn the_digest_follows_the_content_and_what_was_refused() {
+        let one = Tree::from_files([("stead.yaml", "a: 1"), ("README.md", "x")]);
+        let same = Tree::from_files([("stead.yaml", "a: 1"), ("README.md", "y")]);
+        let other = Tree::from_files([("stead.yaml", "a: 2")]);
+        let worse = Tree::from_files([("stead.yaml", "a: 1"), ("hosts/a/servces.yaml", "")]);
+        assert_eq!(one.digest(), same.digest());
+        assert_ne!(one.digest(), other.digest());
+        assert_ne!(one.digest(), worse.digest());
+    }
+}

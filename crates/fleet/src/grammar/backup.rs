@@ -10,7 +10,7 @@ use super::scalar::{Duration, Size};
 #[serde(default, deny_unknown_fields)]
 pub struct Backup {
     /// Files that must be there; the newest is judged.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub files: Option<BackupFiles>,
 }
 
@@ -19,7 +19,7 @@ pub struct Backup {
 #[serde(default, deny_unknown_fields)]
 pub struct BackupFiles {
     /// Absolute path on the node; may contain `*` and `?`.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub path: Option<String>,
     /// Oldest the newest may be.
     pub max_age: Option<Duration>,

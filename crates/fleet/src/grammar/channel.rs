@@ -22,7 +22,7 @@ pub struct Channel {
 #[serde(default, deny_unknown_fields)]
 pub struct Hook {
     /// The webhook's address, as `secret:NAME`.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub webhook: Option<String>,
 }
 
@@ -31,10 +31,10 @@ pub struct Hook {
 #[serde(default, deny_unknown_fields)]
 pub struct Telegram {
     /// The bot's token, as `secret:NAME`.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub token: Option<String>,
     /// The chat's ID.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub chat: Option<super::scalar::Text>,
 }
 
@@ -43,9 +43,9 @@ pub struct Telegram {
 #[serde(default, deny_unknown_fields)]
 pub struct Ntfy {
     /// The server's address.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub url: Option<String>,
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub topic: Option<String>,
     /// Access token, as `secret:NAME`.
     pub token: Option<String>,
@@ -56,13 +56,13 @@ pub struct Ntfy {
 #[serde(default, deny_unknown_fields)]
 pub struct Matrix {
     /// The home server's address.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub homeserver: Option<String>,
     /// The room's ID.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub room: Option<String>,
     /// Access token, as `secret:NAME`.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub token: Option<String>,
 }
 
@@ -71,11 +71,11 @@ pub struct Matrix {
 #[serde(default, deny_unknown_fields)]
 pub struct Email {
     /// `smtps://HOST:465` or `smtp://HOST:587`.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub server: Option<String>,
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub from: Option<String>,
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub to: Vec<String>,
     pub username: Option<String>,
     /// As `secret:NAME`.
@@ -87,7 +87,7 @@ pub struct Email {
 #[serde(default, deny_unknown_fields)]
 pub struct Webhook {
     /// The address; `secret:NAME` where it holds a token.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub url: Option<String>,
     /// Signs each body, as `secret:NAME`.
     pub secret: Option<String>,
@@ -98,14 +98,14 @@ pub struct Webhook {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Route {
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub name: Option<String>,
     /// What it applies to. All given keys must match; an empty match is refused.
     #[serde(rename = "match")]
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub matches: Option<RouteMatch>,
     /// Names of channels.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub to: Vec<String>,
     /// Whether the message makes a noise. Default `always` for critical ones.
     pub ping: Option<Ping>,

@@ -80,7 +80,7 @@ checks! {
     /// An HTTP request and what its answer must be.
     Http {
         /// `http://` or `https://`.
-        #[schemars(required)]
+        #[schemars(extend("x-must" = true))]
         url: Option<String>,
         /// The status it must have. Default: any below 400.
         #[schemars(range(min = 100, max = 599))]
@@ -100,7 +100,7 @@ checks! {
     Tcp {
         /// Default `127.0.0.1`.
         host: Option<String>,
-        #[schemars(required, range(min = 1))]
+        #[schemars(range(min = 1), extend("x-must" = true))]
         port: Option<u16>,
     }
     /// An MQTT broker accepts a connection; with `topic`, it also delivers a message.
@@ -131,13 +131,13 @@ checks! {
     }
     /// A host answers an echo request.
     Icmp {
-        #[schemars(required)]
+        #[schemars(extend("x-must" = true))]
         host: Option<String>,
     }
     /// A file (the newest that matches) is there, young and large enough.
     FileCheck {
         /// Absolute path on the node; may contain `*` and `?`.
-        #[schemars(required)]
+        #[schemars(extend("x-must" = true))]
         path: Option<String>,
         /// Oldest it may be.
         max_age: Option<Duration>,
@@ -147,7 +147,7 @@ checks! {
     /// A program ends with the right exit code. No shell is involved.
     Command {
         /// The program and its arguments, as a list of words or as one text.
-        #[schemars(required)]
+        #[schemars(extend("x-must" = true))]
         run: Option<Words>,
         /// Default 0.
         exit: Option<i32>,
@@ -155,7 +155,7 @@ checks! {
     /// A process runs.
     Process {
         /// The executable's name.
-        #[schemars(required)]
+        #[schemars(extend("x-must" = true))]
         process: Option<String>,
         /// Further text that its command line must contain.
         command_line: Option<String>,
@@ -166,13 +166,13 @@ checks! {
     /// A container runs and is not unhealthy.
     Container {
         /// Its name.
-        #[schemars(required)]
+        #[schemars(extend("x-must" = true))]
         container: Option<String>,
     }
     /// A systemd unit is active.
     Unit {
         /// Its name, `.service` when it has no suffix.
-        #[schemars(required)]
+        #[schemars(extend("x-must" = true))]
         unit: Option<String>,
     }
     /// A pattern appears in what was written lately, or does not. Exactly one of `file`, `unit`, `container`.
@@ -184,7 +184,7 @@ checks! {
         /// A container's output.
         container: Option<String>,
         /// A regular expression.
-        #[schemars(required)]
+        #[schemars(extend("x-must" = true))]
         pattern: Option<String>,
         /// How far back to look. Default 5m.
         within: Option<Duration>,
@@ -198,7 +198,7 @@ checks! {
 #[serde(default, deny_unknown_fields)]
 pub struct Dns {
     /// The name to ask for.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub name: Option<String>,
     /// The record's type. Default `A`.
     pub record: Option<Record>,

@@ -53,7 +53,7 @@ pub struct Job {
 #[serde(default, deny_unknown_fields)]
 pub struct Cleanup {
     /// How far it goes.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub mode: Option<CleanupMode>,
 }
 

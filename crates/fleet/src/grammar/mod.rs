@@ -1,7 +1,7 @@
 //! What the YAML files may say, as types. Everything else comes from them: the JSON Schemas for editors, the shape check
 //! of `stead check`, and the reference.
 //!
-//! Every key is optional to serde, and what must be given is marked `schemars(required)`: the shape check names all
+//! Every key is optional to serde, and what must be given is marked `x-must` (the schema turns it into `required`): the shape check names all
 //! missing keys of a file at once, where serde would stop at the first. Nothing here has defaults that mean something;
 //! those are filled in by [`crate::load`].
 

@@ -34,10 +34,10 @@ pub struct Automatic {
 pub struct Rule {
     /// What it applies to. All given keys must match; an empty match is refused.
     #[serde(rename = "match")]
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub matches: Option<Match>,
     /// Whether such an action runs without asking.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub automatic: Option<bool>,
     /// Time of day in which the rule holds.
     pub between: Option<TimeWindow>,
@@ -79,13 +79,13 @@ pub struct Limits {
 #[serde(default, deny_unknown_fields)]
 pub struct Repair {
     /// A drift kind: `unhealthy_service`, `missing_service`, `disk_pressure`, …
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub drift: Option<String>,
     /// What was seen: `containers_not_running`, `mqtt_unreachable`, …; absent: anything.
     pub trigger: Option<String>,
     /// A service kind; absent: any.
     pub kind: Option<super::service::Kind>,
     /// An action kind, or `none`: only tell.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub action: Option<String>,
 }

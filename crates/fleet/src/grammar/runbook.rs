@@ -20,7 +20,7 @@ pub struct RunbookFile {
     /// What must hold before it starts.
     pub preconditions: Vec<Check>,
     /// What is done, in order.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub steps: Vec<Step>,
 }
 
@@ -36,7 +36,7 @@ pub struct Input {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Step {
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub name: Option<String>,
     /// The node it works on.
     pub node: Option<String>,

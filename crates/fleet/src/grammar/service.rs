@@ -20,7 +20,7 @@ pub struct ServicesFile {
 #[serde(default, deny_unknown_fields)]
 pub struct Service {
     /// How it runs.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub kind: Option<Kind>,
     /// The node's name again, for the reader; it must be the folder's.
     pub node: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stead_core::ids::{NodeName, nearest};
+use stead_core::ids::NodeName;
 
 use super::Options;
 use super::report::Report;
@@ -107,7 +107,7 @@ fn fits(
         return false;
     }
     if !known.contains_key(to) {
-        let help = match nearest(to, known.keys().map(String::as_str)) {
+        let help = match report.near(to, known.keys().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`? Otherwise add hosts/{to}/node.yaml"),
             None => format!("add hosts/{to}/node.yaml, or remove the alias"),
         };

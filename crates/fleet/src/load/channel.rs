@@ -1,7 +1,5 @@
 //! `channels:` and `routes:`: reviewed whole, though nothing of them enters the fleet yet.
 
-use stead_core::ids::nearest;
-
 use super::report::Report;
 use super::syntax;
 use crate::grammar::stead::SteadFile;
@@ -28,7 +26,7 @@ const SECRET: [(&str, &str); 8] = [
 pub(super) fn review(at: Cursor<'_>, file: &SteadFile, report: &mut Report) {
     for (name, channel) in &file.channels {
         let here = at.get("channels").get(name);
-        let kinds: Vec<&str> = here.keys().filter(|k| KINDS.contains(k)).collect();
+        let kinds: Vec<&str> = here.keys().into_iter().filter(|k| KINDS.contains(k)).collect();
         if kinds.len() != 1 && !here.damaged() {
             let message = format!(
                 "the channel `{}` names {} ways to deliver",
@@ -104,7 +102,7 @@ fn routes(at: Cursor<'_>, file: &SteadFile, report: &mut Report) {
             if file.channels.contains_key(name) {
                 continue;
             }
-            let help = match nearest(name, file.channels.keys().map(String::as_str)) {
+            let help = match report.near(name, file.channels.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "add it under `channels:`".to_owned(),
             };

@@ -176,7 +176,7 @@ fn restart(at: Cursor<'_>, text: &str, report: &mut Report) {
         .strip_prefix("on-failure:")
         .is_some_and(|n| n.parse::<u32>().is_ok());
     if !["no", "always", "unless-stopped", "on-failure"].contains(&text) && !counted {
-        let near = stead_core::ids::nearest(text, ["no", "always", "unless-stopped", "on-failure"]);
+        let near = report.near(text, ["no", "always", "unless-stopped", "on-failure"]);
         let help = near.map_or(
             "write no, always, unless-stopped or on-failure[:N]".to_owned(),
             |n| format!("did you mean `{n}`?"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stead_core::ids::{JobName, NodeName, nearest};
+use stead_core::ids::{JobName, NodeName};
 
 use super::report::Report;
 use super::{check, syntax};
@@ -63,7 +63,7 @@ fn job_name(at: Cursor<'_>, name: &str, report: &mut Report) {
 }
 
 fn one_of(at: Cursor<'_>, keys: &[&str], report: &mut Report) {
-    let given: Vec<&str> = at.keys().filter(|k| keys.contains(k)).collect();
+    let given: Vec<&str> = at.keys().into_iter().filter(|k| keys.contains(k)).collect();
     let choice = keys.join("`, `");
     match given.as_slice() {
         [_] => {}
@@ -99,7 +99,7 @@ pub(super) fn review_runbook(
             && !known.contains_key(node)
             && !node.contains("{{")
         {
-            let help = match nearest(node, known.keys().map(String::as_str)) {
+            let help = match report.near(node, known.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "name a node that has a folder under hosts/".to_owned(),
             };
@@ -109,7 +109,7 @@ pub(super) fn review_runbook(
         if let Some(action) = &step.action {
             let names = super::policy::ACTIONS.iter().map(|(name, _)| *name);
             if !names.clone().any(|name| name == action) {
-                let help = nearest(action, names.clone())
+                let help = report.near(action, names.clone())
                     .map(|near| format!("did you mean `{near}`?"))
                     .unwrap_or_else(|| format!("known: {}", names.collect::<Vec<_>>().join(", ")));
                 let message = format!("there is no action {:?}", shorten(action));
@@ -136,7 +136,7 @@ fn checks(at: Cursor<'_>, list: &[Check], report: &mut Report) {
 
 fn one_check(at: Cursor<'_>, single: &Check, report: &mut Report) {
     if check::exactly_one(at, report)
-        && let Some(word) = at.keys().next()
+        && let Some(word) = at.keys().first().copied()
     {
         check::probe(at.get(word), single, report);
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stead_core::desired::{Automatic, Limits, Match, Policy, RepairRule, Rule};
-use stead_core::ids::{NodeName, nearest};
+use stead_core::ids::NodeName;
 
 use super::read::{Content, File};
 use super::report::Report;
@@ -173,7 +173,7 @@ fn action(at: Cursor<'_>, text: &str, automatic: bool, report: &mut Report) {
     let names = ACTIONS.iter().map(|(name, _)| *name);
     if !text.is_empty() && !names.clone().any(|name| glob(text, name)) {
         let all = names.clone().collect::<Vec<_>>().join(", ");
-        let help = match nearest(text, names) {
+        let help = match report.near(text, names) {
             Some(near) => format!("did you mean `{near}`? Known: {all}"),
             None => format!("known: {all}"),
         };
@@ -215,7 +215,7 @@ fn unmatched<'a>(
     } else {
         Code::UnmatchedService
     };
-    let help = match nearest(text, known) {
+    let help = match report.near(text, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("name a {what} that a file under hosts/ has, or remove the rule"),
     };
@@ -261,7 +261,7 @@ fn repair(at: Cursor<'_>, repair: &grammar::Repair, report: &mut Report) -> Opti
     };
     if !DRIFTS.contains(&drift.as_str()) {
         let all = DRIFTS.join(", ");
-        let help = match nearest(drift, DRIFTS) {
+        let help = match report.near(drift, DRIFTS) {
             Some(near) => format!("did you mean `{near}`? Known: {all}"),
             None => format!("known: {all}"),
         };

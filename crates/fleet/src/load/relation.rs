@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use stead_core::ids::{NodeName, nearest};
+use stead_core::ids::NodeName;
 
 use super::read::{Content, File};
 use super::report::Report;
@@ -20,7 +20,7 @@ pub(super) fn needs(at: Cursor<'_>, file: &ServicesFile, report: &mut Report) {
                 continue;
             }
             let item = here.item(index);
-            let help = match nearest(need, file.services.keys().map(String::as_str)) {
+            let help = match report.near(need, file.services.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if need.contains('/') => {
                     "`needs` takes services of the same node, by their name alone".to_owned()

@@ -3,15 +3,27 @@
 use crate::node::{Cursor, Mark};
 use crate::problem::{Code, MAX_PROBLEMS, Problem};
 
-#[derive(Debug, Default)]
+/// Names compared while looking for near ones, in one load: a file of a thousand mistakes must not cost minutes.
+const COMPARISONS: usize = 200_000;
+
+#[derive(Debug)]
 pub(super) struct Report {
     problems: Vec<Problem>,
+    comparisons: usize,
 }
 
 impl Report {
     pub fn new(already: &[Problem]) -> Report {
-        Report {
-            problems: already.to_vec(),
+        Report { problems: already.to_vec(), comparisons: COMPARISONS }
+    }
+
+    /// The known name nearest to `text`, as long as looking for it is affordable.
+    pub fn near<'a>(&mut self, text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        let known: Vec<&str> = known.into_iter().take(self.comparisons).collect();
+        self.comparisons -= known.len();
+        match text.len() <= 255 {
+            true => stead_core::ids::nearest(text, known),
+            false => None,
         }
     }
 

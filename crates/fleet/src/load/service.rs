@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stead_core::desired::{Patience, Service, ServiceKind};
-use stead_core::ids::{NodeName, ServiceName, nearest};
+use stead_core::ids::{NodeName, ServiceName};
 
 use super::report::Report;
 use super::{check, container, syntax};
@@ -96,7 +96,7 @@ fn own_node(
         );
         return;
     }
-    let help = match nearest(text, known.keys().map(String::as_str)) {
+    let help = match report.near(text, known.keys().map(String::as_str)) {
         Some(near) => format!(
             "did you mean `{near}`? A service runs on the node whose folder it is written in"
         ),

@@ -1,0 +1,6 @@
+//! Whole trees through the public door: what loads, what is refused and how it says so.
+
+mod bad_input;
+mod example;
+mod hostile;
+mod published;
