@@ -46,7 +46,8 @@ pub(super) async fn run(argv: &[String], keep: usize, limit: Span) -> Result<End
         args: arguments.to_vec(),
         folder: Some("/".into()),
         env: Vec::new(),
-        limit: Duration::from_millis(limit.0),
+        // A little sooner than the question itself ends, so that what it wrote until then is shown.
+        limit: Duration::from_millis(limit.0 - (limit.0 / 10).min(250)),
         keep,
     };
     program::run(call).await.map_err(|error| match error {

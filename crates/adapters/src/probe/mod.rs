@@ -126,12 +126,13 @@ impl Prober {
                 expect,
                 server,
             } => {
+                let (expect, server) = (expect.as_deref(), server.as_deref());
                 self.dns(
                     &dns::Question {
                         name,
                         record,
-                        expect: expect.as_deref(),
-                        server: server.as_deref(),
+                        expect,
+                        server,
                     },
                     limit,
                 )
@@ -144,12 +145,16 @@ impl Prober {
                 username,
                 password,
             } => {
-                let login = mqtt::Login {
-                    username: username.as_deref(),
-                    password: password.as_deref(),
+                let (topic, username, password) =
+                    (topic.as_deref(), username.as_deref(), password.as_deref());
+                let broker = mqtt::Broker {
+                    host,
+                    port: *port,
+                    topic,
+                    username,
+                    password,
                 };
-                self.mqtt(host, *port, topic.as_deref(), login, limit, stage)
-                    .await
+                self.mqtt(&broker, limit, stage).await
             }
             Probe::Tls {
                 host,

@@ -13,35 +13,37 @@ use super::{Found, Miss, Prober, Stage, address};
 /// Largest packet read; a retained picture is a message as well.
 const PACKET: usize = 1024 * 1024;
 
-/// Who asks; the password may name a secret.
+/// Whom to ask for what.
 #[derive(Clone, Copy)]
-pub(super) struct Login<'a> {
+pub(super) struct Broker<'a> {
+    pub host: &'a str,
+    pub port: u16,
+    pub topic: Option<&'a str>,
     pub username: Option<&'a str>,
+    /// May name a secret.
     pub password: Option<&'a str>,
 }
 
 impl Prober {
-    pub(super) async fn mqtt(
-        &self,
-        host: &str,
-        port: u16,
-        topic: Option<&str>,
-        login: Login<'_>,
-        limit: Span,
-        stage: &Stage,
-    ) -> Found {
-        let host = address::host(host)?;
+    pub(super) async fn mqtt(&self, broker: &Broker<'_>, limit: Span, stage: &Stage) -> Found {
+        let host = address::host(broker.host)?;
         stage.enter(format!("looking up {host}"));
         // One address: a broker that answers on some of its addresses only is not well.
         let address = self.names.lookup(host).await?.into_iter().next();
         let address = address.ok_or_else(|| Miss::Failed(format!("{host}: no address")))?;
-        let mut options = MqttOptions::new(client_id(), address.to_string(), port);
+        // The client writes a port behind it.
+        let shown = if address.is_ipv6() {
+            format!("[{address}]")
+        } else {
+            address.to_string()
+        };
+        let mut options = MqttOptions::new(client_id(), shown.as_str(), broker.port);
         options
             .set_clean_session(true)
             .set_keep_alive(Duration::from_secs(30))
             .set_max_packet_size(PACKET, 16 * 1024);
-        if let Some(username) = login.username {
-            let password = self.secret(login.password.unwrap_or(""))?;
+        if let Some(username) = broker.username {
+            let password = self.secret(broker.password.unwrap_or(""))?;
             options.set_credentials(username, password);
         }
         let (client, mut events) = AsyncClient::new(options, 4);
@@ -49,14 +51,14 @@ impl Prober {
         network.set_connection_timeout(limit.0.div_ceil(1000).max(1));
         events.set_network_options(network);
 
-        stage.enter(format!("connecting to {address}:{port}"));
+        stage.enter(format!("connecting to {shown}:{}", broker.port));
         loop {
             match events
                 .poll()
                 .await
                 .map_err(|error| Miss::Failed(refusal(error)))?
             {
-                Event::Incoming(Packet::ConnAck(_)) => match topic {
+                Event::Incoming(Packet::ConnAck(_)) => match broker.topic {
                     None => return leave(&client, &mut events, "connection accepted".into()).await,
                     Some(topic) => {
                         stage.enter(format!("waiting for a message on {topic}"));

@@ -177,7 +177,7 @@ pub fn growth(before: u64, now: u64) -> u64 {
     const QUARTER: u64 = WRAP / 4;
     if now >= before {
         now - before
-    } else if before < WRAP && before >= WRAP - QUARTER && now < QUARTER {
+    } else if (WRAP - QUARTER..WRAP).contains(&before) && now < QUARTER {
         now + WRAP - before
     } else {
         0

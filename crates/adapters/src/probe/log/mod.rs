@@ -32,10 +32,13 @@ pub(super) struct Question {
 /// A file's watch belongs to one pattern: it holds when that matched last.
 type Key = (PathBuf, String);
 
+/// When a watch was used last, and the watch.
+type Followed = (Instant, Arc<Mutex<file::Watch>>);
+
 /// The files that are followed, between questions.
 #[derive(Debug, Default)]
 pub(super) struct Logs {
-    files: Mutex<BTreeMap<Key, (Instant, Arc<Mutex<file::Watch>>)>>,
+    files: Mutex<BTreeMap<Key, Followed>>,
 }
 
 impl Logs {
