@@ -16,10 +16,11 @@ pub const LXD: &[&str] = &[
     "debootstrap",
     "xz-utils",
 ];
-/// What single tests drive: the old Compose, a broker, a browser with fonts to draw with.
+/// What single tests drive: the old Compose, a broker, a name server, a browser with fonts to draw with.
 pub const TESTS: &[&str] = &[
     "docker-compose",
     "mosquitto",
+    "dnsmasq-base",
     "git",
     "openssl",
     "chromium",
