@@ -110,14 +110,12 @@ impl<'de> serde::Deserialize<'de> for Time {
 impl fmt::Display for Span {
     /// The largest unit that divides it: `90s`, `5m`, `1h`, `250ms`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
         let n = self.0;
-        let text = match n {
-            0 => "0s".to_string(),
-            _ if n % 86_400_000 == 0 => format!("{}d", n / 86_400_000),
-            _ if n % 3_600_000 == 0 => format!("{}h", n / 3_600_000),
-            _ if n % 60_000 == 0 => format!("{}m", n / 60_000),
-            _ if n % 1000 == 0 => format!("{}s", n / 1000),
-            _ => format!("{n}ms"),
+        let text = match UNITS.iter().find(|(unit, _)| n > 0 && n.is_multiple_of(*unit)) {
+            Some((unit, word)) => format!("{}{word}", n / unit),
+            None if n == 0 => "0s".to_string(),
+            None => format!("{n}ms"),
         };
         f.pad(&text)
     }

@@ -1,1 +1,65 @@
-fn main() {}
+//! `stead`: server, agent and command line in one binary. Here: from the command line to the command.
+
+mod args;
+mod client;
+mod commands;
+mod failure;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+use client::Client;
+use failure::Failure;
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.global.json;
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(json);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let out = Output::new(&cli.global);
+    match cli.command {
+        Command::Up(args) => commands::serve::up(args),
+        Command::Server(args) => commands::serve::server(args),
+        Command::Agent(args) => commands::serve::agent(args, &cli.global),
+        Command::Init(args) => block(commands::init::run(out, &args)),
+        Command::Check(args) => commands::check::run(out, &args),
+        Command::Rebuild(args) => block(commands::rebuild::run(out, &args)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "stead", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Version => block(commands::version::run(Client::new(&cli.global), out)),
+        online => block(ask(Client::new(&cli.global)?, out, online)),
+    }
+}
+
+/// The commands that ask the server.
+async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Status => commands::lists::status(&client, out).await,
+        Command::Nodes(args) => commands::lists::nodes(&client, out, args).await,
+        Command::Services(args) => commands::lists::services(&client, out, args).await,
+        Command::Drift(args) => commands::lists::drift(&client, out, args).await,
+        Command::Events(args) => commands::events::run(&client, out, args).await,
+        Command::Actions(args) => commands::actions::run(&client, out, args).await,
+        Command::Login => commands::version::login(&client, out).await,
+        _ => Ok(()),
+    }
+}
+
+fn block<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| Failure::from(anyhow::Error::from(e)))?.block_on(work)
+}

@@ -93,7 +93,7 @@ impl Controller {
             per_hour: self.world.fleet.policy.limits.per_target_per_hour,
             command,
         };
-        self.step.effects.push(Effect::Order { node: node.clone(), order });
+        self.step.effects.push(Effect::Order { node: node.clone(), order: Box::new(order) });
     }
 
     /// An agent came back: whatever has no outcome yet is asked again. The agent answers from its journal.

@@ -71,7 +71,7 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Give this order to the node's agent. Safe to repeat: the agent knows it by its key.
-    Order { node: NodeName, order: Order },
+    Order { node: NodeName, order: Box<Order> },
     /// The node's part of the desired state changed: hand the agent its bundle.
     Bundle { node: NodeName },
 }

@@ -151,11 +151,12 @@ impl Controller {
         self.cause = Some(action.chain.last().map_or(action.seq, |l| l.seq));
         let by_policy = action.approved_by == Some(Principal::Policy);
         let undecided = action.state == State::Pending || (action.state == State::Approved && by_policy);
-        if undecided && !action.direct {
-            if let Some(reason) = self.no_longer_needed(key, found) {
-                self.cancel(now, key, reason, None);
-                return;
-            }
+        if undecided
+            && !action.direct
+            && let Some(reason) = self.no_longer_needed(key, found)
+        {
+            self.cancel(now, key, reason, None);
+            return;
         }
         if matches!(self.world.actions.open.get(key).map(|a| a.state), Some(State::Pending | State::Approved)) {
             self.refresh_plan(now, key, found);

@@ -150,10 +150,11 @@ fn service_drift(world: &World, node: &NodeName, service: &ServiceName) -> Optio
 
 fn node_drift(world: &World, node: &NodeName) -> Vec<Drift> {
     let mut found = Vec::new();
-    let Some(state) = world.nodes.get(node) else { return found };
+    // A machine that no file names is shown, and left alone.
+    let (Some(state), true) = (world.nodes.get(node), world.fleet.nodes.contains_key(node)) else { return found };
     let subject = Subject::Node(node.clone());
     match state.evidence.state {
-        EvidenceState::Offline if world.fleet.nodes.contains_key(node) => found.push(Drift {
+        EvidenceState::Offline => found.push(Drift {
             subject,
             kind: DriftKind::AgentOffline,
             trigger: Trigger::AgentSilent,

@@ -1,0 +1,231 @@
+//! One agent's session: hello, bundle, then its frames until the link ends.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::SendRequest;
+use stead_core::controller::{Change, Input};
+use stead_core::ids::NodeName;
+use stead_core::subject::Subject;
+use stead_engine::Done;
+use stead_protocol::agent::{Ack, Frame, FrameBody, Hello, VERSION};
+use stead_protocol::tunnel;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Agents, ask};
+use crate::proxy::ProxyError as Error;
+
+/// Largest frame: a snapshot of a machine with thousands of containers.
+const MAX_FRAME: usize = 32 << 20;
+/// Frames whose durability is being waited for; the link is read no further meanwhile.
+const UNACKED: usize = 1024;
+/// How long an acknowledgement may wait for others to share its request.
+const ACK_AFTER: Duration = Duration::from_millis(200);
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// Serves one agent until its link ends.
+pub(super) async fn run<T>(agents: &Agents, called: NodeName, io: T) -> Result<(), Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |why: String| Error::Failed { node: called.clone(), why };
+    let (send, connection) = tunnel::open(io).await.map_err(|e| broken(e.to_string()))?;
+    let link = tokio::spawn(connection);
+    let hello = ask(&called, send.clone(), "GET", "/v1/hello", Bytes::new()).await?;
+    let hello: Hello = serde_json::from_slice(&hello).map_err(|e| broken(format!("its hello: {e}")))?;
+    if hello.protocol != VERSION || hello.node != called {
+        return Err(broken(format!("it says it is {} with protocol {}", hello.node, hello.protocol)));
+    }
+    let node = agents.handle.resolve(&called);
+    let (id, replaced) = agents.enter(&node, send.clone());
+    tracing::info!(%node, version = %hello.version, "agent linked");
+    let served = tokio::select! {
+        served = serve(agents, &node, &hello, send) => served,
+        () = replaced.cancelled() => Err(broken("a newer session took its place".to_string())),
+    };
+    agents.leave(&node, id);
+    link.abort();
+    served
+}
+
+async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) -> Result<(), Error> {
+    let broken = |why: String| Error::Failed { node: node.clone(), why };
+    let linked = Input::Linked { node: node.clone(), spool: hello.spool.clone(), version: hello.version.clone() };
+    agents.handle.submit(linked).await.map_err(|e| broken(e.to_string()))?;
+    agents.hand_bundle(node).await?;
+    // A snapshot is the largest thing an agent says: not everybody at once.
+    let mut turn = agents.syncing.acquire().await.ok();
+    let after = agents.handle.read(|v| v.world().node(node).map_or(0, |n| n.cursor));
+    let path = format!("/v1/frames?spool={}&after={after}", hello.spool);
+    let mut body = stream(node, send.clone(), &path).await?;
+    let (acks, waiting) = mpsc::channel(UNACKED);
+    let acknowledging = acknowledge(node.clone(), hello.spool.clone(), send, waiting);
+    let reading = async {
+        let mut lines = Lines::default();
+        while let Some(part) = body.frame().await {
+            let part = part.map_err(|e| broken(e.to_string()))?;
+            let Ok(data) = part.into_data() else { continue };
+            lines.push(&data);
+            while let Some(line) = lines.next_line().map_err(broken)? {
+                let frame: Frame = serde_json::from_slice(&line).map_err(|e| broken(format!("a frame: {e}")))?;
+                if matches!(frame.body, FrameBody::Snapshot { .. }) {
+                    turn = None;
+                }
+                take(agents, node, &hello.spool, frame, &acks).await.map_err(|e| broken(e.to_string()))?;
+            }
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = reading => ended,
+        ended = acknowledging => ended,
+    }
+}
+
+async fn stream(node: &NodeName, mut send: Sender, path: &str) -> Result<hyper::body::Incoming, Error> {
+    let broken = |why: String| Error::Failed { node: node.clone(), why };
+    let request = http::Request::get(format!("http://agent{path}"))
+        .body(Full::new(Bytes::new()))
+        .map_err(|e| broken(e.to_string()))?;
+    let response = send.send_request(request).await.map_err(|e| broken(e.to_string()))?;
+    if !response.status().is_success() {
+        let status = response.status().as_u16();
+        return Err(Error::Answered { status, detail: "it refuses to give its frames".to_string() });
+    }
+    Ok(response.into_body())
+}
+
+type Waiting = (u64, oneshot::Receiver<Done>);
+
+/// One frame, to where it belongs.
+async fn take(
+    agents: &Agents,
+    node: &NodeName,
+    spool: &str,
+    frame: Frame,
+    acks: &mpsc::Sender<Waiting>,
+) -> Result<(), stead_engine::Error> {
+    let node = node.clone();
+    let (cursor, at) = (frame.cursor, frame.at);
+    let input = match frame.body {
+        FrameBody::Sample { host, containers } => {
+            agents.handle.sample(&node, *host, containers);
+            return agents.handle.tell(Input::Heard { node }).await;
+        }
+        FrameBody::Heartbeat => return agents.handle.tell(Input::Heard { node }).await,
+        FrameBody::Snapshot { facts, digest } => {
+            let facts = facts.into_iter().collect();
+            Input::Snapshot { node, at, facts, spool: spool.to_string(), cursor, digest }
+        }
+        FrameBody::Delta { changed, gone } => {
+            let seen = changed.into_iter().map(|(key, fact)| Change::Seen(key, fact));
+            let changes = seen.chain(gone.into_iter().map(Change::Gone)).collect();
+            Input::Observed { node, at, cursor, changes }
+        }
+        FrameBody::Note { kind, subject, severity, data } => {
+            let id = format!("{spool}-{cursor}");
+            // An agent speaks for its own node only (S20).
+            let subject = if subject.node().is_some_and(|n| agents.handle.resolve(n) == node) {
+                subject
+            } else {
+                Subject::Node(node.clone())
+            };
+            let changes = vec![Change::Note { id, kind, subject, severity, data }];
+            Input::Observed { node, at, cursor, changes }
+        }
+        FrameBody::Gap { dropped } => {
+            let id = format!("{spool}-{cursor}");
+            let data = serde_json::json!({ "dropped": dropped });
+            let Ok(kind) = stead_core::event::Kind::new("spool_gap") else { return Ok(()) };
+            let severity = stead_core::event::Severity::Warning;
+            let subject = Subject::Node(node.clone());
+            Input::Observed { node, at, cursor, changes: vec![Change::Note { id, kind, subject, severity, data }] }
+        }
+        FrameBody::Result { action, occurrence, step, attempt, outcome } => {
+            Input::Result { action, occurrence, step, attempt, outcome }
+        }
+    };
+    let durable = agents.handle.send(input).await?;
+    // The acknowledging side is gone only when the session is.
+    let _ = acks.send((cursor, durable)).await;
+    Ok(())
+}
+
+/// Tells the agent how far everything is durable, several frames at a time.
+async fn acknowledge(
+    node: NodeName,
+    spool: String,
+    send: Sender,
+    mut waiting: mpsc::Receiver<Waiting>,
+) -> Result<(), Error> {
+    let mut reached = 0;
+    let mut told = 0;
+    loop {
+        let next = tokio::time::timeout(ACK_AFTER, waiting.recv()).await;
+        match next {
+            Ok(Some((cursor, durable))) => {
+                let why = "the engine stopped".to_string();
+                durable.await.map_err(|_| Error::Failed { node: node.clone(), why })?;
+                reached = reached.max(cursor);
+            }
+            Ok(None) => return Ok(()),
+            Err(_) => {}
+        }
+        let idle = waiting.is_empty();
+        if reached > told && (idle || reached - told >= UNACKED as u64 / 2) {
+            let ack = Ack { spool: spool.clone(), cursor: reached };
+            let body = serde_json::to_vec(&ack).unwrap_or_default();
+            ask(&node, send.clone(), "POST", "/v1/ack", body.into()).await?;
+            told = reached;
+        }
+    }
+}
+
+/// Lines out of chunks.
+#[derive(Default)]
+struct Lines {
+    buffer: BytesMut,
+    /// No line end before this.
+    searched: usize,
+}
+
+impl Lines {
+    fn push(&mut self, data: &[u8]) {
+        self.buffer.extend_from_slice(data);
+    }
+
+    fn next_line(&mut self) -> Result<Option<Bytes>, String> {
+        let Some(end) = self.buffer[self.searched..].iter().position(|b| *b == b'\n') else {
+            self.searched = self.buffer.len();
+            if self.buffer.len() > MAX_FRAME {
+                return Err(format!("a frame is larger than {} MiB", MAX_FRAME >> 20));
+            }
+            return Ok(None);
+        };
+        let line = self.buffer.split_to(self.searched + end).freeze();
+        self.buffer.advance(1);
+        self.searched = 0;
+        Ok(Some(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lines;
+
+    #[test]
+    fn frames_are_found_across_chunks() {
+        let mut lines = Lines::default();
+        let mut found = Vec::new();
+        for chunk in ["{\"a\"", ":1}\n{}", "\n\n", "x"] {
+            lines.push(chunk.as_bytes());
+            while let Some(line) = lines.next_line().unwrap() {
+                found.push(String::from_utf8(line.to_vec()).unwrap());
+            }
+        }
+        assert_eq!(found, ["{\"a\":1}", "{}", ""]);
+    }
+}

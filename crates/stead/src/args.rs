@@ -1,0 +1,301 @@
+//! The command line: every command, option and example. No behaviour.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+/// Runs your fleet in your stead: observes every machine, compares what is with what should be, repairs what is safe,
+/// asks before what is not.
+#[derive(Debug, Parser)]
+#[command(name = "stead", version, propagate_version = true, after_help = "\
+Examples:
+  stead init fleet                 write a first fleet directory from what runs on this machine
+  stead up --fleet fleet           server and agent of this machine, web UI on http://127.0.0.1:18180
+  stead status                     is all well?
+  stead actions                    what waits for you
+  stead actions approve ID         let it happen
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 not found, 5 server unreachable")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Address of the server
+    #[arg(long, global = true, env = "STEAD_URL", value_name = "URL", help_heading = "Connection")]
+    pub url: Option<String>,
+    /// Access token; without it the admin token of the data directory is used
+    #[arg(long, global = true, env = "STEAD_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Connection")]
+    pub token: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true, help_heading = "Output")]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, global = true, env = "STEAD_COLOR", default_value = "auto", value_name = "WHEN", help_heading = "Output")]
+    pub color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Server and agent of this machine in one process, on the embedded store
+    #[command(after_help = "Examples:\n  stead up --fleet ./fleet\n  stead up --fleet git+https://example.org/fleet.git#main --data /var/lib/stead")]
+    Up(Up),
+    /// The server alone; agents dial in
+    #[command(after_help = "Example:\n  stead server --fleet ./fleet --data ./data --listen 127.0.0.1:18180")]
+    Server(ServerArgs),
+    /// The agent of this machine
+    #[command(after_help = "Examples:\n  stead agent --server http://127.0.0.1:18180 --data ./data\n  stead agent --server unix:///run/stead.sock --read-only")]
+    Agent(AgentArgs),
+    /// Write a first fleet directory from what runs on this machine
+    #[command(after_help = "Example:\n  stead init fleet && stead check fleet && stead up --fleet fleet")]
+    Init(Init),
+    /// Check a fleet directory: all problems at once, with file, line and remedy
+    #[command(after_help = "Examples:\n  stead check fleet\n  stead check fleet --json\n  stead check --schema services > services.schema.json")]
+    Check(Check),
+    /// Is all well?
+    Status,
+    /// The machines
+    #[command(after_help = "Examples:\n  stead nodes\n  stead nodes piha --json")]
+    Nodes(Nodes),
+    /// The services, desired beside actual
+    #[command(after_help = "Examples:\n  stead services\n  stead services --node piha --state unhealthy\n  stead services piha/zigbee2mqtt")]
+    Services(Services),
+    /// Where the world differs from the fleet directory, and why nothing is done where nothing is
+    Drift(Drift),
+    /// What happened
+    #[command(after_help = "Examples:\n  stead events -f\n  stead events --node piha --severity warning --limit 20\n  stead events --kind action_completed --json")]
+    Events(Events),
+    /// What Stead does and proposes: list, show, why, approve, reject, start
+    #[command(after_help = "Examples:\n  stead actions\n  stead actions why container-restart-piha-z2m\n  stead actions approve container-restart-piha-z2m --note 'go ahead'\n  stead actions start container_restart service/piha/z2m")]
+    Actions(Actions),
+    /// Print a new one-time login link for the web UI
+    Login,
+    /// Replay the event log from nothing and write the checkpoint anew (server stopped)
+    Rebuild(Rebuild),
+    /// Version of this binary, and of the server if it answers
+    Version,
+    /// Completion script for a shell
+    #[command(after_help = "Example:\n  stead completions bash > /etc/bash_completion.d/stead")]
+    Completions {
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Fleet directory, or a git source: git+https://…#branch, git+ssh://…, git+file:///…
+    #[arg(long, env = "STEAD_FLEET", default_value = "fleet", value_name = "DIR|SOURCE")]
+    pub fleet: String,
+    /// Read exactly this commit or tag of a git source
+    #[arg(long, env = "STEAD_PIN", value_name = "COMMIT")]
+    pub pin: Option<String>,
+    /// Fast-forward a checkout that is behind its upstream, each minute
+    #[arg(long, env = "STEAD_PULL")]
+    pub pull: bool,
+    /// Where Stead keeps its own data
+    #[arg(long, env = "STEAD_DATA", default_value_os_t = default_data(), value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    /// Address to listen on
+    #[arg(long, env = "STEAD_LISTEN", default_value = "127.0.0.1:18180", value_name = "ADDR")]
+    pub listen: std::net::SocketAddr,
+    /// Where the live mirror of plain files lies [default: <data>/files]
+    #[arg(long, env = "STEAD_FILES", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub files: Option<PathBuf>,
+    /// Further host names the web UI is reached by (behind a reverse proxy)
+    #[arg(long = "allow-host", env = "STEAD_ALLOW_HOST", value_delimiter = ',', value_name = "NAME")]
+    pub allow_hosts: Vec<String>,
+    /// Store; only the embedded one so far
+    #[arg(long, env = "STEAD_STORE", value_name = "URL")]
+    pub store: Option<String>,
+    /// Minutes your time of day is ahead of UTC, for `between:` in rules [default: this machine's]
+    #[arg(long, env = "STEAD_UTC_OFFSET", value_name = "MINUTES", allow_negative_numbers = true)]
+    pub utc_offset: Option<i64>,
+    /// JSON object of further node aliases: {"node-1":"piha"}
+    #[arg(long, env = "NODE_ALIAS_MAP", value_name = "JSON", hide = true)]
+    pub node_alias_map: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct NodeArgs {
+    /// Name of this machine in the fleet [default: its host name]
+    #[arg(long, env = "STEAD_NODE", value_name = "NAME")]
+    pub node: Option<String>,
+    /// Change nothing on this machine, whatever the server asks
+    #[arg(long, env = "STEAD_READ_ONLY")]
+    pub read_only: bool,
+    /// Container engine [default: the local socket]
+    #[arg(long, env = "DOCKER_HOST", value_name = "URL")]
+    pub docker_host: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct AgentArgs {
+    /// Server to dial: http://127.0.0.1:18180 or unix:///path
+    #[arg(long, env = "STEAD_SERVER", value_name = "URL")]
+    pub server: String,
+    /// Where the agent keeps its spool and journal
+    #[arg(long, env = "STEAD_DATA", default_value_os_t = default_data(), value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Init {
+    /// Directory to write; nothing in it is overwritten
+    #[arg(default_value = "fleet", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Check {
+    /// Fleet directory
+    #[arg(default_value = "fleet", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Print the JSON Schema of one kind of file instead: stead, node, services, jobs, runbook
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<String>,
+    #[arg(long, env = "NODE_ALIAS_MAP", hide = true)]
+    pub node_alias_map: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Nodes {
+    /// One of them, in detail
+    pub node: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Services {
+    /// One of them, in detail: NODE/SERVICE
+    pub service: Option<String>,
+    #[arg(long)]
+    pub node: Option<String>,
+    /// healthy, unhealthy, missing, starting, unknown, stale
+    #[arg(long)]
+    pub state: Option<String>,
+    /// What no file names as well
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Drift {
+    #[arg(long)]
+    pub node: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Events {
+    /// Follow: print new ones as they come
+    #[arg(short, long)]
+    pub follow: bool,
+    #[arg(long)]
+    pub node: Option<String>,
+    /// service/NODE/NAME, container/NODE/NAME, …
+    #[arg(long)]
+    pub subject: Option<String>,
+    /// Any of these kinds
+    #[arg(long, value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// At least: info, warning, critical
+    #[arg(long)]
+    pub severity: Option<String>,
+    /// Text to search for
+    #[arg(long, short = 'q')]
+    pub query: Option<String>,
+    /// Only after this event
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+    /// At most this many, the newest [default: 50; with --json all]
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Actions {
+    #[command(subcommand)]
+    pub command: Option<ActionCommand>,
+    /// pending, approved, running, completed, failed, rejected, cancelled
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Ended ones as well
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum ActionCommand {
+    /// Let it happen
+    Approve(Decide),
+    /// Do not let it happen
+    Reject(Decide),
+    /// Take back what has not begun
+    Cancel { id: String },
+    /// Plan, state and steps of one
+    Show { id: String },
+    /// The chain from the first event to the outcome
+    Why { id: String },
+    /// Start one yourself: it is approved by you
+    Start {
+        /// container_restart, redeploy, unit_restart, disk_cleanup
+        kind: String,
+        /// service/NODE/NAME, container/NODE/NAME, unit/NODE/NAME or node/NAME
+        subject: String,
+        #[arg(long)]
+        note: Option<String>,
+        /// Wait until it has ended
+        #[arg(long)]
+        wait: bool,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Decide {
+    pub id: String,
+    #[arg(long)]
+    pub note: Option<String>,
+    /// The plan that was read (its digest); refused when it is another by now
+    #[arg(long)]
+    pub digest: Option<String>,
+    /// Wait until it has ended
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Rebuild {
+    #[arg(long, env = "STEAD_DATA", default_value_os_t = default_data(), value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    /// Only check: read every record, compare, write nothing
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `~/.local/share/stead`, or `/var/lib/stead` where there is no home.
+pub fn default_data() -> PathBuf {
+    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".local/share"));
+    base.or(home).map_or_else(|| PathBuf::from("/var/lib/stead"), |dir| dir.join("stead"))
+}
