@@ -35,3 +35,5 @@ pub use problem::{Code, Problem, Severity};
 pub use render::render;
 pub use schema::schema;
 pub use tree::Tree;
+
+pub use source::Source;

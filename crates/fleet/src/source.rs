@@ -10,13 +10,13 @@ mod mirror;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::tree::Tree;
 pub use checkout::Checkout;
 pub use mirror::Mirror;
 
-/// A mirror is fetched at most this often.
+/// A mirror or an upstream is fetched at most this often.
 pub const FETCH_EVERY: Duration = Duration::from_secs(60);
 
 /// What `--fleet` names.
@@ -135,8 +135,9 @@ pub struct Revision {
     pub reference: Option<String>,
     /// First line of the commit's message, at most 200 characters.
     pub subject: String,
-    /// Whether the directory holds changes that are in no commit. Never for a mirror.
-    pub dirty: bool,
+    /// Whether the directory holds changes that are in no commit; absent where git does not trust its owner enough to
+    /// look. Never for a mirror.
+    pub dirty: Option<bool>,
     /// Commits that the upstream has and this checkout has not; 0 for a mirror.
     pub behind: u32,
     /// Why the newest state could not be fetched; the tree is then the last one that could.
@@ -165,7 +166,7 @@ pub struct ReadOptions {
 /// An open source: reads a tree whenever it is asked to.
 #[derive(Debug)]
 pub enum Reader {
-    Dir { path: PathBuf, pull: bool },
+    Dir { path: PathBuf, pull: bool, pulled: Option<Instant> },
     Git(Mirror),
 }
 
@@ -181,7 +182,7 @@ impl Source {
                 why: "a directory cannot be pinned to a commit".into(),
                 remedy: "use git+file://DIR as the source, or check that commit out",
             }),
-            Source::Dir(path) => Ok(Reader::Dir { path: path.clone(), pull: options.pull }),
+            Source::Dir(path) => Ok(Reader::Dir { path: path.clone(), pull: options.pull, pulled: None }),
             Source::Git(git) => Ok(Reader::Git(Mirror::new(git.clone(), options.pin.clone(), options.mirror.clone()))),
         }
     }
@@ -200,9 +201,14 @@ impl Reader {
     /// [`Revision::stale`].
     pub async fn read(&mut self) -> Result<Reading, Error> {
         match self {
-            Reader::Dir { path, pull } => {
+            Reader::Dir { path, pull, pulled } => {
+                let now = Instant::now();
+                let pull = *pull && pulled.is_none_or(|at| now.duration_since(at) >= FETCH_EVERY);
+                if pull {
+                    *pulled = Some(now);
+                }
                 let revision = match Checkout::find(path).await {
-                    Some(checkout) => Some(checkout.revision(*pull).await?),
+                    Some(checkout) => Some(checkout.revision(pull).await?),
                     None => None,
                 };
                 let root = path.clone();

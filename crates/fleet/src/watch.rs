@@ -141,8 +141,9 @@ impl Eyes {
 
     fn open(&self) -> Option<RecommendedWatcher> {
         let note = self.note.clone();
+        let directory = self.directory.clone();
         let mut watcher = notify::recommended_watcher(move |event: Result<Event, notify::Error>| {
-            if event.is_ok_and(|e| matters(&e)) {
+            if event.is_ok_and(|e| matters(&e, &directory)) {
                 let _ = note.try_send(());
             }
         })
@@ -162,16 +163,20 @@ impl std::fmt::Debug for Eyes {
     }
 }
 
-/// Reading a file is no change, and neither is what git does to its own folder.
-fn matters(event: &Event) -> bool {
+/// Reading a file is no change, and neither is most of what git does to its own folder.
+fn matters(event: &Event, directory: &Path) -> bool {
     let kind = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
         EventKind::Modify(ModifyKind::Metadata(MetadataKind::AccessTime)) => false,
         _ => true,
     };
-    let inside_git = |path: &PathBuf| path.components().any(|c| c.as_os_str() == ".git");
-    // A new commit moves HEAD or a branch, and the commit is shown.
-    let moves_head = |path: &PathBuf| path.ends_with(".git/HEAD") || path.to_string_lossy().contains(".git/refs/heads");
-    kind && (event.paths.is_empty() || event.paths.iter().any(|p| !inside_git(p) || moves_head(p)))
+    // The parent is watched, too, for the directory itself; its other entries are none of our business.
+    let within = |path: &&PathBuf| path.starts_with(directory);
+    // A new commit moves HEAD or a branch, and the commit is shown; the rest of .git is git's own business.
+    let told = |path: &PathBuf| match path.strip_prefix(directory).ok().filter(|rest| rest.starts_with(".git")) {
+        None => true,
+        Some(rest) => rest.ends_with("HEAD") && !rest.ends_with("FETCH_HEAD") || rest.starts_with(".git/refs/heads"),
+    };
+    kind && (event.paths.is_empty() || event.paths.iter().filter(within).any(told))
 }

@@ -14,7 +14,7 @@ pub struct Checkout {
 impl Checkout {
     /// The checkout that `folder` lies in; `None` where it is in none, or where there is no git to ask.
     pub async fn find(folder: &Path) -> Option<Checkout> {
-        let call = Call::local("rev-parse", folder);
+        let call = Call { foreign: true, ..Call::local("rev-parse", folder) };
         let answer = git::run(call, folder, &["rev-parse", "--is-inside-work-tree"]).await.ok()?;
         (answer.ok && answer.text() == "true").then(|| Checkout { folder: folder.to_owned() })
     }
@@ -28,22 +28,28 @@ impl Checkout {
         };
         let place = self.folder.display().to_string();
         let remedy = "commit something, or use a plain directory";
-        let head = self.ask("log", &["log", "-1", "--no-show-signature", "--format=%H%n%s", "HEAD", "--"]).await?;
+        let head = self.look("log", &["log", "-1", "--no-show-signature", "--format=%H%n%s", "HEAD", "--"]).await?;
         let head = git::good(head, "log", &place, remedy)?.text();
         let (commit, subject) = head.split_once('\n').unwrap_or((&head, ""));
         let status = self.ask("status", &["status", "--porcelain", "--untracked-files=normal", "--", "."]).await?;
-        let branch = self.ask("symbolic-ref", &["symbolic-ref", "--quiet", "--short", "HEAD"]).await?;
-        let behind = self.ask("rev-list", &["rev-list", "--count", "HEAD..@{upstream}", "--"]).await?;
+        let branch = self.look("symbolic-ref", &["symbolic-ref", "--quiet", "--short", "HEAD"]).await?;
+        let behind = self.look("rev-list", &["rev-list", "--count", "HEAD..@{upstream}", "--"]).await?;
         Ok(Revision {
             commit: commit.to_owned(),
             reference: branch.ok.then(|| branch.text()),
             subject: subject.chars().take(200).collect(),
-            dirty: !status.ok || !status.out.is_empty(),
+            dirty: status.ok.then(|| !status.out.is_empty()),
             behind: if behind.ok { behind.text().parse().unwrap_or(0) } else { 0 },
             stale,
         })
     }
 
+    /// Asks what runs nothing of the repository's, whoever owns it.
+    async fn look(&self, what: &'static str, args: &[&str]) -> Result<git::Answer, Error> {
+        git::run(Call { foreign: true, ..Call::local(what, &self.folder) }, &self.folder, args).await
+    }
+
+    /// Asks what may run filters, and so only where git trusts the owner.
     async fn ask(&self, what: &'static str, args: &[&str]) -> Result<git::Answer, Error> {
         git::run(Call::local(what, &self.folder), &self.folder, args).await
     }

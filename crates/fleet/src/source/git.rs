@@ -27,11 +27,14 @@ pub(super) struct Call<'a> {
     /// Most bytes of its answer.
     pub bound: u64,
     pub input: &'a [u8],
+    /// Also where the repository belongs to another user. Only for calls that run nothing a repository can name: no
+    /// filters, no fetch, no merge.
+    pub foreign: bool,
 }
 
 impl Call<'_> {
     pub fn local(what: &'static str, place: &Path) -> Call<'static> {
-        Call { what, place: place.display().to_string(), limit: LOCAL, bound: 1 << 20, input: &[] }
+        Call { what, place: place.display().to_string(), limit: LOCAL, bound: 1 << 20, input: &[], foreign: false }
     }
 }
 
@@ -53,17 +56,21 @@ impl Answer {
 pub(super) async fn run<S: AsRef<OsStr>>(call: Call<'_>, folder: &Path, args: &[S]) -> Result<Answer, Error> {
     let mut command = Command::new("git");
     command
-        // The repository may belong to its owner while stead runs as another user: reading is safe, since nothing of it
-        // is run.
         .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never"])
-        .args(["-c", "core.sshCommand=ssh -o BatchMode=yes -o ConnectTimeout=15", "-c", "gc.auto=0"])
-        .args(["-c", "credential.interactive=false", "-c", "safe.directory=*", "--no-optional-locks"])
+        .args(["-c", "gc.auto=0", "-c", "credential.interactive=false", "--no-optional-locks", "--no-pager"])
+        // Ends a transfer that only trickles, also in the helper that outlives a killed git.
+        .args(["-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60"]);
+    if call.foreign {
+        command.args(["-c", "safe.directory=*"]);
+    }
+    command
         .args(args)
         .current_dir(folder)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_ASKPASS", "true")
         .env("SSH_ASKPASS", "true")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
+        // Not even when there is a terminal: ssh would ask there.
+        .env("SSH_ASKPASS_REQUIRE", "force")
         .env("LC_ALL", "C")
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")

@@ -4,11 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use stead_core::ids::digest;
+
 use super::git::{self, Answer, Call};
 use super::{Error, FETCH_EVERY, GitSource, Reading, Revision, without_credentials};
 use crate::problem::Code;
 use crate::tree::{MAX_FILE, MAX_FILES, MAX_TREE, Tree};
 
+/// In the mirror: the digest of the address it was last fetched from. The address itself may hold a token.
+const ORIGIN: &str = "stead-origin";
 /// Bytes of one listing: 50,000 entries with long names.
 const LISTING: u64 = 64 * 1024 * 1024;
 
@@ -35,8 +39,8 @@ impl Mirror {
         if self.fetched.is_none_or(|at| now.duration_since(at) >= FETCH_EVERY) {
             self.stale = match self.fetch().await {
                 Ok(()) => None,
-                // Nothing to fall back to: the first fetch must work.
-                Err(error) if self.resolve().await.is_err() => return Err(error),
+                // Nothing to fall back to, or another repository's: the first fetch must work.
+                Err(error) if !self.is_ours() || self.resolve().await.is_err() => return Err(error),
                 Err(error) => Some(error.to_string()),
             };
             self.fetched = Some(now);
@@ -52,7 +56,7 @@ impl Mirror {
             commit,
             reference: self.pin.clone().or_else(|| self.source.reference.clone()),
             subject: subject.chars().take(200).collect(),
-            dirty: false,
+            dirty: Some(false),
             behind: 0,
             stale: self.stale.clone(),
         };
@@ -62,6 +66,11 @@ impl Mirror {
     /// The next [`Mirror::read`] fetches, whenever the last fetch was.
     pub fn refresh(&mut self) {
         self.fetched = None;
+    }
+
+    /// Whether what the mirror holds was fetched from this very address.
+    fn is_ours(&self) -> bool {
+        std::fs::read_to_string(self.folder.join(ORIGIN)).is_ok_and(|text| text == digest(self.source.url.as_bytes()))
     }
 
     fn place(&self) -> String {
@@ -80,22 +89,14 @@ impl Mirror {
             git::good(answer, "init", &self.folder.display().to_string(), "check that the data directory is writable")?;
         }
         let call = Call { place: self.place(), limit: git::REMOTE, ..Call::local("fetch", &self.folder) };
-        let args = [
-            "fetch",
-            "--quiet",
-            "--prune",
-            "--force",
-            "--no-recurse-submodules",
-            "--no-write-fetch-head",
-            "--end-of-options",
-            &self.source.url,
-            "+refs/heads/*:refs/heads/*",
-            "+refs/tags/*:refs/tags/*",
-            "+HEAD:refs/stead/head",
-        ];
+        let mut args = vec!["fetch", "--quiet", "--prune", "--force", "--no-recurse-submodules", "--no-write-fetch-head"];
+        args.extend(["--end-of-options", &self.source.url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
+        if self.pin.is_none() && self.source.reference.is_none() {
+            args.push("+HEAD:refs/stead/head");
+        }
         let answer = git::run(call, &self.folder, &args).await?;
         git::good(answer, "fetch", &self.place(), "check the address, the network and the key")?;
-        Ok(())
+        tokio::fs::write(self.folder.join(ORIGIN), digest(self.source.url.as_bytes())).await.map_err(unreadable)
     }
 
     /// The full hash of what is asked for.

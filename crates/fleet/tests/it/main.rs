@@ -2,5 +2,7 @@
 
 mod bad_input;
 mod example;
+mod git_source;
 mod hostile;
 mod published;
+mod watching;
