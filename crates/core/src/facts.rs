@@ -62,6 +62,9 @@ pub struct HostFacts {
     pub agent_version: String,
     /// Started with `--read-only`.
     pub read_only: bool,
+    /// The machine waits for a reboot; the packages that ask for it, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot_required: Option<Vec<String>>,
 }
 
 /// Where an agent gets facts from, and whether it can.

@@ -45,6 +45,7 @@ pub(super) fn read(root: &Path) -> HostFacts {
         virtualization,
         agent_version: String::new(),
         read_only: false,
+        reboot_required: reboot_required(root),
     }
 }
 

@@ -148,7 +148,7 @@ fn facts_of_a_machine() {
         (2_014_584 * 1024, 2_097_148 * 1024)
     );
     let packages = vec!["libc6".to_owned(), "linux-image-6.1.0-29-amd64".to_owned()];
-    assert_eq!(reboot_required(folder.path()), Some(packages));
+    assert_eq!(facts.reboot_required, Some(packages));
     let stat = folder.path().join("proc/stat");
     let moved = std::fs::read_to_string(&stat)
         .unwrap()
