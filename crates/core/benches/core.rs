@@ -34,7 +34,8 @@ struct Bench {
     controller: Controller,
     now: Time,
     cursor: u64,
-    log: Vec<Event>,
+    /// Filled where a log to fold is wanted.
+    log: Option<Vec<Event>>,
 }
 
 fn node(n: usize) -> NodeName {
@@ -52,7 +53,15 @@ fn service(s: usize) -> Service {
         mem_limit: Some(256 << 20),
         ..Default::default()
     });
-    let http = |url: String| HttpProbe { url, ..serde_json::from_str(r#"{"url":""}"#).expect("defaults") };
+    let http = |url| HttpProbe {
+        url,
+        method: "GET".to_string(),
+        headers: Default::default(),
+        status: Some(200),
+        body: None,
+        latency: None,
+        insecure: false,
+    };
     let checks = (s % 4 == 0).then(|| Check {
         name: "http".parse().expect("a name"),
         probe: Probe::Http(http(format!("http://127.0.0.1:{}/health", 8000 + s))),
@@ -127,7 +136,7 @@ fn facts(n: usize, services: &[Service]) -> Facts {
 impl Bench {
     fn new(nodes: usize, services: usize, rounds: usize) -> Bench {
         let controller = Controller::new(World::default(), "bench");
-        Bench { nodes, services, rounds, controller, now: START, cursor: 0, log: Vec::new() }
+        Bench { nodes, services, rounds, controller, now: START, cursor: 0, log: None }
     }
 
     fn put(&mut self, input: Input) -> Step {
@@ -156,7 +165,9 @@ impl Bench {
 
     fn keep(&mut self, input: Input) {
         let step = self.put(input);
-        self.log.extend(step.events);
+        if let Some(log) = &mut self.log {
+            log.extend(step.events);
+        }
     }
 
     fn everybody_is_heard(&mut self) {
@@ -241,12 +252,15 @@ fn one_event(bench: &mut Bench) {
 fn reconcile(bench: &mut Bench, name: &str) {
     let mut times = Vec::new();
     for _ in 0..bench.rounds {
-        bench.now = bench.now + Span::secs(55);
-        bench.everybody_is_heard();
+        for _ in 0..5 {
+            bench.now = bench.now + Span::secs(11);
+            bench.everybody_is_heard();
+        }
         bench.now = bench.now + Span::secs(6);
         let mut events = 0;
         times.push(milliseconds(|| events = bench.put(Input::Tick).events.len()));
         assert_eq!(events, 0, "nothing changed, so nothing follows");
+        bench.everybody_is_heard();
     }
     say(&format!("core_reconcile_{name}"), "ms", quantile(&mut times, 0.5));
     say(&format!("core_reconcile_{name}_max"), "ms", quantile(&mut times, 1.0));
@@ -271,13 +285,13 @@ fn argument(name: &str, default: usize) -> usize {
 
 fn main() {
     let empty = resident_mib();
-    let mut bench = Bench::new(argument("--nodes", 10_000), argument("--services", 20), argument("--rounds", 5));
+    let (nodes, services, rounds) =
+        (argument("--nodes", 10_000), argument("--services", 20), argument("--rounds", 5));
+    let mut bench = Bench::new(nodes, services, rounds);
     let took = milliseconds(|| bench.populate());
-    let log = std::mem::take(&mut bench.log);
-    println!("  {} nodes × {} services: {} events", bench.nodes, bench.services, log.len());
-    say("core_snapshots_in", "events/s", log.len() as f64 / took * 1e3);
-    fold(&log, bench.rounds, &World::default(), "core_fold_snapshots");
-    drop(log);
+    let events = bench.controller.world().events_total;
+    println!("  {nodes} nodes × {services} services: {events} events");
+    say("core_snapshots_in", "events/s", events as f64 / took * 1e3);
     say("core_memory", "MiB", resident_mib() - empty);
     reconcile(&mut bench, "converged");
     idle(&mut bench);
@@ -291,5 +305,10 @@ fn main() {
     let all = milliseconds(|| assert_eq!(drift::all(bench.controller.world()).len(), share));
     say("core_drift_from_nothing", "ms", all);
     let (before, events) = stream(&mut bench);
-    fold(&events, bench.rounds, &before, "core_fold_stream");
+    fold(&events, rounds, &before, "core_fold_stream");
+    drop((before, events, bench));
+    let mut bench = Bench::new(nodes, services, rounds);
+    bench.log = Some(Vec::new());
+    bench.populate();
+    fold(&bench.log.take().unwrap_or_default(), rounds, &World::default(), "core_fold_snapshots");
 }

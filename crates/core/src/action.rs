@@ -101,6 +101,7 @@ pub enum Trigger {
     UnitFileChanged,
     DiskFull,
     AgentSilent,
+    RebootRequired,
     NotInAnyFile,
     Suspended,
     /// Somebody else's report that names no reason Stead knows.

@@ -116,6 +116,7 @@ fn only_told(drift: &Drift, kind: Option<&str>) -> NoRepair {
             "nothing can be repaired on a node whose agent is silent",
             "look at the machine: is it up, is its network there, does `systemctl status stead-agent` run?",
         ),
+        DriftKind::RebootRequired => none("Stead does not reboot machines by itself", "reboot it when it suits you"),
         DriftKind::UnexpectedService => {
             none("Stead never removes what it was not told to", "add it to services.yaml, or stop it yourself")
         }

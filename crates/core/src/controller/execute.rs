@@ -1,5 +1,6 @@
 //! Carrying out: lease, order, outcome, verification. What is not known is observed before anything is done again.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 

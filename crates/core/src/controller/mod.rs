@@ -19,6 +19,7 @@ pub use settle::{held, why_not};
 pub use ingest::{Change, ForeignEvent};
 pub use tracker::{OFFLINE_AFTER, STALE_AFTER};
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;

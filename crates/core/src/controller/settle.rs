@@ -172,10 +172,12 @@ impl Controller {
                 return Some("service_removed_from_desired_state");
             }
         }
-        if let Some(drift) = found.first() {
-            let answer = found.iter().find_map(|d| plan::repair(&self.world, d, self.world.at).ok());
-            let action = self.world.actions.open.get(key)?;
-            let other = answer.is_none_or(|r| r.key != *key) && action.state == State::Pending;
+        let action = self.world.actions.open.get(key)?;
+        // A service has one drift, which may change its kind; a node can have several that have nothing in common.
+        let is_service = key.subject.service().is_some();
+        if let Some(drift) = found.iter().find(|d| is_service || d.kind.word() == action.drift) {
+            let answer = plan::repair(&self.world, drift, self.world.at);
+            let other = !answer.is_ok_and(|r| r.key == *key) && action.state == State::Pending;
             // The trouble became another one, which another action answers.
             return (other && drift.trigger != action.trigger).then_some("superseded");
         }
@@ -372,7 +374,10 @@ pub(super) fn mended(world: &World, index: &drift::Index, action: &Action) -> Op
             }
         }
         Subject::Unit(node, name) => (world.node(node)?.unit(name)?.active == "active").then_some(true),
-        _ if action.drift == DriftKind::DiskPressure.word() => (!still).then_some(true),
+        _ if action.drift == DriftKind::DiskPressure.word() => {
+            let full = index.get(subject).iter().any(|d| d.kind == DriftKind::DiskPressure);
+            (!full).then_some(true)
+        }
         _ => Some(true),
     }
 }

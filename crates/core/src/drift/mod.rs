@@ -162,7 +162,10 @@ fn node_drift(world: &World, node: &NodeName) -> Vec<Drift> {
             since: state.evidence.since,
             cause: state.evidence.seq,
         }),
-        EvidenceState::Fresh => found.extend(disk_pressure(subject, state)),
+        EvidenceState::Fresh => {
+            found.extend(disk_pressure(subject.clone(), state));
+            found.extend(reboot_required(subject, state));
+        }
         _ => {}
     }
     found
@@ -179,6 +182,24 @@ fn disk_pressure(subject: Subject, state: &NodeState) -> Option<Drift> {
         kind: DriftKind::DiskPressure,
         trigger: Trigger::DiskFull,
         detail: format!("{} is {:.0} % full", facts.what, facts.value),
+        since: seen.at,
+        cause: seen.seq,
+    })
+}
+
+/// The machine says that it waits for a reboot.
+fn reboot_required(subject: Subject, state: &NodeState) -> Option<Drift> {
+    let packages = state.host()?.reboot_required.as_ref()?;
+    let seen = state.facts.get(&crate::facts::FactKey::Host)?;
+    let detail = match packages.as_slice() {
+        [] => String::from("a reboot is required"),
+        some => format!("a reboot is required by {}", some.join(", ")),
+    };
+    Some(Drift {
+        subject,
+        kind: DriftKind::RebootRequired,
+        trigger: Trigger::RebootRequired,
+        detail,
         since: seen.at,
         cause: seen.seq,
     })
