@@ -1,9 +1,13 @@
 //! One folder per outside system. Adapters observe and act; they never decide.
 
+pub mod act;
 pub mod compose;
 pub mod docker;
 pub mod host;
 pub mod observation;
 pub mod probe;
 pub mod program;
+mod queue;
 pub mod redact;
+pub mod settle;
+pub mod systemd;

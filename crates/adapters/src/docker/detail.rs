@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::query_parameters::LogsOptionsBuilder;
+use bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder};
 use futures::{Stream, StreamExt};
 use serde::Serialize;
 use stead_core::facts::{ContainerState, Health, ProbeOutput};
@@ -70,6 +70,23 @@ impl Docker {
             finished_at: seen.facts.finished_at,
             exit_code: seen.facts.exit_code,
         })
+    }
+
+    /// How long the engine lets the container stop by itself.
+    pub async fn stop_timeout(&self, name: &ContainerName) -> Result<Duration, Error> {
+        let client = self.client().await?;
+        let name = checked(name.as_str())?;
+        let question = client
+            .engine
+            .inspect_container(name, None::<InspectContainerOptions>);
+        let said = client
+            .ask(question)
+            .await?
+            .config
+            .and_then(|config| config.stop_timeout);
+        Ok(Duration::from_secs(
+            said.and_then(|s| u64::try_from(s).ok()).unwrap_or(10),
+        ))
     }
 
     /// The last `tail` lines, and with `follow` those that come, until the stream is dropped.

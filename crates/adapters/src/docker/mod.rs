@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `config` | where the engine is, how long to wait |
 //! | `client` | its API, each call under a limit |
-//! | `translate`, `judge`, `table`, `queue` | pure: answers to facts, patience, what is news, what to look at next |
+//! | `translate`, `judge`, `table` | pure: answers to facts, patience, what is news |
 //! | `observe` | the watch over the event stream |
 //! | `detail` | live drill-down and logs |
 //! | `act`, `recreate`, `definition`, `cleanup` | effects |
@@ -24,7 +24,6 @@ mod detail;
 mod error;
 mod judge;
 mod observe;
-mod queue;
 mod recreate;
 mod sample;
 mod table;

@@ -23,11 +23,11 @@ use stead_core::time::Time;
 use tokio::time::Instant;
 
 use super::client::Client;
-use super::queue::Queue;
 use super::table::{Event, Reaction, Table};
 use super::translate::Seen;
 use super::{Docker, Error};
 use crate::observation::{Observation, Sender, wall_clock};
+use crate::queue::Queue;
 
 /// Prefixes, so that each `health_status: …` passes and no `exec_…` does: probes never even reach us.
 const ACTIONS: [&str; 14] = [

@@ -155,11 +155,14 @@ mod tests {
             ..docker.sampler()
         };
         let name = ContainerName::new("web").expect("a name");
+        let (compose_folder, compose_service) = (String::new(), String::new());
         let web = [Running {
             name,
             id: "abc".into(),
             pid: 7,
             memory_limit: 64,
+            compose_folder,
+            compose_service,
         }];
         write(folder.path(), 1_000_000, 1000);
         assert_eq!(sampler.sample_of(&web, Duration::from_secs(10)), vec![]);

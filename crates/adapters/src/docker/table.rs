@@ -39,6 +39,9 @@ pub struct Running {
     pub id: String,
     pub pid: u32,
     pub memory_limit: u64,
+    /// Empty where compose did not make it.
+    pub compose_folder: String,
+    pub compose_service: String,
 }
 
 #[derive(Debug, Default)]
@@ -225,6 +228,8 @@ impl Table {
                 id: seen.id.clone(),
                 pid: seen.pid,
                 memory_limit: seen.facts.memory_limit,
+                compose_folder: seen.facts.compose_folder().unwrap_or_default().to_owned(),
+                compose_service: seen.facts.compose_service().unwrap_or_default().to_owned(),
             })
         };
         self.known.values().filter_map(running).collect()

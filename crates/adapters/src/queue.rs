@@ -1,16 +1,16 @@
-//! Which containers to look at next: each at most once in flight and once waiting, however many events name it. Pure.
+//! Which subjects to look at next: each at most once in flight and once waiting, however many events name it. Pure.
 
 use std::collections::{BTreeSet, VecDeque};
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     waiting: VecDeque<String>,
     queued: BTreeSet<String>,
     busy: BTreeSet<String>,
 }
 
 impl Queue {
-    /// Asks for a look; `first` goes before all others. Bounded by the number of containers.
+    /// Asks for a look; `first` goes before all others. Bounded by the number of subjects.
     pub fn push(&mut self, id: &str, first: bool) {
         if self.queued.insert(id.to_owned()) {
             if first {

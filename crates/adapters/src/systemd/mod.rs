@@ -1,0 +1,76 @@
+//! systemd, by its bus.
+//!
+//! Never `systemctl`, never a poll of states: the manager's signals drive what is looked at. Where no system bus runs,
+//! the manager's own private socket serves (it answers root only).
+//!
+//! | file | what |
+//! |---|---|
+//! | `config` | where the manager is, how long to wait |
+//! | `client` | its bus interface, each call under a limit |
+//! | `translate` | pure: properties to facts, which units are told |
+//! | `observe` | the watch over its signals |
+//! | `act` | restart, waiting for the job's result |
+//! | `journal` | last lines of a unit |
+
+mod act;
+mod client;
+mod config;
+mod error;
+mod journal;
+mod observe;
+mod translate;
+
+pub use config::Options;
+pub use error::Error;
+pub use journal::LogLine;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stead_core::ids::UnitName;
+use tokio::sync::watch;
+
+use crate::observation::Sender;
+
+/// A cheap handle. Making one does no I/O.
+#[derive(Debug, Clone)]
+pub struct Systemd(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    named: watch::Sender<BTreeSet<UnitName>>,
+}
+
+impl Systemd {
+    pub fn new(options: Options) -> Systemd {
+        Systemd(Arc::new(Inner {
+            options,
+            named: watch::Sender::new(BTreeSet::new()),
+        }))
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Units that are told whatever state they are in, even absent ones. Takes effect at once.
+    pub fn set_units(&self, units: BTreeSet<UnitName>) {
+        self.0.named.send_if_modified(|now| {
+            let differs = *now != units;
+            if differs {
+                *now = units;
+            }
+            differs
+        });
+    }
+
+    /// Watches until the receiver of `out` is gone. One watch per handle.
+    pub async fn watch(&self, out: Sender) {
+        observe::Watch::new(self.clone(), out).run().await;
+    }
+
+    fn named(&self) -> watch::Receiver<BTreeSet<UnitName>> {
+        self.0.named.subscribe()
+    }
+}
