@@ -22,13 +22,23 @@ pub fn init(inventory: &Inventory) -> Vec<(String, String)> {
     vec![
         ("stead.yaml".to_owned(), stead_yaml(inventory)),
         (format!("hosts/{node}/node.yaml"), node_yaml(inventory)),
-        (format!("hosts/{node}/services.yaml"), services_yaml(inventory)),
+        (
+            format!("hosts/{node}/services.yaml"),
+            services_yaml(inventory),
+        ),
     ]
 }
 
 fn modeline(inventory: &Inventory, kind: &str) -> String {
-    match inventory.schemas.as_deref().filter(|base| !base.contains(char::is_whitespace)) {
-        Some(base) => format!("# yaml-language-server: $schema={}/{kind}.schema.json\n", base.trim_end_matches('/')),
+    match inventory
+        .schemas
+        .as_deref()
+        .filter(|base| !base.contains(char::is_whitespace))
+    {
+        Some(base) => format!(
+            "# yaml-language-server: $schema={}/{kind}.schema.json\n",
+            base.trim_end_matches('/')
+        ),
         None => String::new(),
     }
 }
@@ -102,7 +112,9 @@ fn services_yaml(inventory: &Inventory) -> String {
         if index == 0 {
             out.push_str("    # Checks are asked by Stead itself, on this machine:\n");
             out.push_str("    # checks: [ { http: { url: \"http://127.0.0.1:8080/\", status: 200, every: 10s } } ]\n");
-            out.push_str("    # patience: { failures: 3 }      # consecutive failures before it counts\n");
+            out.push_str(
+                "    # patience: { failures: 3 }      # consecutive failures before it counts\n",
+            );
         }
         out.push('\n');
     }
@@ -122,17 +134,27 @@ fn entries(inventory: &Inventory) -> Vec<Entry> {
     for container in containers.values() {
         match container.compose.as_ref().filter(|c| c.is_usable()) {
             // Containers of one compose service (scaled ones) are one service.
-            Some(compose) if !composed.insert((compose.folder.as_str(), compose.service.as_str())) => {}
+            Some(compose)
+                if !composed.insert((compose.folder.as_str(), compose.service.as_str())) => {}
             Some(compose) => entries.extend(compose_entry(compose, &mut names)),
             None => entries.extend(container_entry(container, &mut names)),
         }
     }
-    let units: BTreeSet<&str> =
-        inventory.units.iter().filter(|u| u.is_worth_watching()).map(|u| u.name.as_str()).collect();
+    let units: BTreeSet<&str> = inventory
+        .units
+        .iter()
+        .filter(|u| u.is_worth_watching())
+        .map(|u| u.name.as_str())
+        .collect();
     for unit in units {
         let stem = unit.strip_suffix(".service").unwrap_or(unit);
-        let Some(name) = free(&[stem, &format!("unit-{stem}")], &mut names) else { continue };
-        entries.push(Entry { name, lines: vec!["kind: systemd".into(), format!("unit: {}", text(unit))] });
+        let Some(name) = free(&[stem, &format!("unit-{stem}")], &mut names) else {
+            continue;
+        };
+        entries.push(Entry {
+            name,
+            lines: vec!["kind: systemd".into(), format!("unit: {}", text(unit))],
+        });
     }
     entries
 }
@@ -140,7 +162,10 @@ fn entries(inventory: &Inventory) -> Vec<Entry> {
 fn compose_entry(compose: &SeenCompose, names: &mut BTreeSet<String>) -> Option<Entry> {
     let joined = format!("{}-{}", compose.project, compose.service);
     let name = free(&[&compose.service, &joined], names)?;
-    let mut lines = vec!["kind: compose".into(), format!("path: {}", text(&compose.folder))];
+    let mut lines = vec![
+        "kind: compose".into(),
+        format!("path: {}", text(&compose.folder)),
+    ];
     if name != compose.service {
         lines.push(format!("service: {}", text(&compose.service)));
     }
@@ -154,8 +179,14 @@ fn container_entry(container: &SeenContainer, names: &mut BTreeSet<String>) -> O
     if !container.is_nameable() {
         return None;
     }
-    let name = free(&[&container.name, &format!("container-{}", container.name)], names)?;
-    let mut lines = vec!["kind: container".to_owned(), format!("container: {}", text(&container.name))];
+    let name = free(
+        &[&container.name, &format!("container-{}", container.name)],
+        names,
+    )?;
+    let mut lines = vec![
+        "kind: container".to_owned(),
+        format!("container: {}", text(&container.name)),
+    ];
     // Not as a key: with an image but without its ports and volumes, Stead would recreate another container than this.
     if container.image_is_plain() {
         lines.push(format!("# image: {}   # with this, its ports, volumes and environment, Stead can also create it", text(&container.image)));
@@ -165,7 +196,9 @@ fn container_entry(container: &SeenContainer, names: &mut BTreeSet<String>) -> O
 
 /// The first of `wanted` that is a service name and not taken.
 fn free(wanted: &[&str], names: &mut BTreeSet<String>) -> Option<String> {
-    let name = wanted.iter().find(|name| ServiceName::new(name).is_ok() && !names.contains(**name))?;
+    let name = wanted
+        .iter()
+        .find(|name| ServiceName::new(name).is_ok() && !names.contains(**name))?;
     names.insert((*name).to_owned());
     Some((*name).to_owned())
 }
@@ -194,13 +227,41 @@ mod tests {
                         service: "zigbee2mqtt".into(),
                     }),
                 },
-                SeenContainer { name: "whoami".into(), image: "whoami:1".into(), compose: None },
+                SeenContainer {
+                    name: "whoami".into(),
+                    image: "whoami:1".into(),
+                    compose: None,
+                },
             ],
             units: vec![
-                SeenUnit { name: "nginx.service".into(), enabled: true, running: true, failed: false, vendor: true },
-                SeenUnit { name: "my-app.service".into(), enabled: true, running: false, failed: true, vendor: false },
-                SeenUnit { name: "dbus.service".into(), enabled: true, running: true, failed: false, vendor: true },
-                SeenUnit { name: "old.service".into(), enabled: false, running: false, failed: false, vendor: false },
+                SeenUnit {
+                    name: "nginx.service".into(),
+                    enabled: true,
+                    running: true,
+                    failed: false,
+                    vendor: true,
+                },
+                SeenUnit {
+                    name: "my-app.service".into(),
+                    enabled: true,
+                    running: false,
+                    failed: true,
+                    vendor: false,
+                },
+                SeenUnit {
+                    name: "dbus.service".into(),
+                    enabled: true,
+                    running: true,
+                    failed: false,
+                    vendor: true,
+                },
+                SeenUnit {
+                    name: "old.service".into(),
+                    enabled: false,
+                    running: false,
+                    failed: false,
+                    vendor: false,
+                },
             ],
         }
     }
@@ -214,23 +275,49 @@ mod tests {
         let services = &fleet.nodes[&NodeName::new("piha").expect("name")].services;
         let names: Vec<&str> = services.keys().map(|n| n.as_str()).collect();
         assert_eq!(names, ["my-app", "nginx", "whoami", "zigbee2mqtt"]);
-        assert!(matches!(&services["zigbee2mqtt"].kind, ServiceKind::Compose { path, .. } if path == "/srv/z2m"));
-        assert!(matches!(&services["whoami"].kind, ServiceKind::Container { definition: None, .. }));
-        assert!(files[2].1.starts_with("# yaml-language-server: $schema=http://127.0.0.1:18180/api/schema/services"));
+        assert!(
+            matches!(&services["zigbee2mqtt"].kind, ServiceKind::Compose { path, .. } if path == "/srv/z2m")
+        );
+        assert!(matches!(
+            &services["whoami"].kind,
+            ServiceKind::Container {
+                definition: None,
+                ..
+            }
+        ));
+        assert!(files[2].1.starts_with(
+            "# yaml-language-server: $schema=http://127.0.0.1:18180/api/schema/services"
+        ));
     }
 
     #[test]
     fn a_machine_with_nothing_gets_a_fleet_with_nothing() {
-        let bare = Inventory { containers: vec![], units: vec![], docker: false, ..inventory() };
+        let bare = Inventory {
+            containers: vec![],
+            units: vec![],
+            docker: false,
+            ..inventory()
+        };
         let loaded = load(&Tree::from_files(init(&bare)), &Options::default());
         assert_eq!(loaded.problems, []);
-        assert!(loaded.fleet.expect("a fleet").nodes.values().all(|n| n.services.is_empty()));
+        assert!(
+            loaded
+                .fleet
+                .expect("a fleet")
+                .nodes
+                .values()
+                .all(|n| n.services.is_empty())
+        );
     }
 
     fn odd() -> impl Strategy<Value = String> {
         prop_oneof![
-            prop::sample::select(vec!["true", "null", "~", "no", "1.10", "0x1", "a: b", "- x", "#", "'", "\"", "..", "-rf", "{{", "*a", "&a", "!x", "%", "@", "`", "a#b", "é", "\u{85}", "\u{7f}", "x\n y", ""])
-                .prop_map(str::to_owned),
+            prop::sample::select(vec![
+                "true", "null", "~", "no", "1.10", "0x1", "a: b", "- x", "#", "'", "\"", "..",
+                "-rf", "{{", "*a", "&a", "!x", "%", "@", "`", "a#b", "é", "\u{85}", "\u{7f}",
+                "x\n y", ""
+            ])
+            .prop_map(str::to_owned),
             "\\PC{0,12}",
             "[a-z]{1,3}",
         ]

@@ -90,9 +90,10 @@ impl Node {
     /// The entry under `key` of a sorted map.
     fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
-            Value::Map(entries) => {
-                entries.binary_search_by(|e| e.key.as_str().cmp(key)).ok().and_then(|index| entries.get(index))
-            }
+            Value::Map(entries) => entries
+                .binary_search_by(|e| e.key.as_str().cmp(key))
+                .ok()
+                .and_then(|index| entries.get(index)),
             _ => None,
         }
     }

@@ -56,9 +56,16 @@ fn settle(value: &mut Value) {
         map.insert("type".into(), settled);
     }
     if let Some(Value::Object(fields)) = map.get_mut("properties") {
-        let must = |field: &mut Value| field.as_object_mut().and_then(|f| f.remove("x-must")).is_some();
-        let required: Vec<Value> =
-            fields.iter_mut().filter_map(|(key, field)| must(field).then(|| json!(key))).collect();
+        let must = |field: &mut Value| {
+            field
+                .as_object_mut()
+                .and_then(|f| f.remove("x-must"))
+                .is_some()
+        };
+        let required: Vec<Value> = fields
+            .iter_mut()
+            .filter_map(|(key, field)| must(field).then(|| json!(key)))
+            .collect();
         fields.values_mut().for_each(settle);
         if !required.is_empty() {
             map.insert("required".into(), json!(required));
@@ -121,18 +128,37 @@ pub fn reference() -> String {
 }
 
 fn rows(prefix: &str, schema: &Value, out: &mut String) {
-    let required = |key: &str| schema["required"].as_array().is_some_and(|r| r.iter().any(|k| k == key));
+    let required = |key: &str| {
+        schema["required"]
+            .as_array()
+            .is_some_and(|r| r.iter().any(|k| k == key))
+    };
     for (key, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{prefix}{key}");
-        let must = if required(key) { " (must be given)" } else { "" };
-        let meaning = field["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
-        out.push_str(&format!("| `{path}` | {}{must} | {meaning} |\n", takes(field)));
+        let must = if required(key) {
+            " (must be given)"
+        } else {
+            ""
+        };
+        let meaning = field["description"]
+            .as_str()
+            .unwrap_or_default()
+            .replace('\n', " ")
+            .replace('|', "\\|");
+        out.push_str(&format!(
+            "| `{path}` | {}{must} | {meaning} |\n",
+            takes(field)
+        ));
         rows(&format!("{path}."), field, out);
         if field["items"].is_object() {
             rows(&format!("{path}[]."), &field["items"], out);
         }
         if field["additionalProperties"].is_object() {
-            rows(&format!("{path}.<name>."), &field["additionalProperties"], out);
+            rows(
+                &format!("{path}.<name>."),
+                &field["additionalProperties"],
+                out,
+            );
         }
     }
 }
@@ -142,10 +168,25 @@ fn takes(field: &Value) -> String {
         let example = field["examples"][0].as_str().unwrap_or_default();
         return format!("{form}, `{example}`");
     }
-    let mut words: Vec<&str> = field["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    words.extend(field["oneOf"].as_array().into_iter().flatten().filter_map(|c| c["const"].as_str()));
+    let mut words: Vec<&str> = field["enum"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    words.extend(
+        field["oneOf"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|c| c["const"].as_str()),
+    );
     if !words.is_empty() {
-        return words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" ");
+        return words
+            .iter()
+            .map(|w| format!("`{w}`"))
+            .collect::<Vec<_>>()
+            .join(" ");
     }
     let types: Vec<&str> = match &field["type"] {
         Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),

@@ -10,7 +10,8 @@ mod mirror;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use crate::tree::Tree;
 pub use checkout::Checkout;
@@ -49,9 +50,18 @@ impl FromStr for Source {
         };
         let Some(rest) = text.strip_prefix("git+") else {
             return match text {
-                "" => Err(refused("it is empty", "name the directory that holds stead.yaml")),
-                _ if text.starts_with("https://") || text.starts_with("ssh://") || text.starts_with("git@") => {
-                    Err(refused("it is an address, not a directory", "write git+https://… or git+ssh://…"))
+                "" => Err(refused(
+                    "it is empty",
+                    "name the directory that holds stead.yaml",
+                )),
+                _ if text.starts_with("https://")
+                    || text.starts_with("ssh://")
+                    || text.starts_with("git@") =>
+                {
+                    Err(refused(
+                        "it is an address, not a directory",
+                        "write git+https://… or git+ssh://…",
+                    ))
                 }
                 dir => Ok(Source::Dir(PathBuf::from(dir))),
             };
@@ -68,13 +78,23 @@ impl FromStr for Source {
             ));
         }
         let host = url.split_once("://").map_or("", |(_, rest)| rest);
-        if host.is_empty() || host.starts_with('-') || host.contains("@-") || url.chars().any(|c| c.is_control() || c == ' ') {
-            return Err(refused("its host is missing, or starts with `-`", "write git+https://HOST/PATH.git#BRANCH"));
+        if host.is_empty()
+            || host.starts_with('-')
+            || host.contains("@-")
+            || url.chars().any(|c| c.is_control() || c == ' ')
+        {
+            return Err(refused(
+                "its host is missing, or starts with `-`",
+                "write git+https://HOST/PATH.git#BRANCH",
+            ));
         }
         if let Some(reference) = reference {
             check_reference(reference)?;
         }
-        Ok(Source::Git(GitSource { url: url.to_owned(), reference: reference.map(str::to_owned) }))
+        Ok(Source::Git(GitSource {
+            url: url.to_owned(),
+            reference: reference.map(str::to_owned),
+        }))
     }
 }
 
@@ -96,7 +116,9 @@ impl fmt::Display for Source {
 
 /// `https://user:token@host/x` → `https://…@host/x`
 fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
     let authority_end = rest.find('/').unwrap_or(rest.len());
     match rest[..authority_end].rfind('@') {
         Some(at) if scheme != "ssh" => format!("{scheme}://…{}", &rest[at..]),
@@ -116,14 +138,24 @@ fn check_reference(text: &str) -> Result<(), Error> {
         "it starts with `-`"
     } else if text.len() > 255 {
         "it is longer than 255 bytes"
-    } else if text.contains("..") || text.contains("@{") || text.ends_with('/') || text.ends_with(".lock") {
+    } else if text.contains("..")
+        || text.contains("@{")
+        || text.ends_with('/')
+        || text.ends_with(".lock")
+    {
         "git does not allow it"
-    } else if text.chars().any(|c| c.is_control() || " ~^:?*[\\".contains(c)) {
+    } else if text
+        .chars()
+        .any(|c| c.is_control() || " ~^:?*[\\".contains(c))
+    {
         "it contains a character that git does not allow"
     } else {
         return Ok(());
     };
-    Err(Error::BadReference { reference: text.chars().take(80).collect(), why })
+    Err(Error::BadReference {
+        reference: text.chars().take(80).collect(),
+        why,
+    })
 }
 
 /// The state of the git repository a tree was read from.
@@ -166,7 +198,11 @@ pub struct ReadOptions {
 /// An open source: reads a tree whenever it is asked to.
 #[derive(Debug)]
 pub enum Reader {
-    Dir { path: PathBuf, pull: bool, pulled: Option<Instant> },
+    Dir {
+        path: PathBuf,
+        pull: bool,
+        pulled: Option<Instant>,
+    },
     Git(Mirror),
 }
 
@@ -182,8 +218,16 @@ impl Source {
                 why: "a directory cannot be pinned to a commit".into(),
                 remedy: "use git+file://DIR as the source, or check that commit out",
             }),
-            Source::Dir(path) => Ok(Reader::Dir { path: path.clone(), pull: options.pull, pulled: None }),
-            Source::Git(git) => Ok(Reader::Git(Mirror::new(git.clone(), options.pin.clone(), options.mirror.clone()))),
+            Source::Dir(path) => Ok(Reader::Dir {
+                path: path.clone(),
+                pull: options.pull,
+                pulled: None,
+            }),
+            Source::Git(git) => Ok(Reader::Git(Mirror::new(
+                git.clone(),
+                options.pin.clone(),
+                options.mirror.clone(),
+            ))),
         }
     }
 
@@ -212,9 +256,12 @@ impl Reader {
                     None => None,
                 };
                 let root = path.clone();
-                let tree = tokio::task::spawn_blocking(move || Tree::from_dir(&root)).await.map_err(|error| {
-                    Error::Unreadable { path: path.clone(), why: error.to_string() }
-                })?;
+                let tree = tokio::task::spawn_blocking(move || Tree::from_dir(&root))
+                    .await
+                    .map_err(|error| Error::Unreadable {
+                        path: path.clone(),
+                        why: error.to_string(),
+                    })?;
                 Ok(Reading { tree, revision })
             }
             Reader::Git(mirror) => mirror.read().await,
@@ -226,17 +273,37 @@ impl Reader {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{text:?} is no fleet source: {why} ({remedy})")]
-    BadSource { text: String, why: String, remedy: &'static str },
-    #[error("{reference:?} is no branch, tag or commit: {why} (name one that `git branch` or `git tag` shows)")]
-    BadReference { reference: String, why: &'static str },
+    BadSource {
+        text: String,
+        why: String,
+        remedy: &'static str,
+    },
+    #[error(
+        "{reference:?} is no branch, tag or commit: {why} (name one that `git branch` or `git tag` shows)"
+    )]
+    BadReference {
+        reference: String,
+        why: &'static str,
+    },
     #[error("cannot read {}: {why} (check that the user that runs stead may read it)", path.display())]
     Unreadable { path: PathBuf, why: String },
-    #[error("the git command cannot be started: {why} (install git, or use a plain directory as --fleet)")]
+    #[error(
+        "the git command cannot be started: {why} (install git, or use a plain directory as --fleet)"
+    )]
     NoGit { why: String },
     #[error("git {what} on {place} took longer than {} s (check the network and the server)", limit.as_secs())]
-    TimedOut { what: &'static str, place: String, limit: Duration },
+    TimedOut {
+        what: &'static str,
+        place: String,
+        limit: Duration,
+    },
     #[error("git {what} on {place} failed: {why} ({remedy})")]
-    Git { what: &'static str, place: String, why: String, remedy: &'static str },
+    Git {
+        what: &'static str,
+        place: String,
+        why: String,
+        remedy: &'static str,
+    },
     #[error("{place} has no branch, tag or commit {reference:?} (name one that it has after `#`)")]
     NoReference { place: String, reference: String },
 }
@@ -262,14 +329,26 @@ mod tests {
 
     #[test]
     fn sources_are_told_apart() {
-        assert_eq!("/etc/fleet".parse::<Source>().expect("dir"), Source::Dir("/etc/fleet".into()));
+        assert_eq!(
+            "/etc/fleet".parse::<Source>().expect("dir"),
+            Source::Dir("/etc/fleet".into())
+        );
         let git = |text: &str| match text.parse::<Source>() {
             Ok(Source::Git(git)) => (git.url, git.reference),
             other => panic!("{other:?}"),
         };
-        assert_eq!(git("git+https://h/x.git#main"), ("https://h/x.git".into(), Some("main".into())));
-        assert_eq!(git("git+file:///srv/x.git"), ("file:///srv/x.git".into(), None));
-        assert_eq!(git("git+ssh://git@h/x.git#v1.2"), ("ssh://git@h/x.git".into(), Some("v1.2".into())));
+        assert_eq!(
+            git("git+https://h/x.git#main"),
+            ("https://h/x.git".into(), Some("main".into()))
+        );
+        assert_eq!(
+            git("git+file:///srv/x.git"),
+            ("file:///srv/x.git".into(), None)
+        );
+        assert_eq!(
+            git("git+ssh://git@h/x.git#v1.2"),
+            ("ssh://git@h/x.git".into(), Some("v1.2".into()))
+        );
     }
 
     #[test]

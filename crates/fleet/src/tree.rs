@@ -189,7 +189,13 @@ mod tests {
             tree.add(&format!("hosts/n{n}/node.yaml"), Vec::new());
         }
         assert_eq!(tree.files().count(), MAX_FILES);
-        assert_eq!(tree.problems().iter().filter(|p| p.code == Code::TreeTooLarge).count(), 1);
+        assert_eq!(
+            tree.problems()
+                .iter()
+                .filter(|p| p.code == Code::TreeTooLarge)
+                .count(),
+            1
+        );
     }
 
     #[test]

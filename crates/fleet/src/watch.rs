@@ -3,9 +3,11 @@
 //! Ticks carry nothing: what is true is in the directory, and a tick that is missed is made up for by the next. One tick
 //! is kept at most, so a slow reader never gets behind.
 
-use notify::event::{AccessKind, AccessMode, ModifyKind, MetadataKind};
+use notify::event::{AccessKind, AccessMode, MetadataKind, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -35,7 +37,10 @@ pub struct Rhythm {
 
 impl Default for Rhythm {
     fn default() -> Self {
-        Self { debounce: DEBOUNCE, interval: INTERVAL }
+        Self {
+            debounce: DEBOUNCE,
+            interval: INTERVAL,
+        }
     }
 }
 
@@ -71,7 +76,13 @@ impl Drop for Watch {
 async fn run(directory: Option<PathBuf>, rhythm: Rhythm, tell: Sender<Change>) {
     // One pending note is enough: it says "something", and what follows is the same.
     let (note, mut notes) = mpsc::channel::<()>(1);
-    let mut eyes = directory.map(|directory| Eyes { directory, note, watcher: None, seen: None });
+    let mut eyes = directory.map(|directory| Eyes {
+        directory,
+        note,
+        watcher: None,
+        seen: None,
+        torn: Arc::default(),
+    });
     let mut due = Instant::now() + rhythm.interval;
     loop {
         if let Some(eyes) = &mut eyes {
@@ -122,14 +133,20 @@ struct Eyes {
     watcher: Option<RecommendedWatcher>,
     /// Which directory is watched: its device and number, so that a swapped one is noticed.
     seen: Option<(u64, u64)>,
+    /// The path itself was renamed, removed or made: the watches may be gone even where the same directory is back.
+    torn: Arc<AtomicBool>,
 }
 
 impl Eyes {
     /// Watches anew where the path leads elsewhere than before; true if it does.
     fn renew(&mut self) -> bool {
         use std::os::unix::fs::MetadataExt;
-        let now = std::fs::metadata(&self.directory).ok().filter(|m| m.is_dir()).map(|m| (m.dev(), m.ino()));
-        if now == self.seen && (self.watcher.is_some() || now.is_none()) {
+        let now = std::fs::metadata(&self.directory)
+            .ok()
+            .filter(|m| m.is_dir())
+            .map(|m| (m.dev(), m.ino()));
+        let torn = self.torn.swap(false, Ordering::AcqRel);
+        if !torn && now == self.seen && (self.watcher.is_some() || now.is_none()) {
             return false;
         }
         let first = self.watcher.is_none() && self.seen.is_none();
@@ -142,13 +159,21 @@ impl Eyes {
     fn open(&self) -> Option<RecommendedWatcher> {
         let note = self.note.clone();
         let directory = self.directory.clone();
-        let mut watcher = notify::recommended_watcher(move |event: Result<Event, notify::Error>| {
-            if event.is_ok_and(|e| matters(&e, &directory)) {
-                let _ = note.try_send(());
-            }
-        })
-        .ok()?;
-        watcher.watch(&self.directory, RecursiveMode::Recursive).ok()?;
+        let torn = Arc::clone(&self.torn);
+        let mut watcher =
+            notify::recommended_watcher(move |event: Result<Event, notify::Error>| {
+                let Ok(event) = event else { return };
+                if is_itself(&event, &directory) {
+                    torn.store(true, Ordering::Release);
+                }
+                if matters(&event, &directory) {
+                    let _ = note.try_send(());
+                }
+            })
+            .ok()?;
+        watcher
+            .watch(&self.directory, RecursiveMode::Recursive)
+            .ok()?;
         // The parent tells when the directory itself is renamed away or a link is turned.
         if let Some(parent) = self.directory.parent() {
             let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
@@ -159,8 +184,20 @@ impl Eyes {
 
 impl std::fmt::Debug for Eyes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Eyes").field("directory", &self.directory).field("seen", &self.seen).finish_non_exhaustive()
+        f.debug_struct("Eyes")
+            .field("directory", &self.directory)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
     }
+}
+
+/// Whether the directory's own name was given, taken or moved.
+fn is_itself(event: &Event, directory: &Path) -> bool {
+    let named = matches!(
+        event.kind,
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
+    );
+    named && event.paths.iter().any(|p| p == directory)
 }
 
 /// Reading a file is no change, and neither is most of what git does to its own folder.
@@ -174,9 +211,16 @@ fn matters(event: &Event, directory: &Path) -> bool {
     // The parent is watched, too, for the directory itself; its other entries are none of our business.
     let within = |path: &&PathBuf| path.starts_with(directory);
     // A new commit moves HEAD or a branch, and the commit is shown; the rest of .git is git's own business.
-    let told = |path: &PathBuf| match path.strip_prefix(directory).ok().filter(|rest| rest.starts_with(".git")) {
+    let told = |path: &PathBuf| match path
+        .strip_prefix(directory)
+        .ok()
+        .filter(|rest| rest.starts_with(".git"))
+    {
         None => true,
-        Some(rest) => rest.ends_with("HEAD") && !rest.ends_with("FETCH_HEAD") || rest.starts_with(".git/refs/heads"),
+        Some(rest) => {
+            rest.ends_with("HEAD") && !rest.ends_with("FETCH_HEAD")
+                || rest.starts_with(".git/refs/heads")
+        }
     };
     kind && (event.paths.is_empty() || event.paths.iter().filter(within).any(told))
 }

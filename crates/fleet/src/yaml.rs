@@ -4,8 +4,8 @@
 //! ever included, interpolated or executed.
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::budget::BudgetBreach;
+use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{Error, Location, Spanned};
 use std::fmt;
 
@@ -270,10 +270,15 @@ fn problem(file: &str, error: &Error) -> Problem {
         Error::ExternalMessage { msg, .. } if msg.contains("recursion limit") => {
             (Code::YamlLimits, "the file nests too deep".into(), TOO_MUCH)
         }
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
-            (Code::YamlLimits, "the file nests too deep".into(), TOO_MUCH)
-        }
-        Error::Budget { .. } => (Code::YamlLimits, "the file has too many values, anchors or aliases".into(), TOO_MUCH),
+        Error::Budget {
+            breach: BudgetBreach::Depth { .. },
+            ..
+        } => (Code::YamlLimits, "the file nests too deep".into(), TOO_MUCH),
+        Error::Budget { .. } => (
+            Code::YamlLimits,
+            "the file has too many values, anchors or aliases".into(),
+            TOO_MUCH,
+        ),
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
@@ -382,7 +387,7 @@ mod tests {
             let refs = vec![format!("*a{m}"); 10].join(", ");
             text.push_str(&format!("a{n}: &a{n} [{refs}]\n"));
         }
-        let started = std::time::Instant::now();
+        let started = tokio::time::Instant::now();
         let problem = parse("f", &text).expect_err("a bomb");
         assert_eq!(problem.code, Code::YamlLimits, "{problem:?}");
         assert!(started.elapsed().as_secs() < 2);

@@ -130,30 +130,44 @@ const PLUMBING: [&str; 40] = [
 impl Inventory {
     /// From what an agent has seen on its own node.
     pub fn from_facts(node: NodeName, facts: &Facts, schemas: Option<String>) -> Inventory {
-        let mut inventory = Inventory { node, docker: false, schemas, containers: Vec::new(), units: Vec::new() };
+        let mut inventory = Inventory {
+            node,
+            docker: false,
+            schemas,
+            containers: Vec::new(),
+            units: Vec::new(),
+        };
         for (key, fact) in facts {
             match (key, fact) {
                 (FactKey::Source(SourceKind::Docker), Fact::Source(source)) => {
                     inventory.docker = source.state == SourceState::Up;
                 }
-                (FactKey::Container(name), Fact::Container(container)) => inventory.containers.push(SeenContainer {
-                    name: name.as_str().to_owned(),
-                    image: container.image.clone(),
-                    compose: match (container.compose_project(), container.compose_folder(), container.compose_service()) {
-                        (Some(project), Some(folder), Some(service)) => Some(SeenCompose {
-                            project: project.to_owned(),
-                            folder: folder.to_owned(),
-                            service: service.to_owned(),
-                        }),
-                        _ => None,
-                    },
-                }),
+                (FactKey::Container(name), Fact::Container(container)) => {
+                    inventory.containers.push(SeenContainer {
+                        name: name.as_str().to_owned(),
+                        image: container.image.clone(),
+                        compose: match (
+                            container.compose_project(),
+                            container.compose_folder(),
+                            container.compose_service(),
+                        ) {
+                            (Some(project), Some(folder), Some(service)) => Some(SeenCompose {
+                                project: project.to_owned(),
+                                folder: folder.to_owned(),
+                                service: service.to_owned(),
+                            }),
+                            _ => None,
+                        },
+                    })
+                }
                 (FactKey::Unit(name), Fact::Unit(unit)) => inventory.units.push(SeenUnit {
                     name: name.as_str().to_owned(),
                     enabled: unit.enabled == "enabled",
                     running: unit.active == "active",
                     failed: unit.active == "failed",
-                    vendor: PLUMBING.iter().any(|start| name.as_str().starts_with(start)),
+                    vendor: PLUMBING
+                        .iter()
+                        .any(|start| name.as_str().starts_with(start)),
                 }),
                 _ => {}
             }
@@ -193,8 +207,13 @@ impl SeenCompose {
             .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-' || *c == '_')
             .collect();
         let own = own.trim_start_matches(['-', '_']);
-        let valid = self.project.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && self.project.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
+        let valid = self
+            .project
+            .starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && self
+                .project
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
         valid && self.project != own
     }
 }
@@ -203,19 +222,28 @@ impl SeenContainer {
     pub(super) fn is_nameable(&self) -> bool {
         ContainerName::new(&self.name).is_ok()
             && self.name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+            && self
+                .name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
     }
 
     /// Whether the image can stand in a comment.
     pub(super) fn image_is_plain(&self) -> bool {
-        !self.image.is_empty() && self.image.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b))
+        !self.image.is_empty()
+            && self
+                .image
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b))
     }
 }
 
 impl SeenUnit {
     /// Enabled, and either running or failed, and either the owner's own or one that people run on purpose.
     pub(super) fn is_worth_watching(&self) -> bool {
-        let Some(stem) = self.name.strip_suffix(".service") else { return false };
+        let Some(stem) = self.name.strip_suffix(".service") else {
+            return false;
+        };
         let notable = NOTABLE.contains(&stem.split('@').next().unwrap_or(stem));
         self.enabled
             && (self.running || self.failed)

@@ -10,7 +10,10 @@ pub enum Error {
     #[error("{} exists already, and is left as it is (name another directory, or remove the file)", path.display())]
     Exists { path: PathBuf },
     #[error("cannot write {}: {source} (check that you may write there)", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 impl Error {
@@ -36,12 +39,19 @@ pub fn write(root: &Path, files: &[(String, String)]) -> Result<Vec<PathBuf>, Er
         let path = root.join(path);
         let failed = |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
-            _ => Error::Write { path: path.clone(), source },
+            _ => Error::Write {
+                path: path.clone(),
+                source,
+            },
         };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(failed)?;
         file.write_all(content.as_bytes()).map_err(failed)?;
         written.push(path);
     }
@@ -57,11 +67,17 @@ mod tests {
         let root = tempfile::tempdir().expect("tempdir");
         fs::create_dir(root.path().join("hosts")).expect("mkdir");
         fs::write(root.path().join("hosts/a"), "mine").expect("write");
-        let files = [("stead.yaml".to_owned(), "x".to_owned()), ("hosts/a".to_owned(), "theirs".to_owned())];
+        let files = [
+            ("stead.yaml".to_owned(), "x".to_owned()),
+            ("hosts/a".to_owned(), "theirs".to_owned()),
+        ];
         let error = write(root.path(), &files).expect_err("refused");
         assert_eq!(error.code(), "fleet-init-exists");
         assert!(!root.path().join("stead.yaml").exists());
-        assert_eq!(fs::read_to_string(root.path().join("hosts/a")).expect("read"), "mine");
+        assert_eq!(
+            fs::read_to_string(root.path().join("hosts/a")).expect("read"),
+            "mine"
+        );
 
         let written = write(&root.path().join("new/deep"), &files[..1]).expect("written");
         assert_eq!(fs::read_to_string(&written[0]).expect("read"), "x");

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 /// `text` as it is where that is safe, else in double quotes.
 pub(super) fn text(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/@-".contains(&b));
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._/@-".contains(&b));
     let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     if plain && !word.contains(&text.to_ascii_lowercase().as_str()) {
         return text.to_owned();

@@ -26,7 +26,11 @@ const SECRET: [(&str, &str); 8] = [
 pub(super) fn review(at: Cursor<'_>, file: &SteadFile, report: &mut Report) {
     for (name, channel) in &file.channels {
         let here = at.get("channels").get(name);
-        let kinds: Vec<&str> = here.keys().into_iter().filter(|k| KINDS.contains(k)).collect();
+        let kinds: Vec<&str> = here
+            .keys()
+            .into_iter()
+            .filter(|k| KINDS.contains(k))
+            .collect();
         if kinds.len() != 1 && !here.damaged() {
             let message = format!(
                 "the channel `{}` names {} ways to deliver",

@@ -98,7 +98,11 @@ pub(super) fn resolve(
 
 /// Whether a check asks exactly one thing. Used for every check, also those of runbooks.
 pub(super) fn exactly_one(at: Cursor<'_>, report: &mut Report) -> bool {
-    let asked: Vec<&str> = at.keys().into_iter().filter(|k| PROBES.contains(k)).collect();
+    let asked: Vec<&str> = at
+        .keys()
+        .into_iter()
+        .filter(|k| PROBES.contains(k))
+        .collect();
     match asked.as_slice() {
         [_] => true,
         [] => {
@@ -368,7 +372,9 @@ fn mqtt(at: Cursor<'_>, check: &grammar::Mqtt, report: &mut Report) -> Probe {
 
 fn log(at: Cursor<'_>, check: &grammar::Log, report: &mut Report) -> Option<Probe> {
     let sources: Vec<&str> = at
-        .keys().into_iter().filter(|k| ["file", "unit", "container"].contains(k))
+        .keys()
+        .into_iter()
+        .filter(|k| ["file", "unit", "container"].contains(k))
         .collect();
     if sources.len() != 1 {
         if !at.damaged() {

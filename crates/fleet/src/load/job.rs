@@ -109,7 +109,8 @@ pub(super) fn review_runbook(
         if let Some(action) = &step.action {
             let names = super::policy::ACTIONS.iter().map(|(name, _)| *name);
             if !names.clone().any(|name| name == action) {
-                let help = report.near(action, names.clone())
+                let help = report
+                    .near(action, names.clone())
                     .map(|near| format!("did you mean `{near}`?"))
                     .unwrap_or_else(|| format!("known: {}", names.collect::<Vec<_>>().join(", ")));
                 let message = format!("there is no action {:?}", shorten(action));

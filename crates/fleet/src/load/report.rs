@@ -14,11 +14,18 @@ pub(super) struct Report {
 
 impl Report {
     pub fn new(already: &[Problem]) -> Report {
-        Report { problems: already.to_vec(), comparisons: COMPARISONS }
+        Report {
+            problems: already.to_vec(),
+            comparisons: COMPARISONS,
+        }
     }
 
     /// The known name nearest to `text`, as long as looking for it is affordable.
-    pub fn near<'a>(&mut self, text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    pub fn near<'a>(
+        &mut self,
+        text: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Option<String> {
         let known: Vec<&str> = known.into_iter().take(self.comparisons).collect();
         self.comparisons -= known.len();
         match text.len() <= 255 {

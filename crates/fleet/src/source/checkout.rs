@@ -14,9 +14,16 @@ pub struct Checkout {
 impl Checkout {
     /// The checkout that `folder` lies in; `None` where it is in none, or where there is no git to ask.
     pub async fn find(folder: &Path) -> Option<Checkout> {
-        let call = Call { foreign: true, ..Call::local("rev-parse", folder) };
-        let answer = git::run(call, folder, &["rev-parse", "--is-inside-work-tree"]).await.ok()?;
-        (answer.ok && answer.text() == "true").then(|| Checkout { folder: folder.to_owned() })
+        let call = Call {
+            foreign: true,
+            ..Call::local("rev-parse", folder)
+        };
+        let answer = git::run(call, folder, &["rev-parse", "--is-inside-work-tree"])
+            .await
+            .ok()?;
+        (answer.ok && answer.text() == "true").then(|| Checkout {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Where the checkout stands. With `pull`, fetches and fast-forwards first; a fetch or a merge that fails leaves
@@ -28,25 +35,70 @@ impl Checkout {
         };
         let place = self.folder.display().to_string();
         let remedy = "commit something, or use a plain directory";
-        let head = self.look("log", &["log", "-1", "--no-show-signature", "--format=%H%n%s", "HEAD", "--"]).await?;
+        let head = self
+            .look(
+                "log",
+                &[
+                    "log",
+                    "-1",
+                    "--no-show-signature",
+                    "--format=%H%n%s",
+                    "HEAD",
+                    "--",
+                ],
+            )
+            .await?;
         let head = git::good(head, "log", &place, remedy)?.text();
         let (commit, subject) = head.split_once('\n').unwrap_or((&head, ""));
-        let status = self.ask("status", &["status", "--porcelain", "--untracked-files=normal", "--", "."]).await?;
-        let branch = self.look("symbolic-ref", &["symbolic-ref", "--quiet", "--short", "HEAD"]).await?;
-        let behind = self.look("rev-list", &["rev-list", "--count", "HEAD..@{upstream}", "--"]).await?;
+        let status = self
+            .ask(
+                "status",
+                &[
+                    "status",
+                    "--porcelain",
+                    "--untracked-files=normal",
+                    "--",
+                    ".",
+                ],
+            )
+            .await?;
+        let branch = self
+            .look(
+                "symbolic-ref",
+                &["symbolic-ref", "--quiet", "--short", "HEAD"],
+            )
+            .await?;
+        let behind = self
+            .look(
+                "rev-list",
+                &["rev-list", "--count", "HEAD..@{upstream}", "--"],
+            )
+            .await?;
         Ok(Revision {
             commit: commit.to_owned(),
             reference: branch.ok.then(|| branch.text()),
             subject: subject.chars().take(200).collect(),
-            dirty: status.ok.then(|| !status.out.is_empty()),
-            behind: if behind.ok { behind.text().parse().unwrap_or(0) } else { 0 },
+            dirty: status.ok.then_some(!status.out.is_empty()),
+            behind: if behind.ok {
+                behind.text().parse().unwrap_or(0)
+            } else {
+                0
+            },
             stale,
         })
     }
 
     /// Asks what runs nothing of the repository's, whoever owns it.
     async fn look(&self, what: &'static str, args: &[&str]) -> Result<git::Answer, Error> {
-        git::run(Call { foreign: true, ..Call::local(what, &self.folder) }, &self.folder, args).await
+        git::run(
+            Call {
+                foreign: true,
+                ..Call::local(what, &self.folder)
+            },
+            &self.folder,
+            args,
+        )
+        .await
     }
 
     /// Asks what may run filters, and so only where git trusts the owner.
@@ -58,11 +110,40 @@ impl Checkout {
     /// and that is the answer.
     async fn forward(&self) -> Result<(), Error> {
         let place = self.folder.display().to_string();
-        let call = Call { limit: git::REMOTE, ..Call::local("fetch", &self.folder) };
-        let fetched = git::run(call, &self.folder, &["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"]).await?;
-        git::good(fetched, "fetch", &place, "check the network, the address and the key")?;
-        let merged = self.ask("merge", &["merge", "--ff-only", "--quiet", "--no-overwrite-ignore", "@{upstream}"]).await?;
-        git::good(merged, "merge", &place, "push or rebase the local commits, and commit or stash local changes")?;
+        let call = Call {
+            limit: git::REMOTE,
+            ..Call::local("fetch", &self.folder)
+        };
+        let fetched = git::run(
+            call,
+            &self.folder,
+            &["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"],
+        )
+        .await?;
+        git::good(
+            fetched,
+            "fetch",
+            &place,
+            "check the network, the address and the key",
+        )?;
+        let merged = self
+            .ask(
+                "merge",
+                &[
+                    "merge",
+                    "--ff-only",
+                    "--quiet",
+                    "--no-overwrite-ignore",
+                    "@{upstream}",
+                ],
+            )
+            .await?;
+        git::good(
+            merged,
+            "merge",
+            &place,
+            "push or rebase the local commits, and commit or stash local changes",
+        )?;
         Ok(())
     }
 }

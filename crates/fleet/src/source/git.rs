@@ -34,7 +34,14 @@ pub(super) struct Call<'a> {
 
 impl Call<'_> {
     pub fn local(what: &'static str, place: &Path) -> Call<'static> {
-        Call { what, place: place.display().to_string(), limit: LOCAL, bound: 1 << 20, input: &[], foreign: false }
+        Call {
+            what,
+            place: place.display().to_string(),
+            limit: LOCAL,
+            bound: 1 << 20,
+            input: &[],
+            foreign: false,
+        }
     }
 }
 
@@ -53,11 +60,29 @@ impl Answer {
 }
 
 /// Runs git in `folder`. `args` are ours; a user's text only ever follows `--` or `--end-of-options`.
-pub(super) async fn run<S: AsRef<OsStr>>(call: Call<'_>, folder: &Path, args: &[S]) -> Result<Answer, Error> {
+pub(super) async fn run<S: AsRef<OsStr>>(
+    call: Call<'_>,
+    folder: &Path,
+    args: &[S],
+) -> Result<Answer, Error> {
     let mut command = Command::new("git");
     command
-        .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never"])
-        .args(["-c", "gc.auto=0", "-c", "credential.interactive=false", "--no-optional-locks", "--no-pager"])
+        .args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "protocol.ext.allow=never",
+        ])
+        .args([
+            "-c",
+            "gc.auto=0",
+            "-c",
+            "credential.interactive=false",
+            "--no-optional-locks",
+            "--no-pager",
+        ])
         // Ends a transfer that only trickles, also in the helper that outlives a killed git.
         .args(["-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60"]);
     if call.foreign {
@@ -94,7 +119,9 @@ async fn exchange(mut command: Command, call: &Call<'_>) -> Result<Answer, Error
         why,
         remedy: "run the same git command by hand to see more",
     };
-    let mut child = command.spawn().map_err(|e| Error::NoGit { why: e.to_string() })?;
+    let mut child = command
+        .spawn()
+        .map_err(|e| Error::NoGit { why: e.to_string() })?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
         return Err(failed("its pipes could not be opened".into()));
@@ -108,23 +135,50 @@ async fn exchange(mut command: Command, call: &Call<'_>) -> Result<Answer, Error
         let _ = stdin.write_all(call.input).await;
         drop(stdin);
     };
-    let ((), read, _) = tokio::join!(write, stdout.read_to_end(&mut out), stderr.read_to_end(&mut said));
+    let ((), read, _) = tokio::join!(
+        write,
+        stdout.read_to_end(&mut out),
+        stderr.read_to_end(&mut said)
+    );
     read.map_err(|e| failed(e.to_string()))?;
     if out.len() as u64 > call.bound {
-        return Err(failed(format!("its answer is larger than {} bytes", call.bound)));
+        return Err(failed(format!(
+            "its answer is larger than {} bytes",
+            call.bound
+        )));
     }
     drop((stdout, stderr));
     let status = child.wait().await.map_err(|e| failed(e.to_string()))?;
-    Ok(Answer { ok: status.success(), out, said: last_words(&said) })
+    Ok(Answer {
+        ok: status.success(),
+        out,
+        said: last_words(&said),
+    })
 }
 
 /// The line that says most: the last one with `fatal:` or `error:`, else the last one.
 fn last_words(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    let telling = lines.iter().rev().find(|l| l.starts_with("fatal:") || l.starts_with("error:"));
-    let line = telling.or(lines.last()).copied().unwrap_or("it gave no reason");
-    line.split_whitespace().map(redacted).collect::<Vec<_>>().join(" ").chars().take(300).collect()
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
+    let telling = lines
+        .iter()
+        .rev()
+        .find(|l| l.starts_with("fatal:") || l.starts_with("error:"));
+    let line = telling
+        .or(lines.last())
+        .copied()
+        .unwrap_or("it gave no reason");
+    line.split_whitespace()
+        .map(redacted)
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(300)
+        .collect()
 }
 
 /// Addresses in git's words may hold a token.
@@ -135,10 +189,20 @@ fn redacted(word: &str) -> String {
 }
 
 /// An answer that had to be good.
-pub(super) fn good(answer: Answer, what: &'static str, place: &str, remedy: &'static str) -> Result<Answer, Error> {
+pub(super) fn good(
+    answer: Answer,
+    what: &'static str,
+    place: &str,
+    remedy: &'static str,
+) -> Result<Answer, Error> {
     match answer.ok {
         true => Ok(answer),
-        false => Err(Error::Git { what, place: place.to_owned(), why: answer.said, remedy }),
+        false => Err(Error::Git {
+            what,
+            place: place.to_owned(),
+            why: answer.said,
+            remedy,
+        }),
     }
 }
 
@@ -149,18 +213,27 @@ mod tests {
     #[test]
     fn the_telling_line_is_kept_and_tokens_are_not() {
         let said = b"Cloning...\nfatal: unable to access 'https://me:tok@h/x.git/': no route\nhint: try again\n";
-        assert_eq!(last_words(said), "fatal: unable to access 'https://…@h/x.git/': no route");
+        assert_eq!(
+            last_words(said),
+            "fatal: unable to access 'https://…@h/x.git/': no route"
+        );
         assert_eq!(last_words(b""), "it gave no reason");
     }
 
     #[tokio::test]
     async fn a_call_that_hangs_is_ended() {
         let folder = tempfile::tempdir().expect("tempdir");
-        let call = Call { limit: Duration::from_millis(300), ..Call::local("wait", folder.path()) };
+        let call = Call {
+            limit: Duration::from_millis(300),
+            ..Call::local("wait", folder.path())
+        };
         // An alias is the one way to make git wait for something that never ends.
         let args = ["-c", "alias.wait=!sleep 30", "wait"];
-        let started = std::time::Instant::now();
-        let error = run(call, folder.path(), &args).await.err().expect("timed out");
+        let started = tokio::time::Instant::now();
+        let error = run(call, folder.path(), &args)
+            .await
+            .err()
+            .expect("timed out");
         assert_eq!(error.code(), "fleet-git-timeout");
         assert!(started.elapsed() < Duration::from_secs(10));
     }

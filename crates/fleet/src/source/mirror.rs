@@ -2,7 +2,7 @@
 //! link in a tree is an entry to refuse, never something to follow.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use tokio::time::Instant;
 
 use stead_core::ids::digest;
 
@@ -30,17 +30,29 @@ pub struct Mirror {
 
 impl Mirror {
     pub fn new(source: GitSource, pin: Option<String>, folder: PathBuf) -> Mirror {
-        Mirror { source, pin, folder, fetched: None, stale: None, last: None }
+        Mirror {
+            source,
+            pin,
+            folder,
+            fetched: None,
+            stale: None,
+            last: None,
+        }
     }
 
     /// The tree of the branch's newest commit that could be fetched, or of the pinned one.
     pub async fn read(&mut self) -> Result<Reading, Error> {
         let now = Instant::now();
-        if self.fetched.is_none_or(|at| now.duration_since(at) >= FETCH_EVERY) {
+        if self
+            .fetched
+            .is_none_or(|at| now.duration_since(at) >= FETCH_EVERY)
+        {
             self.stale = match self.fetch().await {
                 Ok(()) => None,
                 // Nothing to fall back to, or another repository's: the first fetch must work.
-                Err(error) if !self.is_ours() || self.resolve().await.is_err() => return Err(error),
+                Err(error) if !self.is_ours() || self.resolve().await.is_err() => {
+                    return Err(error);
+                }
                 Err(error) => Some(error.to_string()),
             };
             self.fetched = Some(now);
@@ -51,7 +63,20 @@ impl Mirror {
             _ => self.tree(&commit).await?,
         };
         self.last = Some((commit.clone(), tree.clone()));
-        let subject = self.ask("log", &["log", "-1", "--no-show-signature", "--format=%s", &commit, "--"]).await?.text();
+        let subject = self
+            .ask(
+                "log",
+                &[
+                    "log",
+                    "-1",
+                    "--no-show-signature",
+                    "--format=%s",
+                    &commit,
+                    "--",
+                ],
+            )
+            .await?
+            .text();
         let revision = Revision {
             commit,
             reference: self.pin.clone().or_else(|| self.source.reference.clone()),
@@ -60,7 +85,10 @@ impl Mirror {
             behind: 0,
             stale: self.stale.clone(),
         };
-        Ok(Reading { tree, revision: Some(revision) })
+        Ok(Reading {
+            tree,
+            revision: Some(revision),
+        })
     }
 
     /// The next [`Mirror::read`] fetches, whenever the last fetch was.
@@ -70,7 +98,8 @@ impl Mirror {
 
     /// Whether what the mirror holds was fetched from this very address.
     fn is_ours(&self) -> bool {
-        std::fs::read_to_string(self.folder.join(ORIGIN)).is_ok_and(|text| text == digest(self.source.url.as_bytes()))
+        std::fs::read_to_string(self.folder.join(ORIGIN))
+            .is_ok_and(|text| text == digest(self.source.url.as_bytes()))
     }
 
     fn place(&self) -> String {
@@ -78,25 +107,68 @@ impl Mirror {
     }
 
     async fn ask(&self, what: &'static str, args: &[&str]) -> Result<Answer, Error> {
-        git::run(Call { place: self.place(), ..Call::local(what, &self.folder) }, &self.folder, args).await
+        git::run(
+            Call {
+                place: self.place(),
+                ..Call::local(what, &self.folder)
+            },
+            &self.folder,
+            args,
+        )
+        .await
     }
 
     async fn fetch(&self) -> Result<(), Error> {
-        let unreadable = |why: std::io::Error| Error::Unreadable { path: self.folder.clone(), why: why.to_string() };
+        let unreadable = |why: std::io::Error| Error::Unreadable {
+            path: self.folder.clone(),
+            why: why.to_string(),
+        };
         if !self.folder.join("HEAD").exists() {
-            tokio::fs::create_dir_all(&self.folder).await.map_err(unreadable)?;
-            let answer = self.ask("init", &["init", "--bare", "--quiet", "--template=", "."]).await?;
-            git::good(answer, "init", &self.folder.display().to_string(), "check that the data directory is writable")?;
+            tokio::fs::create_dir_all(&self.folder)
+                .await
+                .map_err(unreadable)?;
+            let answer = self
+                .ask("init", &["init", "--bare", "--quiet", "--template=", "."])
+                .await?;
+            git::good(
+                answer,
+                "init",
+                &self.folder.display().to_string(),
+                "check that the data directory is writable",
+            )?;
         }
-        let call = Call { place: self.place(), limit: git::REMOTE, ..Call::local("fetch", &self.folder) };
-        let mut args = vec!["fetch", "--quiet", "--prune", "--force", "--no-recurse-submodules", "--no-write-fetch-head"];
-        args.extend(["--end-of-options", &self.source.url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
+        let call = Call {
+            place: self.place(),
+            limit: git::REMOTE,
+            ..Call::local("fetch", &self.folder)
+        };
+        let mut args = vec![
+            "fetch",
+            "--quiet",
+            "--prune",
+            "--force",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+        ];
+        args.extend([
+            "--end-of-options",
+            &self.source.url,
+            "+refs/heads/*:refs/heads/*",
+            "+refs/tags/*:refs/tags/*",
+        ]);
         if self.pin.is_none() && self.source.reference.is_none() {
             args.push("+HEAD:refs/stead/head");
         }
         let answer = git::run(call, &self.folder, &args).await?;
-        git::good(answer, "fetch", &self.place(), "check the address, the network and the key")?;
-        tokio::fs::write(self.folder.join(ORIGIN), digest(self.source.url.as_bytes())).await.map_err(unreadable)
+        git::good(
+            answer,
+            "fetch",
+            &self.place(),
+            "check the address, the network and the key",
+        )?;
+        tokio::fs::write(self.folder.join(ORIGIN), digest(self.source.url.as_bytes()))
+            .await
+            .map_err(unreadable)
     }
 
     /// The full hash of what is asked for.
@@ -104,11 +176,21 @@ impl Mirror {
         let wanted = self.pin.as_ref().or(self.source.reference.as_ref());
         let candidates: Vec<String> = match wanted {
             None => vec!["refs/stead/head".into()],
-            Some(name) => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}"), name.clone()],
+            Some(name) => vec![
+                format!("refs/heads/{name}"),
+                format!("refs/tags/{name}"),
+                name.clone(),
+            ],
         };
         for candidate in candidates {
             let commit = format!("{candidate}^{{commit}}");
-            let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
+            let args = [
+                "rev-parse",
+                "--verify",
+                "--quiet",
+                "--end-of-options",
+                &commit,
+            ];
             // A repository that is not there yet has no commits either.
             if !self.folder.exists() {
                 break;
@@ -120,14 +202,34 @@ impl Mirror {
             }
         }
         let reference = wanted.cloned().unwrap_or_else(|| "HEAD".into());
-        Err(Error::NoReference { place: self.place(), reference })
+        Err(Error::NoReference {
+            place: self.place(),
+            reference,
+        })
     }
 
     async fn tree(&self, commit: &str) -> Result<Tree, Error> {
-        let args = ["ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", commit];
-        let call = Call { place: self.place(), bound: LISTING, ..Call::local("ls-tree", &self.folder) };
+        let args = [
+            "ls-tree",
+            "-r",
+            "-z",
+            "-l",
+            "--full-tree",
+            "--end-of-options",
+            commit,
+        ];
+        let call = Call {
+            place: self.place(),
+            bound: LISTING,
+            ..Call::local("ls-tree", &self.folder)
+        };
         let listing = git::run(call, &self.folder, &args).await?;
-        let listing = git::good(listing, "ls-tree", &self.place(), "the mirror may be damaged: remove it and start again")?;
+        let listing = git::good(
+            listing,
+            "ls-tree",
+            &self.place(),
+            "the mirror may be damaged: remove it and start again",
+        )?;
         let mut tree = Tree::default();
         let wanted = wanted(&listing.out, &mut tree);
         let bytes: u64 = wanted.iter().map(|(_, _, size)| size + 100).sum();
@@ -135,12 +237,18 @@ impl Mirror {
             tree.problem(
                 "",
                 Code::TreeTooLarge,
-                format!("the commit has more than {MAX_FILES} files or {} MiB", MAX_TREE >> 20),
+                format!(
+                    "the commit has more than {MAX_FILES} files or {} MiB",
+                    MAX_TREE >> 20
+                ),
                 "keep the fleet in a repository of its own",
             );
             return Ok(tree);
         }
-        let input: String = wanted.iter().map(|(_, hash, _)| format!("{hash}\n")).collect();
+        let input: String = wanted
+            .iter()
+            .map(|(_, hash, _)| format!("{hash}\n"))
+            .collect();
         let call = Call {
             place: self.place(),
             bound: bytes + 1024,
@@ -148,7 +256,12 @@ impl Mirror {
             ..Call::local("cat-file", &self.folder)
         };
         let answer = git::run(call, &self.folder, &["cat-file", "--batch"]).await?;
-        let answer = git::good(answer, "cat-file", &self.place(), "the mirror may be damaged: remove it and start again")?;
+        let answer = git::good(
+            answer,
+            "cat-file",
+            &self.place(),
+            "the mirror may be damaged: remove it and start again",
+        )?;
         contents(&wanted, &answer.out, &mut tree).ok_or_else(|| Error::Git {
             what: "cat-file",
             place: self.place(),
@@ -168,19 +281,31 @@ impl Mirror {
 fn wanted(listing: &[u8], tree: &mut Tree) -> Vec<(String, String, u64)> {
     let mut wanted = Vec::new();
     for entry in listing.split(|b| *b == 0).filter(|e| !e.is_empty()) {
-        let Some(tab) = entry.iter().position(|b| *b == b'\t') else { continue };
+        let Some(tab) = entry.iter().position(|b| *b == b'\t') else {
+            continue;
+        };
         let head = String::from_utf8_lossy(&entry[..tab]);
         // What is not UTF-8 is under no name that Stead reads.
-        let Ok(path) = std::str::from_utf8(&entry[tab + 1..]) else { continue };
+        let Ok(path) = std::str::from_utf8(&entry[tab + 1..]) else {
+            continue;
+        };
         let mut fields = head.split_whitespace();
-        let (mode, hash) = (fields.next().unwrap_or(""), fields.nth(1).unwrap_or("").to_owned());
+        let (mode, hash) = (
+            fields.next().unwrap_or(""),
+            fields.nth(1).unwrap_or("").to_owned(),
+        );
         let size: u64 = fields.next().and_then(|s| s.parse().ok()).unwrap_or(0);
         match mode {
             "120000" => link(path, tree),
             "160000" => {
                 if path == "hosts" || path == "runbooks" || path.starts_with("hosts/") {
                     let message = format!("`{path}` is a submodule, and submodules are not read");
-                    tree.problem(path, Code::NotAFile, message, "put the files themselves in its place");
+                    tree.problem(
+                        path,
+                        Code::NotAFile,
+                        message,
+                        "put the files themselves in its place",
+                    );
                 }
             }
             _ if !tree.admit(path) => {}
@@ -192,10 +317,17 @@ fn wanted(listing: &[u8], tree: &mut Tree) -> Vec<(String, String, u64)> {
 }
 
 fn link(path: &str, tree: &mut Tree) {
-    let folder = path == "hosts" || path == "runbooks" || path.starts_with("hosts/") && path.matches('/').count() == 1;
+    let folder = path == "hosts"
+        || path == "runbooks"
+        || path.starts_with("hosts/") && path.matches('/').count() == 1;
     if folder || tree.admit(path) {
         let message = format!("`{path}` is a symbolic link, and links are not followed");
-        tree.problem(path, Code::Symlink, message, "put the file itself in its place");
+        tree.problem(
+            path,
+            Code::Symlink,
+            message,
+            "put the file itself in its place",
+        );
     }
 }
 

@@ -19,93 +19,537 @@ struct Bad {
     says: &'static str,
 }
 
-const fn bad(file: &'static str, text: &'static str, code: &'static str, at: (u32, u32), says: &'static str) -> Bad {
-    Bad { file, text, code, at, says }
+const fn bad(
+    file: &'static str,
+    text: &'static str,
+    code: &'static str,
+    at: (u32, u32),
+    says: &'static str,
+) -> Bad {
+    Bad {
+        file,
+        text,
+        code,
+        at,
+        says,
+    }
 }
 
 /// Each with a sound `stead.yaml` and node `piha` around it.
 const TABLE: &[Bad] = &[
     // YAML
-    bad(SERVICES, "services:\n  web: [1, 2\n  db: 3\n", "yaml-syntax", (3, 5), "brackets"),
-    bad(SERVICES, "services: {}\n---\nservices: {}\n", "yaml-documents", (3, 1), "---"),
-    bad(SERVICES, "services:\n  a: {kind: external}\n  a: {kind: external}\n", "duplicate-key", (3, 3), "first on line 2"),
-    bad(SERVICES, "services: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n", "yaml-limits", (1, 42), "nesting"),
+    bad(
+        SERVICES,
+        "services:\n  web: [1, 2\n  db: 3\n",
+        "yaml-syntax",
+        (3, 5),
+        "brackets",
+    ),
+    bad(
+        SERVICES,
+        "services: {}\n---\nservices: {}\n",
+        "yaml-documents",
+        (3, 1),
+        "---",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external}\n  a: {kind: external}\n",
+        "duplicate-key",
+        (3, 3),
+        "first on line 2",
+    ),
+    bad(
+        SERVICES,
+        "services: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n",
+        "yaml-limits",
+        (1, 42),
+        "nesting",
+    ),
     // Shape
-    bad(SERVICES, "service: {}\n", "unknown-key", (1, 1), "`services`"),
-    bad(SERVICES, "services:\n  a: {kind: external, cheks: []}\n", "unknown-key", (2, 23), "`checks`"),
-    bad(SERVICES, "services:\n  a: {kind: container, depends_on: [b]}\n", "unknown-key", (2, 24), "`needs`"),
-    bad(SERVICES, "services:\n  a: {}\n", "missing-key", (2, 3), "kind: container|compose"),
-    bad(SERVICES, "services:\n  a: {kind: systemd}\n", "missing-key", (2, 3), "unit: NAME.service"),
+    bad(
+        SERVICES,
+        "service: {}\n",
+        "unknown-key",
+        (1, 1),
+        "`services`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, cheks: []}\n",
+        "unknown-key",
+        (2, 23),
+        "`checks`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, depends_on: [b]}\n",
+        "unknown-key",
+        (2, 24),
+        "`needs`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {}\n",
+        "missing-key",
+        (2, 3),
+        "kind: container|compose",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: systemd}\n",
+        "missing-key",
+        (2, 3),
+        "unit: NAME.service",
+    ),
     bad(SERVICES, "services:\n  a:\n", "missing-key", (2, 3), "kind"),
-    bad(SERVICES, "services:\n  - a\n", "wrong-type", (2, 3), "`key: value`"),
-    bad(SERVICES, "services:\n  a: {kind: external, monitor: no}\n", "wrong-type", (2, 32), "write false"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{tcp: {port: \"22\"}}]}\n", "wrong-type", (2, 45), "remove the quotes"),
-    bad(SERVICES, "services:\n  a: {kind: systemd, unit: 7}\n", "wrong-type", (2, 28), "quotes"),
-    bad(SERVICES, "services:\n  a: {kind: systemd, unit: }\n", "wrong-type", (2, 22), "remove the key"),
-    bad(SERVICES, "services:\n  a: {kind: contianer}\n", "unknown-word", (2, 13), "`container`"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{tcp: {port: 70000}}]}\n", "out-of-range", (2, 45), "65535"),
-    bad(STEAD, "policy: {automatic: {max_level: 3}}\n", "out-of-range", (1, 33), "2"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{icmp: {host: h, every: 1ms}}]}\n", "out-of-range", (2, 56), "200ms"),
-    bad(SERVICES, "services:\n  a: {kind: external, patience: {time: ten}}\n", "bad-duration", (2, 40), "10s"),
-    bad(SERVICES, "services:\n  a: {kind: container, image: x, mem_limit: 64q}\n", "bad-size", (2, 45), "64m"),
-    bad(NODE, "thresholds: {disk: {warn: 170%}}\n", "bad-percent", (1, 27), "0 to 100"),
-    bad(STEAD, "policy: {rules: [{match: {node: piha}, automatic: true, between: 22-7}]}\n", "bad-window", (1, 66), "22:00-07:00"),
-    bad(NODE, "maintenance: [\"Someday 03:00-05:00\"]\n", "bad-maintenance", (1, 15), "Sun"),
-    bad(JOBS, "jobs: {a: {run: [x], schedule: \"61 * * * *\"}}\n", "bad-schedule", (1, 32), "minute"),
+    bad(
+        SERVICES,
+        "services:\n  - a\n",
+        "wrong-type",
+        (2, 3),
+        "`key: value`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, monitor: no}\n",
+        "wrong-type",
+        (2, 32),
+        "write false",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{tcp: {port: \"22\"}}]}\n",
+        "wrong-type",
+        (2, 45),
+        "remove the quotes",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: systemd, unit: 7}\n",
+        "wrong-type",
+        (2, 28),
+        "quotes",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: systemd, unit: }\n",
+        "wrong-type",
+        (2, 22),
+        "remove the key",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: contianer}\n",
+        "unknown-word",
+        (2, 13),
+        "`container`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{tcp: {port: 70000}}]}\n",
+        "out-of-range",
+        (2, 45),
+        "65535",
+    ),
+    bad(
+        STEAD,
+        "policy: {automatic: {max_level: 3}}\n",
+        "out-of-range",
+        (1, 33),
+        "2",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{icmp: {host: h, every: 1ms}}]}\n",
+        "out-of-range",
+        (2, 56),
+        "200ms",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, patience: {time: ten}}\n",
+        "bad-duration",
+        (2, 40),
+        "10s",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: x, mem_limit: 64q}\n",
+        "bad-size",
+        (2, 45),
+        "64m",
+    ),
+    bad(
+        NODE,
+        "thresholds: {disk: {warn: 170%}}\n",
+        "bad-percent",
+        (1, 27),
+        "0 to 100",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, automatic: true, between: 22-7}]}\n",
+        "bad-window",
+        (1, 66),
+        "22:00-07:00",
+    ),
+    bad(
+        NODE,
+        "maintenance: [\"Someday 03:00-05:00\"]\n",
+        "bad-maintenance",
+        (1, 15),
+        "Sun",
+    ),
+    bad(
+        JOBS,
+        "jobs: {a: {run: [x], schedule: \"61 * * * *\"}}\n",
+        "bad-schedule",
+        (1, 32),
+        "minute",
+    ),
     // Names
-    bad(SERVICES, "services:\n  a: {kind: container, container: ../x}\n", "bad-name", (2, 35), "container name"),
-    bad(SERVICES, "services:\n  ../a: {kind: external}\n", "bad-name", (2, 3), "service name"),
-    bad(SERVICES, "services:\n  a: {kind: container, container: -rf}\n", "leading-dash", (2, 35), "starts with '-'"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{icmp: {host: -f}}]}\n", "leading-dash", (2, 46), "option"),
-    bad(SERVICES, "services:\n  a: {kind: compose, path: srv/a}\n", "bad-path", (2, 28), "starting with `/`"),
-    bad(SERVICES, "services:\n  a: {kind: compose, path: /srv/../etc}\n", "bad-path", (2, 28), "`..`"),
-    bad(SERVICES, "services:\n  a: {kind: external, node: pi-ha}\n", "unknown-node", (2, 29), "`piha`"),
-    bad(STEAD, "aliases: {old: pihaa}\n", "unmatched-node", (1, 16), "`piha`"),
-    bad(STEAD, "policy: {rules: [{match: {node: nobody}, automatic: true}]}\n", "unmatched-node", (1, 33), "no node matches"),
-    bad(STEAD, "policy: {rules: [{match: {service: \"web-*\"}, automatic: true}]}\n", "unmatched-service", (1, 36), "service"),
-    bad(STEAD, "aliases: {piha: other}\n", "alias-shadows", (1, 11), "folder"),
-    bad(STEAD, "aliases: {a: b, b: piha}\n", "alias-chain", (1, 14), "`a: piha`"),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, container: ../x}\n",
+        "bad-name",
+        (2, 35),
+        "container name",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  ../a: {kind: external}\n",
+        "bad-name",
+        (2, 3),
+        "service name",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, container: -rf}\n",
+        "leading-dash",
+        (2, 35),
+        "starts with '-'",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{icmp: {host: -f}}]}\n",
+        "leading-dash",
+        (2, 46),
+        "option",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: compose, path: srv/a}\n",
+        "bad-path",
+        (2, 28),
+        "starting with `/`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: compose, path: /srv/../etc}\n",
+        "bad-path",
+        (2, 28),
+        "`..`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, node: pi-ha}\n",
+        "unknown-node",
+        (2, 29),
+        "`piha`",
+    ),
+    bad(
+        STEAD,
+        "aliases: {old: pihaa}\n",
+        "unmatched-node",
+        (1, 16),
+        "`piha`",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: nobody}, automatic: true}]}\n",
+        "unmatched-node",
+        (1, 33),
+        "no node matches",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {service: \"web-*\"}, automatic: true}]}\n",
+        "unmatched-service",
+        (1, 36),
+        "service",
+    ),
+    bad(
+        STEAD,
+        "aliases: {piha: other}\n",
+        "alias-shadows",
+        (1, 11),
+        "folder",
+    ),
+    bad(
+        STEAD,
+        "aliases: {a: b, b: piha}\n",
+        "alias-chain",
+        (1, 14),
+        "`a: piha`",
+    ),
     bad(STEAD, "aliases: {a: a}\n", "alias-chain", (1, 11), "itself"),
     // Services
-    bad(SERVICES, "services:\n  a: {kind: container, unit: x}\n", "key-not-for-kind", (2, 24), "systemd"),
-    bad(SERVICES, "services:\n  a: {kind: container, mem_limit: 64m}\n", "image-missing", (2, 24), "image"),
-    bad(SERVICES, "services:\n  a: {kind: container, image: \"a b\"}\n", "bad-image", (2, 31), "NAME[:TAG]"),
-    bad(SERVICES, "services:\n  a: {kind: container, image: x, ports: [\"http:80\"]}\n", "bad-port", (2, 42), "127.0.0.1:8080:80"),
-    bad(SERVICES, "services:\n  a: {kind: container, image: x, volumes: [\"./data:/data\"]}\n", "bad-volume", (2, 44), "absolute"),
-    bad(SERVICES, "services:\n  a: {kind: container, image: x, volumes: [\"/srv/../etc:/data\"]}\n", "bad-path", (2, 44), ".."),
-    bad(SERVICES, "services:\n  a: {kind: container, image: x, restart: allways}\n", "bad-restart", (2, 43), "`always`"),
-    bad(SERVICES, "services:\n  a: {kind: container, image: x, environment: [FOO]}\n", "bad-environment", (2, 48), "FOO=value"),
-    bad(SERVICES, "services:\n  a: {kind: container, image: x, command: \"say 'hi\"}\n", "bad-command", (2, 43), "quote"),
-    bad(SERVICES, "services:\n  a: {kind: container, image: x, command: \"a | b\"}\n", "shell-syntax", (2, 43), "[sh, -c"),
-    bad(SERVICES, "services:\n  a: {kind: external, needs: [b]}\n", "unknown-service", (2, 31), "does not have"),
-    bad(SERVICES, "services:\n  a: {kind: external, needs: [other/b]}\n", "unknown-service", (2, 31), "same node"),
-    bad(SERVICES, "services:\n  a: {kind: external, needs: [b]}\n  b: {kind: external, needs: [a]}\n", "needs-cycle", (3, 31), "a → b → a"),
-    bad(SERVICES, "services:\n  a: {kind: container, container: x}\n  b: {kind: container, container: x}\n", "claimed-twice", (3, 24), "`a` and `b`"),
-    bad(SERVICES, "services:\n  a: {kind: systemd, unit: x}\n  b: {kind: systemd, unit: x.service}\n", "claimed-twice", (3, 22), "unit"),
-    bad(NODE, "thresholds: {disk: {warn: 90%}}\n", "threshold-order", (1, 27), "85% (the default)"),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, unit: x}\n",
+        "key-not-for-kind",
+        (2, 24),
+        "systemd",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, mem_limit: 64m}\n",
+        "image-missing",
+        (2, 24),
+        "image",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: \"a b\"}\n",
+        "bad-image",
+        (2, 31),
+        "NAME[:TAG]",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: x, ports: [\"http:80\"]}\n",
+        "bad-port",
+        (2, 42),
+        "127.0.0.1:8080:80",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: x, volumes: [\"./data:/data\"]}\n",
+        "bad-volume",
+        (2, 44),
+        "absolute",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: x, volumes: [\"/srv/../etc:/data\"]}\n",
+        "bad-path",
+        (2, 44),
+        "..",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: x, restart: allways}\n",
+        "bad-restart",
+        (2, 43),
+        "`always`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: x, environment: [FOO]}\n",
+        "bad-environment",
+        (2, 48),
+        "FOO=value",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: x, command: \"say 'hi\"}\n",
+        "bad-command",
+        (2, 43),
+        "quote",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, image: x, command: \"a | b\"}\n",
+        "shell-syntax",
+        (2, 43),
+        "[sh, -c",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, needs: [b]}\n",
+        "unknown-service",
+        (2, 31),
+        "does not have",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, needs: [other/b]}\n",
+        "unknown-service",
+        (2, 31),
+        "same node",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, needs: [b]}\n  b: {kind: external, needs: [a]}\n",
+        "needs-cycle",
+        (3, 31),
+        "a → b → a",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: container, container: x}\n  b: {kind: container, container: x}\n",
+        "claimed-twice",
+        (3, 24),
+        "`a` and `b`",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: systemd, unit: x}\n  b: {kind: systemd, unit: x.service}\n",
+        "claimed-twice",
+        (3, 22),
+        "unit",
+    ),
+    bad(
+        NODE,
+        "thresholds: {disk: {warn: 90%}}\n",
+        "threshold-order",
+        (1, 27),
+        "85% (the default)",
+    ),
     // Checks
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{}]}\n", "one-probe", (2, 32), "http"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{tcp: {port: 1}, icmp: {host: h}}]}\n", "one-probe", (2, 49), "list item"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{tcp: {port: 1, name: x}}, {tcp: {port: 2, name: x}}]}\n", "duplicate-check", (2, 81), "name of its own"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{http: {url: \"file:///etc/shadow\"}}]}\n", "url-scheme", (2, 45), "http://"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{http: {url: \"gopher://x\"}}]}\n", "url-scheme", (2, 45), "https"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{http: {url: \"localhost:80/x\"}}]}\n", "bad-url", (2, 45), "http://localhost:80/x"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{http: {url: \"http://h:99999/\"}}]}\n", "bad-url", (2, 45), "port"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{tcp: {host: \"a/b\", port: 1}}]}\n", "bad-host", (2, 45), "without scheme"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{http: {url: \"http://h/\", headers: {\"a b\": c}}}]}\n", "bad-header", (2, 68), "name: value"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{log: {unit: x, pattern: \"(\"}}]}\n", "bad-pattern", (2, 57), "regular expression"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{icmp: {host: h, every: 1s, timeout: 9s}}]}\n", "timeout-too-long", (2, 69), "shorter"),
-    bad(SERVICES, "services:\n  a: {kind: external, checks: [{mqtt: {password: hunter2}}]}\n", "plain-secret", (2, 50), "secret:NAME"),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{}]}\n",
+        "one-probe",
+        (2, 32),
+        "http",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{tcp: {port: 1}, icmp: {host: h}}]}\n",
+        "one-probe",
+        (2, 49),
+        "list item",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{tcp: {port: 1, name: x}}, {tcp: {port: 2, name: x}}]}\n",
+        "duplicate-check",
+        (2, 81),
+        "name of its own",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{http: {url: \"file:///etc/shadow\"}}]}\n",
+        "url-scheme",
+        (2, 45),
+        "http://",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{http: {url: \"gopher://x\"}}]}\n",
+        "url-scheme",
+        (2, 45),
+        "https",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{http: {url: \"localhost:80/x\"}}]}\n",
+        "bad-url",
+        (2, 45),
+        "http://localhost:80/x",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{http: {url: \"http://h:99999/\"}}]}\n",
+        "bad-url",
+        (2, 45),
+        "port",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{tcp: {host: \"a/b\", port: 1}}]}\n",
+        "bad-host",
+        (2, 45),
+        "without scheme",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{http: {url: \"http://h/\", headers: {\"a b\": c}}}]}\n",
+        "bad-header",
+        (2, 68),
+        "name: value",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{log: {unit: x, pattern: \"(\"}}]}\n",
+        "bad-pattern",
+        (2, 57),
+        "regular expression",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{icmp: {host: h, every: 1s, timeout: 9s}}]}\n",
+        "timeout-too-long",
+        (2, 69),
+        "shorter",
+    ),
+    bad(
+        SERVICES,
+        "services:\n  a: {kind: external, checks: [{mqtt: {password: hunter2}}]}\n",
+        "plain-secret",
+        (2, 50),
+        "secret:NAME",
+    ),
     // Policy, jobs, channels, runbooks
-    bad(STEAD, "policy: {rules: [{match: {}, automatic: true}]}\n", "empty-match", (1, 19), "matches everything"),
-    bad(STEAD, "policy: {rules: [{match: {action: container_restrat}, automatic: true}]}\n", "unknown-action", (1, 35), "`container_restart`"),
-    bad(STEAD, "policy: {rules: [{match: {action: destroy}, automatic: true}]}\n", "destructive-automatic", (1, 35), "always asked"),
-    bad(STEAD, "policy: {repairs: [{drift: unhealthy, action: none}]}\n", "unknown-drift", (1, 28), "unhealthy_service"),
-    bad(STEAD, "routes: [{name: r, match: {severity: critical}, to: [nobody]}]\n", "unknown-channel", (1, 54), "channels"),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {}, automatic: true}]}\n",
+        "empty-match",
+        (1, 19),
+        "matches everything",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {action: container_restrat}, automatic: true}]}\n",
+        "unknown-action",
+        (1, 35),
+        "`container_restart`",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {action: destroy}, automatic: true}]}\n",
+        "destructive-automatic",
+        (1, 35),
+        "always asked",
+    ),
+    bad(
+        STEAD,
+        "policy: {repairs: [{drift: unhealthy, action: none}]}\n",
+        "unknown-drift",
+        (1, 28),
+        "unhealthy_service",
+    ),
+    bad(
+        STEAD,
+        "routes: [{name: r, match: {severity: critical}, to: [nobody]}]\n",
+        "unknown-channel",
+        (1, 54),
+        "channels",
+    ),
     bad(STEAD, "channels: {c: {}}\n", "one-of", (1, 12), "discord"),
-    bad(JOBS, "jobs: {a: {schedule: \"@daily\"}}\n", "one-of", (1, 8), "run"),
-    bad(RUNBOOK, "steps: [{name: a, action: redploy}]\n", "unknown-action", (1, 27), "`redeploy`"),
-    bad(RUNBOOK, "steps: [{name: a, node: pihaa, wait: 1s}]\n", "unknown-node", (1, 25), "`piha`"),
+    bad(
+        JOBS,
+        "jobs: {a: {schedule: \"@daily\"}}\n",
+        "one-of",
+        (1, 8),
+        "run",
+    ),
+    bad(
+        RUNBOOK,
+        "steps: [{name: a, action: redploy}]\n",
+        "unknown-action",
+        (1, 27),
+        "`redeploy`",
+    ),
+    bad(
+        RUNBOOK,
+        "steps: [{name: a, node: pihaa, wait: 1s}]\n",
+        "unknown-node",
+        (1, 25),
+        "`piha`",
+    ),
 ];
 
 fn around(file: &str, text: &[u8]) -> Tree {
@@ -122,7 +566,14 @@ fn loaded(file: &str, text: &[u8]) -> Loaded {
 #[test]
 fn each_mistake_is_named_with_its_place_and_its_remedy() {
     let mut wrong = Vec::new();
-    for Bad { file, text, code, at, says } in TABLE {
+    for Bad {
+        file,
+        text,
+        code,
+        at,
+        says,
+    } in TABLE
+    {
         let loaded = loaded(file, text.as_bytes());
         let fits = loaded.problems.iter().any(|p| {
             p.file == *file
@@ -132,7 +583,9 @@ fn each_mistake_is_named_with_its_place_and_its_remedy() {
         });
         if !fits || loaded.problems.len() != 1 {
             let found: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-            wrong.push(format!("{text}  wanted {code} at {at:?} saying {says:?}\n  found {found:#?}"));
+            wrong.push(format!(
+                "{text}  wanted {code} at {at:?} saying {says:?}\n  found {found:#?}"
+            ));
         }
         let is_error = loaded.problems.iter().any(|p| p.is_error());
         if loaded.fleet.is_none() != is_error {
@@ -147,13 +600,23 @@ fn problems_of_several_files_and_services_come_all_at_once() {
     let tree = Tree::from_files([
         (STEAD, "flet: x\npolicy: {automatic: {max_level: 9}}\n"),
         (NODE, "acces: operator\n"),
-        (SERVICES, "services:\n  a: {kind: contianer}\n  b: {kind: compose, path: x}\n  c: {kind: external, needs: [z]}\n"),
+        (
+            SERVICES,
+            "services:\n  a: {kind: contianer}\n  b: {kind: compose, path: x}\n  c: {kind: external, needs: [z]}\n",
+        ),
     ]);
     let loaded = load(&tree, &Options::default());
     let codes: Vec<&str> = loaded.problems.iter().map(|p| p.code.as_str()).collect();
     assert_eq!(
         codes,
-        ["unknown-key", "unknown-word", "bad-path", "unknown-service", "unknown-key", "out-of-range"],
+        [
+            "unknown-key",
+            "unknown-word",
+            "bad-path",
+            "unknown-service",
+            "unknown-key",
+            "out-of-range"
+        ],
         "{:#?}",
         loaded.problems
     );
@@ -161,13 +624,35 @@ fn problems_of_several_files_and_services_come_all_at_once() {
 
 #[test]
 fn mistakes_between_files() {
-    let cases: &[(&[(&str, &str)], &str, &str)] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: &[Case<'_>] = &[
         (&[(NODE, "")], "no-stead-yaml", "stead init"),
         (&[(STEAD, "")], "no-nodes", "nothing is desired"),
-        (&[(STEAD, ""), ("hosts/piha/node.yml", ""), (NODE, "")], "duplicate-file", "keep one"),
-        (&[(STEAD, ""), (NODE, ""), ("hosts/piha/service.yaml", "")], "unknown-file", "`services.yaml`"),
-        (&[(STEAD, ""), (NODE, ""), ("hosts/other/compose.yml", ""), ("hosts/other/nod.yaml", "")], "empty-node", "other"),
-        (&[(STEAD, ""), ("hosts/-x/node.yaml", "")], "bad-name", "rename"),
+        (
+            &[(STEAD, ""), ("hosts/piha/node.yml", ""), (NODE, "")],
+            "duplicate-file",
+            "keep one",
+        ),
+        (
+            &[(STEAD, ""), (NODE, ""), ("hosts/piha/service.yaml", "")],
+            "unknown-file",
+            "`services.yaml`",
+        ),
+        (
+            &[
+                (STEAD, ""),
+                (NODE, ""),
+                ("hosts/other/compose.yml", ""),
+                ("hosts/other/nod.yaml", ""),
+            ],
+            "empty-node",
+            "other",
+        ),
+        (
+            &[(STEAD, ""), ("hosts/-x/node.yaml", "")],
+            "bad-name",
+            "rename",
+        ),
         (
             &[
                 (STEAD, ""),
@@ -178,24 +663,47 @@ fn mistakes_between_files() {
             "redeploy-a-b-c",
         ),
         (
-            &[(STEAD, ""), (NODE, ""), ("hosts/b/services.yaml", "services: {c: {kind: external, node: piha}}")],
+            &[
+                (STEAD, ""),
+                (NODE, ""),
+                (
+                    "hosts/b/services.yaml",
+                    "services: {c: {kind: external, node: piha}}",
+                ),
+            ],
             "wrong-node",
             "hosts/piha/services.yaml",
         ),
     ];
     for (files, code, says) in cases {
-        let loaded = load(&Tree::from_files(files.iter().copied()), &Options::default());
+        let loaded = load(
+            &Tree::from_files(files.iter().copied()),
+            &Options::default(),
+        );
         let problem = loaded.problems.iter().find(|p| p.code.as_str() == *code);
         let problem = problem.unwrap_or_else(|| panic!("{code}: {:?}", loaded.problems));
-        assert!(problem.message.contains(says) || problem.help.contains(says), "{problem:?}");
+        assert!(
+            problem.message.contains(says) || problem.help.contains(says),
+            "{problem:?}"
+        );
     }
 }
 
 #[test]
 fn aliases_in_a_circle_are_each_named() {
     let loaded = loaded(STEAD, b"aliases: {a: b, b: a}\n");
-    let found: Vec<_> = loaded.problems.iter().map(|p| (p.code, p.column, p.help.as_str())).collect();
-    assert_eq!(found, [(Code::AliasChain, 14, "break the circle"), (Code::AliasChain, 20, "break the circle")]);
+    let found: Vec<_> = loaded
+        .problems
+        .iter()
+        .map(|p| (p.code, p.column, p.help.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Code::AliasChain, 14, "break the circle"),
+            (Code::AliasChain, 20, "break the circle")
+        ]
+    );
 }
 
 #[test]
@@ -208,8 +716,19 @@ fn text_that_is_no_utf8_names_its_line() {
 
 #[test]
 fn the_alias_map_of_the_environment_is_laid_over_the_file() {
-    let tree = Tree::from_files([(STEAD, "aliases: {old: piha}\n"), (NODE, ""), ("hosts/b/node.yaml", "")]);
-    let with = |json: &str| load(&tree, &Options { node_alias_map: Some(json.to_owned()) });
+    let tree = Tree::from_files([
+        (STEAD, "aliases: {old: piha}\n"),
+        (NODE, ""),
+        ("hosts/b/node.yaml", ""),
+    ]);
+    let with = |json: &str| {
+        load(
+            &tree,
+            &Options {
+                node_alias_map: Some(json.to_owned()),
+            },
+        )
+    };
 
     let loaded = with("{\"older\": \"b\"}");
     assert_eq!(loaded.problems, []);
@@ -221,7 +740,10 @@ fn the_alias_map_of_the_environment_is_laid_over_the_file() {
     assert_eq!(loaded.fleet.expect("a fleet").aliases[&old], "b");
 
     let loaded = with("{\"old\": ");
-    assert_eq!((loaded.problems[0].code, loaded.problems[0].file.as_str()), (Code::BadAliasMap, "NODE_ALIAS_MAP"));
+    assert_eq!(
+        (loaded.problems[0].code, loaded.problems[0].file.as_str()),
+        (Code::BadAliasMap, "NODE_ALIAS_MAP")
+    );
     assert!(loaded.fleet.is_none());
     assert_eq!(with("  ").problems, []);
 }
@@ -230,15 +752,30 @@ fn the_alias_map_of_the_environment_is_laid_over_the_file() {
 fn every_code_is_shown_by_a_test() {
     // Beside the table: those that need more than one line of text, each tested by name in this folder.
     let elsewhere = [
-        "no-stead-yaml", "no-nodes", "symlink", "not-a-file", "unreadable", "file-too-large", "unknown-file",
-        "duplicate-file", "empty-node", "too-many-problems", "not-utf8", "wrong-node", "alias-overridden",
-        "bad-alias-map", "action-collision",
+        "no-stead-yaml",
+        "no-nodes",
+        "symlink",
+        "not-a-file",
+        "unreadable",
+        "file-too-large",
+        "unknown-file",
+        "duplicate-file",
+        "empty-node",
+        "too-many-problems",
+        "not-utf8",
+        "wrong-node",
+        "alias-overridden",
+        "bad-alias-map",
+        "action-collision",
         // Needs 50,001 files or 256 MiB: `a_tree_is_bounded` in the crate.
         "tree-too-large",
     ];
     let shown: BTreeSet<&str> = TABLE.iter().map(|b| b.code).chain(elsewhere).collect();
     let all: BTreeSet<&str> = Code::ALL.iter().map(|c| c.as_str()).collect();
-    assert_eq!(all.symmetric_difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new());
+    assert_eq!(
+        all.symmetric_difference(&shown).collect::<Vec<_>>(),
+        Vec::<&&str>::new()
+    );
 }
 
 #[test]
@@ -251,7 +788,10 @@ fn empty_means_none_and_is_no_mistake() {
         (STEAD, "policy:\naliases:\nroutes:\n"),
         (JOBS, "jobs:\n"),
         (NODE, "labels:\nmaintenance:\n"),
-        (SERVICES, "x-default: &d {failures: 5}\nservices:\n  a: {kind: external, patience: *d, needs: , checks: }\n"),
+        (
+            SERVICES,
+            "x-default: &d {failures: 5}\nservices:\n  a: {kind: external, patience: *d, needs: , checks: }\n",
+        ),
     ] {
         let loaded = loaded(file, text.as_bytes());
         assert_eq!(loaded.problems, [], "{text:?}");
@@ -277,8 +817,19 @@ fn what_compose_accepts_is_accepted() {
     let loaded = loaded(SERVICES, text.as_bytes());
     assert_eq!(loaded.problems, []);
     let fleet = loaded.fleet.expect("a fleet");
-    let service = fleet.nodes.values().next().and_then(|n| n.services.values().next()).expect("a service");
-    let stead_core::desired::ServiceKind::Container { definition: Some(def), .. } = &service.kind else { panic!() };
+    let service = fleet
+        .nodes
+        .values()
+        .next()
+        .and_then(|n| n.services.values().next())
+        .expect("a service");
+    let stead_core::desired::ServiceKind::Container {
+        definition: Some(def),
+        ..
+    } = &service.kind
+    else {
+        panic!()
+    };
     assert_eq!(def.command.as_deref().expect("command")[2], "two words");
     assert_eq!(def.ports[0], "80");
     assert_eq!(def.environment["VERSION"], "1.10");

@@ -1,10 +1,10 @@
 //! The example fleet of the repository loads, and means what its comments say.
 
+use std::path::Path;
 use stead_core::desired::{Probe, ServiceKind};
 use stead_core::ids::NodeName;
 use stead_core::time::Span;
 use stead_fleet::{Options, Tree, load};
-use std::path::Path;
 
 fn example() -> stead_fleet::Loaded {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fleet");
@@ -37,21 +37,39 @@ fn services_arrive_with_their_defaults_filled_in() {
     assert_eq!(mosquitto.checks[0].name, "mqtt");
     assert_eq!(mosquitto.checks[0].every, Span::secs(10));
     assert_eq!(mosquitto.checks[0].timeout, Span::secs(5));
-    assert!(matches!(&mosquitto.checks[0].probe, Probe::Mqtt { host, port: 1883, .. } if host == "127.0.0.1"));
+    assert!(
+        matches!(&mosquitto.checks[0].probe, Probe::Mqtt { host, port: 1883, .. } if host == "127.0.0.1")
+    );
 
     let z2m = &services["zigbee2mqtt"];
-    assert_eq!(z2m.needs, [stead_core::ids::ServiceName::new("mosquitto").expect("name")]);
-    assert!(matches!(&z2m.kind, ServiceKind::Container { container, definition: None } if container == &"z2m"));
+    assert_eq!(
+        z2m.needs,
+        [stead_core::ids::ServiceName::new("mosquitto").expect("name")]
+    );
+    assert!(
+        matches!(&z2m.kind, ServiceKind::Container { container, definition: None } if *container == "z2m")
+    );
 
-    let ServiceKind::Container { definition: Some(definition), container } = &services["web-whoami"].kind else {
+    let ServiceKind::Container {
+        definition: Some(definition),
+        container,
+    } = &services["web-whoami"].kind
+    else {
         panic!("{:?}", services["web-whoami"])
     };
-    assert_eq!(container, &"web-whoami");
+    assert_eq!(*container, "web-whoami");
     assert_eq!(definition.mem_limit, Some(64 << 20));
-    assert_eq!(definition.command.as_deref(), Some(&["--port".to_owned(), "8081".to_owned()][..]));
+    assert_eq!(
+        definition.command.as_deref(),
+        Some(&["--port".to_owned(), "8081".to_owned()][..])
+    );
     assert_eq!(definition.restart.as_deref(), Some("unless-stopped"));
 
-    let names: Vec<_> = services["nginx"].checks.iter().map(|c| c.name.as_str()).collect();
+    let names: Vec<_> = services["nginx"]
+        .checks
+        .iter()
+        .map(|c| c.name.as_str())
+        .collect();
     assert_eq!(names, ["http", "tls", "no-emergency"]);
     assert!(!services["homeassistant"].monitor);
 }
@@ -59,8 +77,22 @@ fn services_arrive_with_their_defaults_filled_in() {
 #[test]
 fn what_this_build_does_not_act_on_is_said_once_a_kind() {
     let notices = example().fleet.expect("a fleet").notices;
-    for word in ["jobs (2)", "backups (1)", "runbooks (1)", "channels (1)", "routes (1)", "maintenance windows (1)"] {
-        assert_eq!(notices.iter().filter(|n| n.contains(word)).count(), 1, "{word}: {notices:?}");
+    for word in [
+        "jobs (2)",
+        "backups (1)",
+        "runbooks (1)",
+        "channels (1)",
+        "routes (1)",
+        "maintenance windows (1)",
+    ] {
+        assert_eq!(
+            notices.iter().filter(|n| n.contains(word)).count(),
+            1,
+            "{word}: {notices:?}"
+        );
     }
-    assert!(!notices.iter().any(|n| n.contains("console")), "{notices:?}");
+    assert!(
+        !notices.iter().any(|n| n.contains("console")),
+        "{notices:?}"
+    );
 }

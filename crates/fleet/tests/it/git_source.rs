@@ -13,11 +13,16 @@ struct Lab {
 
 impl Lab {
     fn new() -> Lab {
-        let lab = Lab { root: tempfile::tempdir().expect("tempdir") };
+        let lab = Lab {
+            root: tempfile::tempdir().expect("tempdir"),
+        };
         std::fs::create_dir(lab.repo()).expect("mkdir");
         lab.git(&lab.repo(), &["init", "--quiet", "--initial-branch=main"]);
         lab.write("stead.yaml", "fleet: one\n");
-        lab.write("hosts/piha/services.yaml", "services:\n  web: {kind: external}\n");
+        lab.write(
+            "hosts/piha/services.yaml",
+            "services:\n  web: {kind: external}\n",
+        );
         lab.commit("first");
         lab
     }
@@ -44,29 +49,55 @@ impl Lab {
 
     fn git(&self, folder: &Path, args: &[&str]) -> String {
         let output = Command::new("git")
-            .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"])
+            .args([
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.org",
+                "-c",
+                "commit.gpgsign=false",
+            ])
             .args(args)
             .current_dir(folder)
             .output()
             .expect("git runs");
-        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "git {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     fn options(&self) -> ReadOptions {
-        ReadOptions { pull: false, pin: None, mirror: self.root.path().join("fleet.git") }
+        ReadOptions {
+            pull: false,
+            pin: None,
+            mirror: self.root.path().join("fleet.git"),
+        }
     }
 
     fn open(&self, source: &str, options: ReadOptions) -> Reader {
-        source.parse::<Source>().expect("source").open(&options).expect("opens")
+        source
+            .parse::<Source>()
+            .expect("source")
+            .open(&options)
+            .expect("opens")
     }
 }
 
 async fn fleet(reader: &mut Reader) -> (String, Revision) {
     let reading = reader.read().await.expect("readable");
     let loaded = load(&reading.tree, &Options::default());
-    assert!(loaded.problems.iter().all(|p| !p.is_error()), "{:?}", loaded.problems);
-    (loaded.fleet.expect("a fleet").name, reading.revision.expect("a revision"))
+    assert!(
+        loaded.problems.iter().all(|p| !p.is_error()),
+        "{:?}",
+        loaded.problems
+    );
+    (
+        loaded.fleet.expect("a fleet").name,
+        reading.revision.expect("a revision"),
+    )
 }
 
 fn refetch(reader: &mut Reader) {
@@ -81,7 +112,14 @@ async fn a_branch_is_followed_and_a_pin_is_not() {
     let first = lab.git(&lab.repo(), &["rev-parse", "HEAD"]);
     let mut reader = lab.open(&format!("{}#main", lab.url()), lab.options());
     let (name, revision) = fleet(&mut reader).await;
-    assert_eq!((name.as_str(), revision.commit.as_str(), revision.subject.as_str()), ("one", first.as_str(), "first"));
+    assert_eq!(
+        (
+            name.as_str(),
+            revision.commit.as_str(),
+            revision.subject.as_str()
+        ),
+        ("one", first.as_str(), "first")
+    );
     assert_eq!(revision.reference.as_deref(), Some("main"));
 
     lab.write("stead.yaml", "fleet: two\n");
@@ -92,11 +130,23 @@ async fn a_branch_is_followed_and_a_pin_is_not() {
     let (name, revision) = fleet(&mut reader).await;
     assert_eq!((name.as_str(), revision.commit), ("two", second));
 
-    let mut pinned = lab.open(&lab.url(), ReadOptions { pin: Some(first.clone()), ..lab.options() });
+    let mut pinned = lab.open(
+        &lab.url(),
+        ReadOptions {
+            pin: Some(first.clone()),
+            ..lab.options()
+        },
+    );
     assert_eq!(fleet(&mut pinned).await.0, "one");
 
     // Without a branch it is the repository's own.
-    let mut default = lab.open(&lab.url(), ReadOptions { mirror: lab.root.path().join("other.git"), ..lab.options() });
+    let mut default = lab.open(
+        &lab.url(),
+        ReadOptions {
+            mirror: lab.root.path().join("other.git"),
+            ..lab.options()
+        },
+    );
     assert_eq!(fleet(&mut default).await.0, "two");
 }
 
@@ -113,19 +163,35 @@ async fn a_repository_that_is_gone_leaves_the_last_tree_and_says_so() {
 
     // Another address must not be answered from this one's mirror.
     let elsewhere = format!("git+file://{}/nowhere", lab.root.path().display());
-    let error = lab.open(&elsewhere, lab.options()).read().await.expect_err("nothing to read");
+    let error = lab
+        .open(&elsewhere, lab.options())
+        .read()
+        .await
+        .expect_err("nothing to read");
     assert_eq!(error.code(), "fleet-git-failed");
 }
 
 #[tokio::test]
 async fn a_branch_that_is_not_there_is_an_error_that_names_it() {
     let lab = Lab::new();
-    let error = lab.open(&format!("{}#mian", lab.url()), lab.options()).read().await.expect_err("no such branch");
+    let error = lab
+        .open(&format!("{}#mian", lab.url()), lab.options())
+        .read()
+        .await
+        .expect_err("no such branch");
     assert_eq!(error.code(), "fleet-no-reference");
     assert!(error.to_string().contains("mian"));
     for bad in ["--output=x", "-x", "a..b"] {
-        let options = ReadOptions { pin: Some(bad.into()), ..lab.options() };
-        let error = lab.url().parse::<Source>().expect("source").open(&options).expect_err("refused");
+        let options = ReadOptions {
+            pin: Some(bad.into()),
+            ..lab.options()
+        };
+        let error = lab
+            .url()
+            .parse::<Source>()
+            .expect("source")
+            .open(&options)
+            .expect_err("refused");
         assert_eq!(error.code(), "fleet-bad-reference", "{bad}");
     }
 }
@@ -133,14 +199,20 @@ async fn a_branch_that_is_not_there_is_an_error_that_names_it() {
 #[tokio::test]
 async fn links_in_a_commit_are_problems_and_hooks_do_not_run() {
     let lab = Lab::new();
-    std::os::unix::fs::symlink("/etc/passwd", lab.repo().join("hosts/piha/node.yaml")).expect("link");
+    std::os::unix::fs::symlink("/etc/passwd", lab.repo().join("hosts/piha/node.yaml"))
+        .expect("link");
     std::os::unix::fs::symlink("/etc", lab.repo().join("hosts/etc")).expect("link");
     lab.write("hosts/piha/big/ignored.yaml", "x\n");
     lab.write("hosts/piha/jobs.yaml", &"#".repeat(1024 * 1024 + 1));
     lab.commit("links");
     let mark = lab.root.path().join("hook-ran");
     for repo in [lab.repo().join(".git")] {
-        for hook in ["reference-transaction", "post-checkout", "post-merge", "pre-receive"] {
+        for hook in [
+            "reference-transaction",
+            "post-checkout",
+            "post-merge",
+            "pre-receive",
+        ] {
             use std::os::unix::fs::PermissionsExt;
             let path = repo.join("hooks").join(hook);
             std::fs::create_dir_all(path.parent().expect("parent")).expect("mkdir");
@@ -148,12 +220,24 @@ async fn links_in_a_commit_are_problems_and_hooks_do_not_run() {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("chmod");
         }
     }
-    let reading = lab.open(&lab.url(), lab.options()).read().await.expect("readable");
+    let reading = lab
+        .open(&lab.url(), lab.options())
+        .read()
+        .await
+        .expect("readable");
     let loaded = load(&reading.tree, &Options::default());
-    let found: Vec<(&str, &str)> = loaded.problems.iter().map(|p| (p.file.as_str(), p.code.as_str())).collect();
+    let found: Vec<(&str, &str)> = loaded
+        .problems
+        .iter()
+        .map(|p| (p.file.as_str(), p.code.as_str()))
+        .collect();
     assert_eq!(
         found,
-        [("hosts/etc", "symlink"), ("hosts/piha/jobs.yaml", "file-too-large"), ("hosts/piha/node.yaml", "symlink")]
+        [
+            ("hosts/etc", "symlink"),
+            ("hosts/piha/jobs.yaml", "file-too-large"),
+            ("hosts/piha/node.yaml", "symlink")
+        ]
     );
     assert!(loaded.fleet.is_none());
     assert!(!mark.exists());
@@ -164,8 +248,14 @@ async fn a_checkout_tells_its_commit_and_whether_it_was_changed() {
     let lab = Lab::new();
     let mut reader = lab.open(&lab.repo().display().to_string(), lab.options());
     let (_, revision) = fleet(&mut reader).await;
-    assert_eq!(revision.commit, lab.git(&lab.repo(), &["rev-parse", "HEAD"]));
-    assert_eq!((revision.reference.as_deref(), revision.dirty), (Some("main"), Some(false)));
+    assert_eq!(
+        revision.commit,
+        lab.git(&lab.repo(), &["rev-parse", "HEAD"])
+    );
+    assert_eq!(
+        (revision.reference.as_deref(), revision.dirty),
+        (Some("main"), Some(false))
+    );
     lab.write("stead.yaml", "fleet: changed\n");
     let (name, revision) = fleet(&mut reader).await;
     assert_eq!((name.as_str(), revision.dirty), ("changed", Some(true)));
@@ -173,7 +263,11 @@ async fn a_checkout_tells_its_commit_and_whether_it_was_changed() {
     let plain = lab.root.path().join("plain");
     std::fs::create_dir(&plain).expect("mkdir");
     std::fs::write(plain.join("stead.yaml"), "fleet: plain\n").expect("write");
-    let reading = lab.open(&plain.display().to_string(), lab.options()).read().await.expect("readable");
+    let reading = lab
+        .open(&plain.display().to_string(), lab.options())
+        .read()
+        .await
+        .expect("readable");
     assert_eq!(reading.revision, None);
 }
 
@@ -181,16 +275,30 @@ async fn a_checkout_tells_its_commit_and_whether_it_was_changed() {
 async fn a_checkout_is_forwarded_only_when_asked_and_never_loses_a_commit() {
     let lab = Lab::new();
     let clone = lab.root.path().join("clone");
-    lab.git(lab.root.path(), &["clone", "--quiet", &lab.repo().display().to_string(), "clone"]);
+    lab.git(
+        lab.root.path(),
+        &[
+            "clone",
+            "--quiet",
+            &lab.repo().display().to_string(),
+            "clone",
+        ],
+    );
     lab.write("stead.yaml", "fleet: two\n");
     lab.commit("second");
 
     let source = clone.display().to_string();
     let (name, _) = fleet(&mut lab.open(&source, lab.options())).await;
     assert_eq!(name, "one");
-    let pulling = ReadOptions { pull: true, ..lab.options() };
+    let pulling = ReadOptions {
+        pull: true,
+        ..lab.options()
+    };
     let (name, revision) = fleet(&mut lab.open(&source, pulling.clone())).await;
-    assert_eq!((name.as_str(), revision.behind, revision.stale), ("two", 0, None));
+    assert_eq!(
+        (name.as_str(), revision.behind, revision.stale),
+        ("two", 0, None)
+    );
 
     // Both sides move: the local commit stays, and that is said.
     std::fs::write(clone.join("stead.yaml"), "fleet: local\n").expect("write");

@@ -14,11 +14,58 @@ const PATHS: [&str; 6] = [
 
 /// Words that bring a generator deep into the grammar.
 const WORDS: [&str; 52] = [
-    "services", "kind", "container", "compose", "systemd", "checks", "http", "url", "every", "10s", "needs", "policy",
-    "rules", "match", "action", "automatic", "between", "22:00-07:00", "aliases", "jobs", "run", "schedule", "steps",
-    "thresholds", "disk", "warn", "70%", "path", "/srv/a", "unit", "image", "ports", "environment", "mem_limit", "64m",
-    "file:///etc/passwd", "-rf", "../..", "x", "true", "null", "~", "&a", "*a", "<<", "!!binary", "|", ">", "1e999",
-    "0x7f", "é", "log",
+    "services",
+    "kind",
+    "container",
+    "compose",
+    "systemd",
+    "checks",
+    "http",
+    "url",
+    "every",
+    "10s",
+    "needs",
+    "policy",
+    "rules",
+    "match",
+    "action",
+    "automatic",
+    "between",
+    "22:00-07:00",
+    "aliases",
+    "jobs",
+    "run",
+    "schedule",
+    "steps",
+    "thresholds",
+    "disk",
+    "warn",
+    "70%",
+    "path",
+    "/srv/a",
+    "unit",
+    "image",
+    "ports",
+    "environment",
+    "mem_limit",
+    "64m",
+    "file:///etc/passwd",
+    "-rf",
+    "../..",
+    "x",
+    "true",
+    "null",
+    "~",
+    "&a",
+    "*a",
+    "<<",
+    "!!binary",
+    "|",
+    ">",
+    "1e999",
+    "0x7f",
+    "é",
+    "log",
 ];
 
 fn yamlish() -> impl Strategy<Value = String> {
@@ -33,11 +80,21 @@ fn yamlish() -> impl Strategy<Value = String> {
 }
 
 fn whole(path: usize, bytes: Vec<u8>) -> Result<(), TestCaseError> {
-    let tree = Tree::from_files([("stead.yaml".to_owned(), b"fleet: x\n".to_vec()), (PATHS[path].to_owned(), bytes)]);
+    let tree = Tree::from_files([
+        ("stead.yaml".to_owned(), b"fleet: x\n".to_vec()),
+        (PATHS[path].to_owned(), bytes),
+    ]);
     let loaded = load(&tree, &Options::default());
-    prop_assert_eq!(loaded.fleet.is_none(), loaded.problems.iter().any(|p| p.is_error()));
+    prop_assert_eq!(
+        loaded.fleet.is_none(),
+        loaded.problems.iter().any(|p| p.is_error())
+    );
     for problem in &loaded.problems {
-        prop_assert!(!problem.message.is_empty() && !problem.help.is_empty(), "{:?}", problem);
+        prop_assert!(
+            !problem.message.is_empty() && !problem.help.is_empty(),
+            "{:?}",
+            problem
+        );
     }
     let _ = render(&loaded.problems, &tree, false);
     Ok(())
@@ -68,11 +125,17 @@ proptest! {
 fn an_alias_bomb_in_a_file_is_refused_quickly() {
     let mut text = String::from("x-0: &a0 [y, y, y, y, y, y, y, y]\n");
     for n in 1..20 {
-        text.push_str(&format!("x-{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 8].join(", ")));
+        text.push_str(&format!(
+            "x-{n}: &a{n} [{}]\n",
+            vec![format!("*a{}", n - 1); 8].join(", ")
+        ));
     }
     text.push_str("services: {}\n");
-    let started = std::time::Instant::now();
-    let tree = Tree::from_files([("stead.yaml", "fleet: x\n".to_owned()), ("hosts/a/services.yaml", text)]);
+    let started = tokio::time::Instant::now();
+    let tree = Tree::from_files([
+        ("stead.yaml", "fleet: x\n".to_owned()),
+        ("hosts/a/services.yaml", text),
+    ]);
     let loaded = load(&tree, &Options::default());
     assert!(loaded.fleet.is_none());
     assert_eq!(loaded.problems[0].code.as_str(), "yaml-limits");
@@ -85,11 +148,19 @@ fn a_megabyte_of_mistakes_ends_in_a_bounded_list() {
     for n in 0..40_000 {
         text.push_str(&format!("  s{n}: {{kid: x}}\n"));
     }
-    let tree = Tree::from_files([("stead.yaml", "fleet: x\n".to_owned()), ("hosts/a/services.yaml", text)]);
+    let tree = Tree::from_files([
+        ("stead.yaml", "fleet: x\n".to_owned()),
+        ("hosts/a/services.yaml", text),
+    ]);
     let loaded = load(&tree, &Options::default());
     assert!(loaded.fleet.is_none());
     assert!(loaded.problems.len() <= stead_fleet::problem::MAX_PROBLEMS + 1);
-    assert!(loaded.problems.iter().any(|p| p.code.as_str() == "too-many-problems"));
+    assert!(
+        loaded
+            .problems
+            .iter()
+            .any(|p| p.code.as_str() == "too-many-problems")
+    );
 }
 
 #[test]
@@ -113,7 +184,11 @@ fn links_pipes_and_giants_are_named_and_never_followed() {
     )
     .expect("fifo");
     let loaded = load(&Tree::from_dir(root.path()), &Options::default());
-    let found: Vec<(&str, &str)> = loaded.problems.iter().map(|p| (p.file.as_str(), p.code.as_str())).collect();
+    let found: Vec<(&str, &str)> = loaded
+        .problems
+        .iter()
+        .map(|p| (p.file.as_str(), p.code.as_str()))
+        .collect();
     for wanted in [
         ("hosts/real/services.yaml", "symlink"),
         ("hosts/linked", "symlink"),
@@ -134,7 +209,10 @@ fn an_empty_directory_and_a_missing_one_are_no_fleet() {
     assert!(empty.fleet.is_none());
     assert_eq!(empty.problems[0].code.as_str(), "no-stead-yaml");
     assert!(empty.problems[0].help.contains("stead init"));
-    let missing = load(&Tree::from_dir(&root.path().join("nowhere")), &Options::default());
+    let missing = load(
+        &Tree::from_dir(&root.path().join("nowhere")),
+        &Options::default(),
+    );
     assert!(missing.fleet.is_none());
     assert_eq!(missing.problems[0].code.as_str(), "unreadable");
     assert!(missing.problems[0].help.contains("stead init"));

@@ -8,7 +8,10 @@ use stead_fleet::watch::{Change, Rhythm, Watch};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn quick() -> Rhythm {
-    Rhythm { debounce: Duration::from_millis(20), interval: Duration::from_secs(3600) }
+    Rhythm {
+        debounce: Duration::from_millis(20),
+        interval: Duration::from_secs(3600),
+    }
 }
 
 /// Makes changes until one is noticed: the watch may not be up when the first is made.
@@ -27,7 +30,10 @@ async fn noticed(watch: &mut Watch, mut change: impl FnMut(u32)) -> Change {
 
 /// Takes what is left of earlier changes.
 async fn quiet(watch: &mut Watch) {
-    while tokio::time::timeout(Duration::from_millis(500), watch.next()).await.is_ok() {}
+    while tokio::time::timeout(Duration::from_millis(500), watch.next())
+        .await
+        .is_ok()
+    {}
 }
 
 fn fleet(root: &Path) {
@@ -43,7 +49,12 @@ async fn files_written_replaced_and_new_folders_are_noticed() {
     fleet(&dir);
     let mut watch = Watch::start(Some(&dir), quick());
     let file = dir.join("hosts/a/services.yaml");
-    assert_eq!(noticed(&mut watch, |n| std::fs::write(&file, format!("# {n}\n")).expect("write")).await, Change::Touched);
+    assert_eq!(
+        noticed(&mut watch, |n| std::fs::write(&file, format!("# {n}\n"))
+            .expect("write"))
+        .await,
+        Change::Touched
+    );
     quiet(&mut watch).await;
 
     // As editors do: write beside it and rename over it.
@@ -78,14 +89,24 @@ async fn a_swapped_directory_is_noticed_and_watched_from_then_on() {
     assert_eq!(noticed(&mut watch, turn).await, Change::Touched);
     quiet(&mut watch).await;
     let now = at("fleet").join("stead.yaml");
-    assert_eq!(noticed(&mut watch, |n| std::fs::write(&now, format!("# {n}\n")).expect("write")).await, Change::Touched);
+    assert_eq!(
+        noticed(&mut watch, |n| std::fs::write(&now, format!("# {n}\n"))
+            .expect("write"))
+        .await,
+        Change::Touched
+    );
     quiet(&mut watch).await;
 
     // Moved away and replaced by another real directory.
     std::fs::remove_file(at("fleet")).expect("remove");
     std::fs::rename(at("one"), at("fleet")).expect("rename");
     quiet(&mut watch).await;
-    assert_eq!(noticed(&mut watch, |n| std::fs::write(&now, format!("# {n}\n")).expect("write")).await, Change::Touched);
+    assert_eq!(
+        noticed(&mut watch, |n| std::fs::write(&now, format!("# {n}\n"))
+            .expect("write"))
+        .await,
+        Change::Touched
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,9 +123,17 @@ async fn a_directory_that_comes_later_is_noticed_and_what_lies_beside_it_is_not(
 
 #[tokio::test]
 async fn the_interval_ticks_without_any_change_and_ticks_do_not_pile_up() {
-    let rhythm = Rhythm { interval: Duration::from_millis(50), ..quick() };
+    let rhythm = Rhythm {
+        interval: Duration::from_millis(50),
+        ..quick()
+    };
     let mut watch = Watch::start(None, rhythm);
     for _ in 0..3 {
-        assert_eq!(tokio::time::timeout(PATIENCE, watch.next()).await.expect("in time"), Some(Change::Due));
+        assert_eq!(
+            tokio::time::timeout(PATIENCE, watch.next())
+                .await
+                .expect("in time"),
+            Some(Change::Due)
+        );
     }
 }
