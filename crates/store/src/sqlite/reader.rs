@@ -30,8 +30,9 @@ pub async fn read(
     let mut conn = log.acquire().await.map_err(|e| near(e.into()))?;
     // One statement is one moment of the database: compaction cannot come between its rows.
     let mut rows = sqlx::query(
-        "SELECT s.first, s.frames, p.seq, p.crc, p.kept, p.sum, p.seal FROM pruned p CROSS JOIN segment s
-         WHERE s.first >= coalesce((SELECT max(first) FROM segment WHERE first <= ?), 0) ORDER BY s.first",
+        "SELECT first, frames, (SELECT seq FROM pruned) AS seq, (SELECT crc FROM pruned) AS crc,
+             (SELECT kept FROM pruned) AS kept, (SELECT sum FROM pruned) AS sum, (SELECT seal FROM pruned) AS seal
+         FROM segment WHERE first >= coalesce((SELECT max(first) FROM segment WHERE first <= ?), 0) ORDER BY first",
     )
     .bind(int(after.next()))
     .fetch(&mut *conn);
