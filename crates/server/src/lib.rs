@@ -1,1 +1,30 @@
-//! Placeholder while the workspace is laid out.
+//! The server: HTTP, sessions, the files mirror, the embedded UI.
+//!
+//! | module | its noun |
+//! |---|---|
+//! | [`access`] | tokens, login links, sessions |
+//! | [`agents`] | the agents' side of the server |
+//! | [`files`] | the plain-file mirror of the state, in both directions |
+//! | [`http`] | routes, live feed, pages |
+//! | `listen` | the accept loop |
+//! | [`present`] | from the world to what people read |
+//! | [`proxy`] | what agents are asked on behalf of people |
+//! | [`report`] | events that others report |
+//! | [`server`] | all of it together |
+//!
+//! Nothing here decides what happens to a machine: decisions are handed to the engine and its answers passed on.
+
+pub mod access;
+pub mod agents;
+pub mod files;
+pub mod http;
+pub mod present;
+pub mod proxy;
+pub mod report;
+pub mod server;
+
+mod listen;
+
+pub use http::FleetProblems;
+pub use proxy::{AgentProxy, ProxyError};
+pub use server::{Error, Options, Server};

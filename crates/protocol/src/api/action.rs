@@ -91,6 +91,17 @@ pub struct Accepted {
     pub state: String,
 }
 
+/// `GET /api/v1/actions/{id}/estimate`: what a cleanup would free now. An estimate: no part of what is approved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Estimate {
+    /// Bytes.
+    pub would_free: u64,
+    pub build_cache: u64,
+    pub dangling_images: u64,
+    /// How many images.
+    pub images: u32,
+}
+
 /// `GET /api/v1/actions/{id}/why`: the chain from first event to last message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Why {

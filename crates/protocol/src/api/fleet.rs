@@ -154,3 +154,39 @@ pub struct Version {
     pub schema: u32,
     pub commit: Option<String>,
 }
+
+/// `POST /api/v1/login-link`: a fresh one-time link for a browser.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoginLink {
+    /// Put the server's address in front: `/login#…`. The fragment never reaches a server's log.
+    pub path: String,
+    /// RFC 3339.
+    pub expires_at: String,
+}
+
+/// `GET /healthz`. Needs no token; answers 503 while the event log cannot be written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HealthStatus {
+    /// `ok`, or `trouble`.
+    pub status: String,
+    pub version: String,
+    /// Sequence of the newest event.
+    pub head: u64,
+    pub at: String,
+    pub troubles: Vec<Trouble>,
+}
+
+/// `GET /api/v1/table`: which trouble is answered by which action. The first line that fits decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RepairLine {
+    /// A drift kind.
+    pub drift: String,
+    /// A trigger; null: any.
+    pub trigger: Option<String>,
+    /// A kind of service; null: any.
+    pub kind: Option<String>,
+    /// An action kind, or `none`: only tell.
+    pub action: String,
+    /// `stead.yaml` or `built-in`.
+    pub from: String,
+}

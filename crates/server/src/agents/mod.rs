@@ -155,7 +155,7 @@ async fn ask(
 
 /// Takes an agent's call.
 async fn accept(State(agents): State<Arc<Agents>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     if !agents.is_authorised(&parts.headers) {
         return (StatusCode::UNAUTHORIZED, "this agent's token is not this server's").into_response();
     }
@@ -170,8 +170,7 @@ async fn accept(State(agents): State<Arc<Agents>>, request: Request) -> Response
         let text = format!("this server speaks agent protocol {}; upgrade the older of the two", agent::VERSION);
         return (StatusCode::UPGRADE_REQUIRED, text).into_response();
     }
-    let request = Request::from_parts(parts, body);
-    let upgrade = match <WebSocketUpgrade as axum::extract::FromRequest<()>>::from_request(request, &()).await {
+    let upgrade = match <WebSocketUpgrade as axum::extract::FromRequestParts<()>>::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(no) => return no.into_response(),
     };

@@ -1,0 +1,282 @@
+//! Actions: reading them, deciding on them, starting them.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use http::StatusCode;
+use serde::Deserialize;
+use stead_core::action::{Action, ActionKind, State as ActionState};
+use stead_core::controller::Command;
+use stead_core::event::Event;
+use stead_core::ids::{Seq, nearest};
+use stead_core::subject::Subject;
+use stead_core::world::World;
+use stead_ports::log::Filter;
+use stead_protocol::api;
+use utoipa::IntoParams;
+
+use super::App;
+use super::event::{find, numbered};
+use super::extract::{Ask, Body, Place};
+use super::guard::Caller;
+use super::problem::Problem;
+use crate::present;
+
+/// Events of one action read back from the log.
+const STORY: usize = 500;
+/// Causes shown before the event that raised an action.
+const CAUSES: usize = 8;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct InState {
+    /// One or more states, separated by commas: `pending`, `approved`, `running`, `completed`, `failed`, `rejected`,
+    /// `cancelled`. Absent: all.
+    state: Option<String>,
+}
+
+/// Open actions, newest first, then the latest that ended.
+#[utoipa::path(get, path = "/api/v1/actions", operation_id = "list_actions", tag = "actions", params(InState),
+    responses((status = 200, body = Vec<api::Action>)))]
+pub async fn list_actions(
+    State(app): State<App>,
+    Ask(asked): Ask<InState>,
+) -> Result<Json<Vec<api::Action>>, Problem> {
+    let words = asked.state.as_deref().unwrap_or("").split(',').map(str::trim).filter(|w| !w.is_empty());
+    let states = words.map(|word| {
+        ActionState::from_word(word).ok_or_else(|| {
+            let known: Vec<&str> = ActionState::ALL.iter().map(|s| s.word()).collect();
+            let remedy = match nearest(word, known.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("use one of {}", known.join(", ")),
+            };
+            Problem::new("bad-query", format!("{word:?} is no state of an action"), remedy)
+        })
+    });
+    let states: Vec<ActionState> = states.collect::<Result<_, _>>()?;
+    Ok(Json(app.look(|look| present::actions(look, &states))))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Occurrence {
+    /// Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
+    occurrence: Option<u32>,
+}
+
+fn label(id: &str, asked: &Occurrence) -> String {
+    match asked.occurrence {
+        Some(n) if !id.contains('#') => format!("{id}#{n}"),
+        _ => id.to_string(),
+    }
+}
+
+/// One action.
+#[utoipa::path(get, path = "/api/v1/actions/{id}", operation_id = "get_action", tag = "actions",
+    params(("id" = String, Path), Occurrence), responses((status = 200, body = api::Action)))]
+pub async fn get_action(
+    State(app): State<App>,
+    Place(id): Place<String>,
+    Ask(asked): Ask<Occurrence>,
+) -> Result<Json<api::Action>, Problem> {
+    let found = any(&app, &label(&id, &asked)).await?;
+    let mut shown = app.look(|look| present::action(look, &found));
+    if found.key.kind == ActionKind::DiskCleanup
+        && found.state == ActionState::Pending
+        && let Subject::Node(node) = &found.key.subject
+    {
+        shown.would_free = app.estimate_soon(node).await.map(|e| e.build_cache + e.dangling_images);
+    }
+    Ok(Json(shown))
+}
+
+/// Why it was raised, decided, done, or waits: the whole chain.
+#[utoipa::path(get, path = "/api/v1/actions/{id}/why", operation_id = "get_why", tag = "actions",
+    params(("id" = String, Path), Occurrence), responses((status = 200, body = api::Why)))]
+pub async fn get_why(
+    State(app): State<App>,
+    Place(id): Place<String>,
+    Ask(asked): Ask<Occurrence>,
+) -> Result<Json<api::Why>, Problem> {
+    let found = any(&app, &label(&id, &asked)).await?;
+    let mut events: BTreeMap<Seq, Event> = BTreeMap::new();
+    for link in &found.chain {
+        events.extend(numbered(&app, link.seq).await?.map(|e| (e.seq, e)));
+    }
+    let mut cause = found.chain.first().and_then(|l| events.get(&l.seq)).and_then(|e| e.cause);
+    for _ in 0..CAUSES {
+        let Some(event) = (match cause {
+            Some(seq) => numbered(&app, seq).await?,
+            None => None,
+        }) else {
+            break;
+        };
+        cause = event.cause;
+        events.insert(event.seq, event);
+    }
+    Ok(Json(app.look(|look| present::why(look, &found, &events))))
+}
+
+/// What a cleanup would free now.
+#[utoipa::path(get, path = "/api/v1/actions/{id}/estimate", operation_id = "get_estimate", tag = "actions",
+    params(("id" = String, Path), Occurrence), responses((status = 200, body = api::Estimate)))]
+pub async fn get_estimate(
+    State(app): State<App>,
+    Place(id): Place<String>,
+    Ask(asked): Ask<Occurrence>,
+) -> Result<Json<api::Estimate>, Problem> {
+    let found = any(&app, &label(&id, &asked)).await?;
+    let (ActionKind::DiskCleanup, Subject::Node(node)) = (found.key.kind, &found.key.subject) else {
+        let detail = format!("{} frees no space", found.label());
+        return Err(Problem::new("no-estimate", detail, "only disk_cleanup has an estimate"));
+    };
+    let e = app.estimate(node).await?;
+    Ok(Json(api::Estimate {
+        would_free: e.build_cache + e.dangling_images,
+        build_cache: e.build_cache,
+        dangling_images: e.dangling_images,
+        images: e.images,
+    }))
+}
+
+/// Approve the plan that was read.
+#[utoipa::path(post, path = "/api/v1/actions/{id}/approve", operation_id = "approve_action", tag = "actions",
+    params(("id" = String, Path), Occurrence), request_body = api::Decision,
+    responses((status = 200, body = api::Action)))]
+pub async fn approve_action(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Place(id): Place<String>,
+    Ask(asked): Ask<Occurrence>,
+    Body(decision): Body<api::Decision>,
+) -> Result<Json<api::Action>, Problem> {
+    let api::Decision { digest, note } = decision;
+    let id = label(&id, &asked);
+    let command = Command::Approve { id, digest, by: caller.principal(), note: tidy(note) };
+    decide(&app, command).await
+}
+
+/// Reject it. That holds until the trouble clears or changes.
+#[utoipa::path(post, path = "/api/v1/actions/{id}/reject", operation_id = "reject_action", tag = "actions",
+    params(("id" = String, Path), Occurrence), request_body = api::Decision,
+    responses((status = 200, body = api::Action)))]
+pub async fn reject_action(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Place(id): Place<String>,
+    Ask(asked): Ask<Occurrence>,
+    Body(decision): Body<api::Decision>,
+) -> Result<Json<api::Action>, Problem> {
+    let command = Command::Reject { id: label(&id, &asked), by: caller.principal(), note: tidy(decision.note) };
+    decide(&app, command).await
+}
+
+/// Take back what has not begun.
+#[utoipa::path(post, path = "/api/v1/actions/{id}/cancel", operation_id = "cancel_action", tag = "actions",
+    params(("id" = String, Path), Occurrence), responses((status = 200, body = api::Action)))]
+pub async fn cancel_action(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Place(id): Place<String>,
+    Ask(asked): Ask<Occurrence>,
+) -> Result<Json<api::Action>, Problem> {
+    decide(&app, Command::Cancel { id: label(&id, &asked), by: caller.principal() }).await
+}
+
+/// Start something directly: the same action, approved by whoever asks.
+#[utoipa::path(post, path = "/api/v1/actions", operation_id = "start_action", tag = "actions",
+    request_body = api::StartAction, responses((status = 202, body = api::Accepted)))]
+pub async fn start_action(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(asked): Body<api::StartAction>,
+) -> Result<(StatusCode, Json<api::Accepted>), Problem> {
+    let kind = ActionKind::from_word(&asked.kind).ok_or_else(|| {
+        let known: Vec<&str> = ActionKind::ALL.iter().map(|k| k.word()).collect();
+        let remedy = match nearest(&asked.kind, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("use one of {}", known.join(", ")),
+        };
+        Problem::new("unknown-kind", format!("{:?} is no kind of action", asked.kind), remedy)
+    })?;
+    let subject: Subject = asked.subject.parse().map_err(|e: stead_core::subject::InvalidSubject| {
+        Problem::new("bad-subject", e.to_string(), "write it like service/NODE/NAME")
+    })?;
+    let subject = app.handle.read(|v| own_name(&v.world().fleet, subject));
+    let command = Command::Start { kind, subject, by: caller.principal(), note: tidy(asked.note) };
+    let reply = app.handle.command(command).await?;
+    let accepted =
+        api::Accepted { id: reply.id, occurrence: reply.occurrence, state: reply.state.word().to_string() };
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+/// The subject under the fleet's own name for its node.
+fn own_name(fleet: &stead_core::desired::Fleet, subject: Subject) -> Subject {
+    match subject {
+        Subject::Node(n) => Subject::Node(fleet.resolve(&n).clone()),
+        Subject::Service(n, s) => Subject::Service(fleet.resolve(&n).clone(), s),
+        Subject::Container(n, c) => Subject::Container(fleet.resolve(&n).clone(), c),
+        Subject::Unit(n, u) => Subject::Unit(fleet.resolve(&n).clone(), u),
+        other => other,
+    }
+}
+
+/// Longest note kept with a decision.
+const NOTE: usize = 2000;
+
+fn tidy(note: Option<String>) -> Option<String> {
+    let note: String = note?.trim().chars().take(NOTE).collect();
+    (!note.is_empty()).then_some(note)
+}
+
+async fn decide(app: &App, command: Command) -> Result<Json<api::Action>, Problem> {
+    let reply = app.handle.command(command).await?;
+    let found = any(app, &format!("{}#{}", reply.id, reply.occurrence)).await?;
+    Ok(Json(app.look(|look| present::action(look, &found))))
+}
+
+/// An action by its label: from the world, else from the log.
+async fn any(app: &App, label: &str) -> Result<Action, Problem> {
+    if let Some(found) = app.handle.read(|v| v.world().actions.any_by_id(label).cloned()) {
+        return Ok(found);
+    }
+    if let Some(old) = from_log(app, label).await? {
+        return Ok(old);
+    }
+    let known: Vec<String> = app.handle.read(|v| {
+        let actions = &v.world().actions;
+        actions.open.values().chain(&actions.ended).map(Action::id).collect()
+    });
+    let remedy = match nearest(label, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "see `stead actions`".to_string(),
+    };
+    Err(Problem::new("unknown-action", format!("there is no action {label}"), remedy))
+}
+
+/// One that ended so long ago that the world forgot it: folded anew from its own events.
+async fn from_log(app: &App, label: &str) -> Result<Option<Action>, Problem> {
+    let (id, occurrence) = match label.rsplit_once('#').map(|(id, n)| (id, n.parse::<u32>())) {
+        Some((id, Ok(n))) => (id, Some(n)),
+        _ => (label, None),
+    };
+    let kinds = stead_core::event::Body::KINDS.iter().filter(|k| k.starts_with("action_"));
+    let filter = Filter {
+        kinds: kinds.map(ToString::to_string).collect(),
+        text: Some(format!("\"{id}\"")),
+        newest_first: true,
+        limit: STORY,
+        ..Filter::default()
+    };
+    let mut events = find(app, filter).await?;
+    events.reverse();
+    let mut world = World::default();
+    for event in &events {
+        let of = event.body.action();
+        if of.is_some_and(|(i, n)| i == id && occurrence.is_none_or(|o| o == n)) {
+            world.apply(event);
+        }
+    }
+    Ok(world.actions.any_by_id(label).cloned())
+}

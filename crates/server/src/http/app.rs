@@ -1,0 +1,150 @@
+//! What the routes share.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use stead_core::ids::NodeName;
+use stead_engine::Handle;
+use stead_protocol::agent::CleanupEstimate;
+use stead_protocol::api;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::feed::Feeds;
+use super::guard::Hosts;
+use super::metrics::Traffic;
+use super::problem::Problem;
+use crate::access::{Limiter, Links, Sessions, Tokens};
+use crate::present::Look;
+use crate::proxy::AgentProxy;
+
+/// How long an estimate is shown before it is asked for again.
+const ESTIMATE_KEPT: Duration = Duration::from_secs(60);
+/// How long an answer waits for an estimate that is only an ornament of it.
+const ESTIMATE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Shared state of every route, cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+pub struct Inner {
+    pub handle: Handle,
+    pub agents: Arc<dyn AgentProxy>,
+    pub tokens: Tokens,
+    pub sessions: Sessions,
+    pub links: Links,
+    pub limiter: Mutex<Limiter>,
+    pub feeds: Arc<Feeds>,
+    pub traffic: Traffic,
+    pub problems: FleetProblems,
+    pub hosts: Hosts,
+    /// Ends every live feed.
+    pub stop: CancellationToken,
+    estimates: Mutex<BTreeMap<NodeName, (Instant, CleanupEstimate)>>,
+}
+
+impl Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// What [`App::new`] is made of.
+pub struct Parts {
+    pub handle: Handle,
+    pub agents: Arc<dyn AgentProxy>,
+    pub tokens: Tokens,
+    pub data: PathBuf,
+    pub hosts: Hosts,
+    pub problems: FleetProblems,
+    pub stop: CancellationToken,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App { … }")
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inner { … }")
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    pub fn new(parts: Parts) -> App {
+        App(Arc::new(Inner {
+            sessions: Sessions::open(&parts.data, &parts.tokens),
+            handle: parts.handle,
+            agents: parts.agents,
+            tokens: parts.tokens,
+            links: Links::default(),
+            limiter: Mutex::default(),
+            feeds: Arc::default(),
+            traffic: Traffic::default(),
+            problems: parts.problems,
+            hosts: parts.hosts,
+            stop: parts.stop,
+            estimates: Mutex::default(),
+        }))
+    }
+
+    /// A look at everything; the answer is built under the read lock.
+    pub fn look<T>(&self, build: impl FnOnce(Look<'_>) -> T) -> T {
+        let now = self.handle.now();
+        self.handle.read(|view| build(Look::of(view, now)))
+    }
+
+    /// What a cleanup of `node` would free.
+    pub async fn estimate(&self, node: &NodeName) -> Result<CleanupEstimate, Problem> {
+        let kept = self.estimates.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
+        if let Some((at, estimate)) = kept
+            && at.elapsed() < ESTIMATE_KEPT
+        {
+            return Ok(estimate);
+        }
+        let answer = self.agents.get(node, "/v1/estimate/cleanup").await?;
+        let estimate: CleanupEstimate = serde_json::from_slice(&answer).map_err(|e| {
+            let detail = format!("the agent of {node} answered something else: {e}");
+            Problem::new("agent-failed", detail, "upgrade the agent to this server's version")
+        })?;
+        let mut estimates = self.estimates.lock().unwrap_or_else(PoisonError::into_inner);
+        // At most one per node of the fleet, and only young ones.
+        estimates.retain(|_, (at, _)| at.elapsed() < ESTIMATE_KEPT);
+        estimates.insert(node.clone(), (Instant::now(), estimate.clone()));
+        Ok(estimate)
+    }
+
+    /// The same for a page that shows it if it is there.
+    pub async fn estimate_soon(&self, node: &NodeName) -> Option<CleanupEstimate> {
+        tokio::time::timeout(ESTIMATE_WITHIN, self.estimate(node)).await.ok()?.ok()
+    }
+}
+
+/// The problems of the fleet files' last reading, one by one. Whoever reads the files sets them.
+#[derive(Debug, Clone, Default)]
+pub struct FleetProblems(Arc<Mutex<Vec<api::FleetProblem>>>);
+
+impl FleetProblems {
+    /// Problems kept: nobody reads more.
+    const MOST: usize = 200;
+
+    pub fn set(&self, mut problems: Vec<api::FleetProblem>) {
+        problems.truncate(Self::MOST);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+    }
+    pub fn get(&self) -> Vec<api::FleetProblem> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

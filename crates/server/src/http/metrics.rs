@@ -1,0 +1,149 @@
+//! `/metrics`: Stead about itself, for Prometheus. Counts only, no names: it needs no token.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use stead_protocol::api;
+
+use super::App;
+use super::problem::Problem;
+use crate::present;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// What was answered since the start.
+pub struct Traffic {
+    requests: Family<Labels, Counter>,
+    seconds: Histogram,
+    /// Routes seen; the router bounds them, this bounds mistakes.
+    routes: Mutex<std::collections::BTreeSet<String>>,
+}
+
+impl std::fmt::Debug for Traffic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Traffic { … }")
+    }
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Traffic {
+            requests: Family::default(),
+            seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 16)),
+            routes: Mutex::default(),
+        }
+    }
+}
+
+/// Routes counted by themselves; further ones are counted together.
+const ROUTES: usize = 64;
+
+impl Traffic {
+    pub fn answered(&self, route: &str, status: StatusCode, took: Duration) {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = routes.contains(route) || (routes.len() < ROUTES && routes.insert(route.to_string()));
+        drop(routes);
+        let route = if known { route } else { "other" };
+        let labels = vec![("route", route.to_string()), ("status", status.as_u16().to_string())];
+        self.requests.get_or_create(&labels).inc();
+        // A live feed is no slow answer.
+        if route != "/api/v1/feed" && !route.starts_with("/agent/") {
+            self.seconds.observe(took.as_secs_f64());
+        }
+    }
+}
+
+/// Stead about itself, for Prometheus; needs no token.
+#[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "fleet", security(()),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn get_metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let seen = app.look(|look| Seen {
+        summary: present::summary(look),
+        head: look.world.head.0,
+        drift: look.drift.iter().count() as u64,
+        troubles: look.live.troubles().len() as u64,
+        connected: look.world.nodes.keys().filter(|n| look.live.is_connected(n)).count() as u64,
+    });
+    let mut text = String::new();
+    encode(&mut text, &registry(&app, &seen))
+        .map_err(|e| Problem::new("internal", e.to_string(), "report this, with Stead's log"))?;
+    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+}
+
+struct Seen {
+    summary: api::Summary,
+    head: u64,
+    drift: u64,
+    troubles: u64,
+    connected: u64,
+}
+
+fn registry(app: &App, seen: &Seen) -> Registry {
+    let mut r = Registry::with_prefix("stead");
+    let gauge = |n: u64| ConstGauge::new(i64::try_from(n).unwrap_or(i64::MAX));
+    let s = &seen.summary;
+    r.register("events", "Events ever recorded", ConstCounter::new(seen.head));
+    r.register("drift", "Differences between world and desired state", gauge(seen.drift));
+    r.register("troubles", "Troubles of Stead itself", gauge(seen.troubles));
+    r.register("agents_connected", "Agents linked now", gauge(seen.connected));
+    r.register("feeds_open", "Live feeds open now", gauge(app.feeds.open() as u64));
+    r.register("queue", "Actions that wait for a decision", gauge(s.actions.pending));
+    let n = s.nodes;
+    let nodes = [("fresh", n.fresh), ("stale", n.stale), ("unknown", n.unknown)];
+    r.register("nodes", "Nodes by evidence", by_state(&nodes));
+    let v = s.services;
+    let services = [
+        ("healthy", v.healthy),
+        ("unhealthy", v.unhealthy),
+        ("missing", v.missing),
+        ("starting", v.starting),
+        ("stale", v.stale),
+        ("unknown", v.unknown),
+    ];
+    r.register("services", "Watched services by state", by_state(&services));
+    let a = s.actions;
+    let actions = [
+        ("pending", a.pending),
+        ("approved", a.approved),
+        ("running", a.running),
+        ("completed", a.completed),
+        ("failed", a.failed),
+        ("rejected", a.rejected),
+        ("cancelled", a.cancelled),
+    ];
+    r.register("actions", "Open actions by state, and those that ended in the last 24 hours", by_state(&actions));
+    if let Some(bytes) = resident() {
+        r.register("resident_memory_bytes", "Memory this process holds", gauge(bytes));
+    }
+    r.register("http_requests", "Requests answered", app.traffic.requests.clone());
+    r.register("http_request_seconds", "How long answers took, live feeds aside", app.traffic.seconds.clone());
+    r
+}
+
+fn by_state(counts: &[(&str, u64)]) -> Family<Labels, Gauge> {
+    let family = Family::<Labels, Gauge>::default();
+    for (state, n) in counts {
+        let labels = vec![("state", (*state).to_string())];
+        family.get_or_create(&labels).set(i64::try_from(*n).unwrap_or(i64::MAX));
+    }
+    family
+}
+
+/// `VmRSS` of this process.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1024)
+}

@@ -1,0 +1,60 @@
+//! Nodes.
+
+use axum::Json;
+use axum::extract::State;
+use stead_core::ids::NodeName;
+use stead_ports::log::Filter;
+use stead_protocol::api;
+
+use super::App;
+use super::event::find;
+use super::extract::{Place, node};
+use super::problem::Problem;
+use crate::present;
+
+/// Events shown with a node.
+const EVENTS: usize = 30;
+
+/// Every node, by name.
+#[utoipa::path(get, path = "/api/v1/nodes", operation_id = "list_nodes", tag = "nodes",
+    responses((status = 200, body = Vec<api::Node>)))]
+pub async fn list_nodes(State(app): State<App>) -> Json<Vec<api::Node>> {
+    Json(app.look(present::nodes))
+}
+
+/// One node with everything on it.
+#[utoipa::path(get, path = "/api/v1/nodes/{node}", operation_id = "get_node", tag = "nodes",
+    params(("node" = String, Path)), responses((status = 200, body = api::NodeDetail)))]
+pub async fn get_node(
+    State(app): State<App>,
+    Place(asked): Place<String>,
+) -> Result<Json<api::NodeDetail>, Problem> {
+    let name = known(&app, &asked)?;
+    let latest = |kinds: Vec<String>| Filter {
+        node: Some(name.to_string()),
+        kinds,
+        newest_first: true,
+        limit: EVENTS,
+        ..Filter::default()
+    };
+    let events = find(&app, latest(Vec::new())).await?;
+    let reboots = find(&app, latest(vec!["node_rebooted".to_string()])).await?;
+    let detail = app.look(|look| present::node_detail(look, &name, &events, &reboots));
+    detail.map(Json).ok_or_else(|| Problem::unknown_node(&asked))
+}
+
+/// The last minutes, oldest first, one a second.
+#[utoipa::path(get, path = "/api/v1/nodes/{node}/samples", operation_id = "get_samples", tag = "nodes",
+    params(("node" = String, Path)), responses((status = 200, body = api::Samples)))]
+pub async fn get_samples(State(app): State<App>, Place(asked): Place<String>) -> Result<Json<api::Samples>, Problem> {
+    let name = known(&app, &asked)?;
+    let samples = app.handle.read(|view| view.samples(&name).map(present::sample).collect());
+    Ok(Json(api::Samples { node: name.to_string(), samples }))
+}
+
+/// A node that a file names or an agent told of.
+pub fn known(app: &App, asked: &str) -> Result<NodeName, Problem> {
+    let name = node(app, asked)?;
+    let known = app.handle.read(|v| v.world().nodes.contains_key(&name) || v.world().fleet.nodes.contains_key(&name));
+    if known { Ok(name) } else { Err(Problem::unknown_node(asked)) }
+}

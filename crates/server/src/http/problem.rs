@@ -1,0 +1,187 @@
+//! Errors as RFC 9457 problem details. Every code has a title, a status and a page under `docs/errors/`.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use stead_core::controller::Refusal;
+use stead_engine as engine;
+use stead_ports::log;
+use stead_protocol::api;
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::proxy::ProxyError;
+
+/// Every code an answer can carry: status, and a title that is the same for all errors of that code.
+pub const CODES: &[(&str, u16, &str)] = &[
+    // Asked wrongly.
+    ("bad-json", 400, "The body is not the JSON this route expects"),
+    ("bad-query", 400, "A query parameter cannot be read"),
+    ("bad-event", 422, "The event cannot be recorded"),
+    ("bad-name", 400, "A name in the address is no name"),
+    ("bad-subject", 400, "The subject cannot be read"),
+    ("unknown-kind", 400, "There is no such kind of action"),
+    ("not-json", 415, "The body must be JSON"),
+    ("too-large", 413, "The body is too large"),
+    ("not-found", 404, "There is nothing at this address"),
+    ("method-not-allowed", 405, "The address exists, the method does not"),
+    ("unknown-node", 404, "There is no such node"),
+    ("unknown-service", 404, "There is no such service"),
+    ("unknown-event", 404, "There is no such event"),
+    ("unknown-action", 404, "There is no such action"),
+    // Not allowed.
+    ("not-signed-in", 401, "Nobody is signed in"),
+    ("bad-secret", 401, "The secret is not accepted"),
+    ("wrong-token", 403, "This token does not open this door"),
+    ("foreign-origin", 403, "The request comes from another site"),
+    ("host-not-allowed", 421, "Stead does not answer to this host name"),
+    ("too-many-tries", 429, "Too many failed tries"),
+    ("too-many-feeds", 429, "Too many live feeds are open"),
+    // Refused by the core.
+    ("not-pending", 409, "The action waits for no decision"),
+    ("plan-changed", 409, "The plan changed after it was read"),
+    ("already-running", 409, "The action is running"),
+    ("no-plan", 422, "Nothing says how to do this"),
+    ("no-estimate", 422, "There is nothing to estimate"),
+    // Not now.
+    ("agent-not-connected", 503, "No agent of the node is connected"),
+    ("agent-timeout", 504, "The agent did not answer in time"),
+    ("agent-failed", 502, "The agent could not answer"),
+    ("timeout", 504, "The request took too long"),
+    ("storage", 503, "The event log cannot be written"),
+    ("stopping", 503, "Stead is stopping"),
+    ("internal", 500, "Something is wrong inside Stead"),
+    ("log-disk-full", 503, "The disk that holds the event log is full"),
+    ("log-write-failed", 503, "Writing the event log failed"),
+    ("log-damaged", 500, "The event log is damaged"),
+    ("log-newer", 500, "The event log was written by a newer Stead"),
+    ("log-gap", 500, "The event log was continued wrongly"),
+    ("log-locked", 503, "Another Stead uses the event log"),
+    ("log-unreadable", 503, "The event log cannot be read"),
+];
+
+/// An error answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    pub code: &'static str,
+    pub status: StatusCode,
+    pub title: &'static str,
+    pub detail: String,
+    pub remedy: String,
+    /// Seconds, for `Retry-After`.
+    pub retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// `code` is one of [`CODES`].
+    pub fn new(code: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        let known = CODES.iter().find(|(known, _, _)| *known == code);
+        // What the core refuses with a code this table does not have is a conflict with how things stand.
+        let (_, status, title) = known.copied().unwrap_or((code, 409, "It was refused"));
+        Problem {
+            code,
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            title,
+            detail: detail.into(),
+            remedy: remedy.into(),
+            retry_after: None,
+        }
+    }
+
+    pub fn unknown_node(node: &str) -> Problem {
+        let detail = format!("there is no node {node}");
+        Problem::new("unknown-node", detail, "see `stead nodes` for those that Stead knows")
+    }
+
+    pub fn body(&self) -> api::Problem {
+        api::Problem {
+            kind: format!("/errors/{}", self.code),
+            title: self.title.to_string(),
+            status: self.status.as_u16(),
+            code: self.code.to_string(),
+            detail: self.detail.clone(),
+            remedy: self.remedy.clone(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        Problem::new(refusal.code, refusal.detail, refusal.remedy)
+    }
+}
+
+impl From<engine::Error> for Problem {
+    fn from(error: engine::Error) -> Problem {
+        let detail = error.to_string();
+        match error {
+            engine::Error::Refused(refusal) => refusal.into(),
+            engine::Error::Storage(_) => {
+                let remedy = "look at the disk of the data directory and at Stead's own log, then try again";
+                Problem { retry_after: Some(5), ..Problem::new("storage", detail, remedy) }
+            }
+            engine::Error::Stopped => {
+                let remedy = "try again once it runs again";
+                Problem { retry_after: Some(5), ..Problem::new("stopping", detail, remedy) }
+            }
+        }
+    }
+}
+
+impl From<log::Error> for Problem {
+    fn from(error: log::Error) -> Problem {
+        Problem::new(error.code(), error.to_string(), error.remedy())
+    }
+}
+
+impl From<ProxyError> for Problem {
+    fn from(error: ProxyError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ProxyError::NotConnected(node) => {
+                let remedy = format!("check that the agent runs on {node} and reaches this server; it dials by itself");
+                Problem::new("agent-not-connected", detail, remedy)
+            }
+            ProxyError::TimedOut(_) => Problem::new("agent-timeout", detail, "try again; if it stays, look at the machine"),
+            ProxyError::Answered { status: 404, .. } => {
+                Problem::new("not-found", detail, "check the name: the node knows nothing by it")
+            }
+            ProxyError::Answered { .. } | ProxyError::Failed { .. } => {
+                Problem::new("agent-failed", detail, "the agent's own log says more: journalctl -u stead-agent")
+            }
+        }
+    }
+}
+
+/// Adds to every operation of the description how its errors look.
+pub fn describe(api: &mut OpenApi) {
+    let (name, schema) = (api::Problem::name().into_owned(), api::Problem::schema());
+    api.components.get_or_insert_default().schemas.insert(name, schema);
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response = ResponseBuilder::new()
+        .description("An error: what happened, and what to do next")
+        .content("application/problem+json", content)
+        .build();
+    for item in api.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.insert("default".to_string(), response.clone().into());
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! From the world to what people read: pure functions that build the JSON bodies of the API.
+//!
+//! Nothing here asks a clock, a log or an agent: whatever is not in the world is an argument. Nothing here decides
+//! either; it says what the core decided, with the core's reasons.
+
+mod action;
+mod container;
+mod drift;
+mod event;
+mod node;
+mod overview;
+mod sample;
+mod service;
+#[cfg(test)]
+mod tests;
+mod text;
+mod why;
+
+pub use action::{action, actions, rank_needs_you};
+pub use container::{container, owners, unit};
+pub use drift::{drift, repair_table};
+pub use event::event;
+pub use node::{node, node_detail, nodes};
+pub use overview::{desired_info, overview, summary, troubles};
+pub use sample::sample;
+pub use service::{Health, counts, health, service, service_detail, services_of};
+pub use text::text;
+pub use why::{waits_for, why};
+
+use stead_core::container_sample::ContainerSample;
+use stead_core::drift::Index;
+use stead_core::ids::NodeName;
+use stead_core::policy::Now;
+use stead_core::sample::HostSample;
+use stead_core::time::Time;
+use stead_core::world::World;
+use stead_engine::{Trouble, View};
+
+/// Everything a page is made of, at one instant.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    pub world: &'a World,
+    pub drift: &'a Index,
+    pub live: &'a dyn Live,
+    pub now: Now,
+}
+
+impl std::fmt::Debug for Look<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Look").field("head", &self.world.head).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Look<'a> {
+    pub fn of(view: &'a View<'a>, now: Now) -> Look<'a> {
+        Look { world: view.world(), drift: view.drift(), live: view, now }
+    }
+}
+
+/// What is known beside the log.
+pub trait Live {
+    fn sample(&self, node: &NodeName) -> Option<&HostSample>;
+    fn container_samples(&self, node: &NodeName) -> &[ContainerSample];
+    fn is_connected(&self, node: &NodeName) -> bool;
+    fn last_seen(&self, node: &NodeName) -> Option<Time>;
+    fn troubles(&self) -> Vec<&Trouble>;
+}
+
+impl Live for View<'_> {
+    fn sample(&self, node: &NodeName) -> Option<&HostSample> {
+        View::sample(self, node)
+    }
+    fn container_samples(&self, node: &NodeName) -> &[ContainerSample] {
+        View::container_samples(self, node)
+    }
+    fn is_connected(&self, node: &NodeName) -> bool {
+        View::is_connected(self, node)
+    }
+    fn last_seen(&self, node: &NodeName) -> Option<Time> {
+        View::last_seen(self, node)
+    }
+    fn troubles(&self) -> Vec<&Trouble> {
+        View::troubles(self).collect()
+    }
+}
+
+/// An instant that may not be known.
+fn at(time: Option<Time>) -> Option<String> {
+    time.filter(|t| *t != Time::ZERO).map(|t| t.to_string())
+}
+
+/// `1 service`, `3 services`.
+fn count(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// The word under which a unit-like enum is serialised.
+fn word<T: serde::Serialize>(value: T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
