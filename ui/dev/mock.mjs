@@ -108,6 +108,7 @@ const GET = {
     const service = w.services.find((one) => one.node === node && one.name === name)
     return service ? json(res, serviceDetail(w, service)) : missing(res, `The service ${name} on ${node}`)
   },
+  units: (w, res, rest) => GET.containers(w, res, rest),
   containers(w, res, [, name]) {
     const lines = Array.from({ length: 50 }, (_, i) => `${ago((50 - i) * 4)} ${i % 9 === 8 ? 'error' : 'info '} ${name}: ${i % 9 === 8 ? 'MQTT failed to connect: connect ECONNREFUSED 172.18.0.2:1883' : `polled 14 devices in ${20 + i} ms`}`)
     res.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end(lines.join('\n') + '\n')

@@ -1,7 +1,7 @@
 /** Deciding about an action, and starting one: the request, its toast, and what is out of date afterwards. */
 import type { Action } from '../api/generated'
 import { asProblem } from '../api/problem'
-import { approve, queryClient, reject, start } from '../api/queries'
+import { approve, cancel, queryClient, reject, start } from '../api/queries'
 import { actionPath } from '../format/subject'
 import { actionKind, actionTitle } from '../format/words'
 import { toast, toastProblem } from '../shell/toasts.svelte'
@@ -16,7 +16,7 @@ function refresh(): Promise<unknown> {
 export async function decide(what: 'approve' | 'reject', action: Action, note: string): Promise<boolean> {
   const title = actionTitle(action)
   try {
-    await (what === 'approve' ? approve(action.id, action.digest, note) : reject(action.id, action.digest, note))
+    await (what === 'approve' ? approve(action, note) : reject(action, note))
   } catch (error) {
     toastProblem(asProblem(error).code === 'plan-changed' ? 'The plan changed: read it again' : `Not ${what === 'approve' ? 'approved' : 'rejected'}: ${title}`, error)
     void refresh()
@@ -29,6 +29,17 @@ export async function decide(what: 'approve' | 'reject', action: Action, note: s
   )
   void refresh()
   return true
+}
+
+/** Only before it has begun; afterwards the server refuses. */
+export async function takeBack(action: Action): Promise<void> {
+  try {
+    await cancel(action)
+    toast({ tone: 'done', title: `Cancelled: ${actionTitle(action)}` })
+  } catch (error) {
+    toastProblem(`Not cancelled: ${actionTitle(action)}`, error)
+  }
+  void refresh()
 }
 
 export async function begin(kind: string, subject: string, note: string): Promise<string | null> {

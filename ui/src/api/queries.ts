@@ -81,10 +81,14 @@ export const service = (node: string, name: string) =>
     queryFn: ({ signal }: Signal) => take(sdk.getService({ path: { node, service: name }, signal })),
   })
 
-export const logs = (node: string, container: string, tail: number) =>
+/** The last lines of a container or a unit, as text. */
+export const logs = (kind: 'container' | 'unit', node: string, name: string, tail: number) =>
   queryOptions({
-    queryKey: ['logs', node, container, String(tail)],
-    queryFn: async ({ signal }: Signal) => String(await take(sdk.getLogs({ path: { node, container }, query: { tail }, signal, parseAs: 'text' }))),
+    queryKey: ['logs', kind, node, name, String(tail)],
+    queryFn: async ({ signal }: Signal) => {
+      const asked = { query: { tail }, signal, parseAs: 'text' as const }
+      return String(await take(kind === 'unit' ? sdk.getUnitLogs({ path: { node, unit: name }, ...asked }) : sdk.getLogs({ path: { node, container: name }, ...asked })))
+    },
     staleTime: 0,
   })
 
@@ -114,11 +118,17 @@ export const event = (seq: number) =>
 /** A page of the log; the events page keeps its own list, so this is not cached by key. */
 export const eventsPage = (query: Record<string, string | number>, signal?: AbortSignal) => take(sdk.listEvents({ query, signal: signal ?? null }))
 
-export const approve = (id: string, digest: string, note: string) =>
-  take(sdk.approveAction({ path: { id }, body: { digest, note: note.trim() || null } }))
+/** Names the occurrence that was read, and the digest of the plan that was read. */
+const decision = (action: sdk.Action, note: string) => ({
+  ...numbered(action.id, action.occurrence),
+  body: { digest: action.digest, note: note.trim() || null },
+})
 
-export const reject = (id: string, digest: string, note: string) =>
-  take(sdk.rejectAction({ path: { id }, body: { digest, note: note.trim() || null } }))
+export const approve = (action: sdk.Action, note: string) => take(sdk.approveAction(decision(action, note)))
+
+export const reject = (action: sdk.Action, note: string) => take(sdk.rejectAction(decision(action, note)))
+
+export const cancel = (action: sdk.Action) => take(sdk.cancelAction(numbered(action.id, action.occurrence)))
 
 export const start = (kind: string, subject: string, note: string) => take(sdk.startAction({ body: { kind, subject, note: note.trim() || null } }))
 

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, GetActionData, GetActionErrors, GetActionResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListServicesData, ListServicesErrors, ListServicesResponses, RejectActionData, RejectActionErrors, RejectActionResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartActionData, StartActionErrors, StartActionResponses } from './types.gen';
+import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, CancelActionData, CancelActionErrors, CancelActionResponses, GetActionData, GetActionErrors, GetActionResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListServicesData, ListServicesErrors, ListServicesResponses, RejectActionData, RejectActionErrors, RejectActionResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartActionData, StartActionErrors, StartActionResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -83,6 +83,10 @@ export const rejectAction = <ThrowOnError extends boolean = false>(options: Opti
         ...options.headers
     }
 });
+
+export const cancelAction = <ThrowOnError extends boolean = false>(options: Options<CancelActionData, ThrowOnError>) => (options.client ?? client).post<CancelActionResponses, CancelActionErrors, ThrowOnError>({ url: '/api/v1/actions/{id}/cancel', ...options });
+
+export const getUnitLogs = <ThrowOnError extends boolean = false>(options: Options<GetUnitLogsData, ThrowOnError>) => (options.client ?? client).get<GetUnitLogsResponses, GetUnitLogsErrors, ThrowOnError>({ url: '/api/v1/units/{node}/{unit}/logs', ...options });
 
 export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>) => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({ url: '/api/v1/events', ...options });
 

@@ -129,6 +129,22 @@ export type Accepted = {
 };
 
 /**
+ * `GET /api/v1/actions/{id}/estimate`: what a cleanup would free now. An estimate: no part of what is approved.
+ */
+export type Estimate = {
+    /**
+     * Bytes.
+     */
+    would_free: number;
+    build_cache: number;
+    dangling_images: number;
+    /**
+     * How many images.
+     */
+    images: number;
+};
+
+/**
  * `GET /api/v1/actions/{id}/why`: the chain from first event to last message.
  */
 export type Why = {
@@ -433,6 +449,63 @@ export type Version = {
     protocol: number;
     schema: number;
     commit?: string | null;
+};
+
+/**
+ * `POST /api/v1/login-link`: a fresh one-time link for a browser.
+ */
+export type LoginLink = {
+    /**
+     * Put the server's address in front: `/login#…`. The fragment never reaches a server's log.
+     */
+    path: string;
+    /**
+     * RFC 3339.
+     */
+    expires_at: string;
+};
+
+/**
+ * `GET /healthz`. Needs no token; answers 503 while the event log cannot be written.
+ */
+export type HealthStatus = {
+    /**
+     * `ok`, or `trouble`.
+     */
+    status: string;
+    version: string;
+    /**
+     * Sequence of the newest event.
+     */
+    head: number;
+    at: string;
+    troubles: Array<Trouble>;
+};
+
+/**
+ * `GET /api/v1/table`: which trouble is answered by which action. The first line that fits decides.
+ */
+export type RepairLine = {
+    /**
+     * A drift kind.
+     */
+    drift: string;
+    /**
+     * A trigger; null: any.
+     */
+    trigger?: string | null;
+    /**
+     * A kind of service; null: any.
+     */
+    kind?: string | null;
+    /**
+     * An action kind, or `none`: only tell.
+     */
+    action: string;
+    /**
+     * `stead.yaml` or `built-in`.
+     */
+    from: string;
 };
 
 /**
@@ -1236,7 +1309,9 @@ export type ApproveActionData = {
     path: {
         id: string;
     };
-    query?: never;
+    query?: {
+        occurrence?: number;
+    };
     url: '/api/v1/actions/{id}/approve';
 };
 
@@ -1263,7 +1338,9 @@ export type RejectActionData = {
     path: {
         id: string;
     };
-    query?: never;
+    query?: {
+        occurrence?: number;
+    };
     url: '/api/v1/actions/{id}/reject';
 };
 
@@ -1284,6 +1361,65 @@ export type RejectActionResponses = {
 };
 
 export type RejectActionResponse = RejectActionResponses[keyof RejectActionResponses];
+
+export type CancelActionData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: {
+        occurrence?: number;
+    };
+    url: '/api/v1/actions/{id}/cancel';
+};
+
+export type CancelActionErrors = {
+    /**
+     * what went wrong
+     */
+    default: Problem;
+};
+
+export type CancelActionError = CancelActionErrors[keyof CancelActionErrors];
+
+export type CancelActionResponses = {
+    /**
+     * ok
+     */
+    200: Action;
+};
+
+export type CancelActionResponse = CancelActionResponses[keyof CancelActionResponses];
+
+export type GetUnitLogsData = {
+    body?: never;
+    path: {
+        node: string;
+        unit: string;
+    };
+    query?: {
+        tail?: number;
+    };
+    url: '/api/v1/units/{node}/{unit}/logs';
+};
+
+export type GetUnitLogsErrors = {
+    /**
+     * what went wrong
+     */
+    default: Problem;
+};
+
+export type GetUnitLogsError = GetUnitLogsErrors[keyof GetUnitLogsErrors];
+
+export type GetUnitLogsResponses = {
+    /**
+     * ok
+     */
+    200: string;
+};
+
+export type GetUnitLogsResponse = GetUnitLogsResponses[keyof GetUnitLogsResponses];
 
 export type ListEventsData = {
     body?: never;
