@@ -29,8 +29,15 @@ impl Assessment {
 
 /// Judges a monitored service; `None` where nothing may be concluded (evidence stale or never there, not monitored).
 pub fn service(world: &World, node: &NodeName, name: &ServiceName) -> Option<Assessment> {
-    let desired = world.fleet.service(node, name).filter(|s| s.monitor)?;
-    let state = world.nodes.get(node)?;
+    let desired = world.fleet.service(node, name)?;
+    judge(world.nodes.get(node)?, name, desired)
+}
+
+/// The same from the service's own part of the world.
+pub fn judge(state: &NodeState, name: &ServiceName, desired: &Service) -> Option<Assessment> {
+    if !desired.monitor {
+        return None;
+    }
     let fresh = state.evidence.state == EvidenceState::Fresh;
     let observed = fresh.then(|| observed(state, name, desired));
     let memory = state.services.get(name);
@@ -70,11 +77,7 @@ pub fn containers<'a>(
 ) -> Vec<(&'a ContainerName, &'a ContainerFacts, &'a Seen)> {
     match &desired.kind {
         ServiceKind::Container { container, .. } => {
-            let key = FactKey::Container(container.clone());
-            match (state.container(container), state.facts.get(&key)) {
-                (Some(facts), Some(seen)) => alloc::vec![(container, facts, seen)],
-                _ => Vec::new(),
-            }
+            state.container_seen(container).map(|(facts, seen)| (container, facts, seen)).into_iter().collect()
         }
         ServiceKind::Compose { path, service, project, .. } => {
             let wanted = compose_services(state, name, service.as_deref());
@@ -262,7 +265,7 @@ fn unit_based(state: &NodeState, unit: &crate::ids::UnitName) -> Assessment {
 }
 
 fn checks_only(state: &NodeState, desired: &Service) -> Assessment {
-    if desired.effective_checks().is_empty() {
+    if desired.check_names().next().is_none() {
         let detail = "nothing to judge it by: give it checks";
         return Assessment::new(Status::Unknown, None, detail, state.evidence.seq);
     }
@@ -271,9 +274,9 @@ fn checks_only(state: &NodeState, desired: &Service) -> Assessment {
 
 fn with_checks(state: &NodeState, name: &ServiceName, desired: &Service, mut base: Assessment) -> Assessment {
     let mut waiting = None;
-    for check in desired.effective_checks() {
-        let Some((facts, seen)) = state.check(name, &check.name) else {
-            waiting.get_or_insert_with(|| format!("check {} has not answered yet", check.name));
+    for check in desired.check_names() {
+        let Some((facts, seen)) = state.check(name, &check) else {
+            waiting.get_or_insert_with(|| format!("check {check} has not answered yet"));
             continue;
         };
         base.seq = base.seq.max(seen.seq);
@@ -285,11 +288,11 @@ fn with_checks(state: &NodeState, name: &ServiceName, desired: &Service, mut bas
                     "process" => Trigger::ProcessAbsent,
                     _ => Trigger::CheckFailed,
                 };
-                let detail = format!("check {} fails: {}", check.name, facts.answer);
+                let detail = format!("check {check} fails: {}", facts.answer);
                 return Assessment::new(Status::Unhealthy, Some(trigger), detail, seen.seq);
             }
             Verdict::Unknown => {
-                waiting.get_or_insert_with(|| format!("check {} cannot be asked: {}", check.name, facts.answer));
+                waiting.get_or_insert_with(|| format!("check {check} cannot be asked: {}", facts.answer));
             }
         }
     }

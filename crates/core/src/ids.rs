@@ -1,7 +1,6 @@
 //! Names. Cheap to clone (shared text), checked once at the edge, never empty.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -131,7 +130,9 @@ pub fn digest(bytes: &[u8]) -> String {
     let hash = sha2::Sha256::digest(bytes);
     let mut text = String::with_capacity(64);
     for byte in hash.iter() {
-        text.push_str(&format!("{byte:02x}"));
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
     }
     text
 }

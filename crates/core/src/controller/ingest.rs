@@ -1,6 +1,7 @@
 //! From what agents and others say to events. Only differences become events: saying the same twice changes nothing.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde_json::Value;
 
@@ -143,7 +144,7 @@ impl Controller {
     }
 
     fn seen(&mut self, node: &NodeName, at: Time, key: FactKey, fact: Fact) {
-        let before = self.world.node(node).and_then(|n| n.facts.get(&key)).map(|s| &s.fact);
+        let before = self.world.node(node).and_then(|n| n.facts.get(&key)).map(|s| &*s.fact);
         if before == Some(&fact) {
             return;
         }
@@ -164,7 +165,7 @@ impl Controller {
             _ => None,
         };
         let subject = subject_of(node, &key);
-        let seq = self.emit(at, subject, severity, Source::Agent, Body::Observed(key, fact));
+        let seq = self.emit(at, subject, severity, Source::Agent, Body::Observed(key, Arc::new(fact)));
         if let Some((metric, level)) = level {
             self.cause = Some(seq);
             self.crossed(node, at, metric, was_level, level);
@@ -174,7 +175,7 @@ impl Controller {
     fn gone(&mut self, node: &NodeName, at: Time, key: FactKey) {
         let known = self.world.node(node).and_then(|n| n.facts.get(&key));
         let Some(known) = known else { return };
-        let was = match &known.fact {
+        let was = match &*known.fact {
             Fact::Level(level) => Some(level.clone()),
             _ => None,
         };

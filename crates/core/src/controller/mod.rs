@@ -177,9 +177,13 @@ impl Controller {
     }
 
     /// Looks at everything again, as if nothing were known of what changed.
+    ///
+    /// What [`drift::unsettled`] leaves out has neither drift nor anything to state; what had drift or an open action
+    /// is looked at whatever it says.
     pub fn reconcile(&mut self, now: Now) {
         self.reconciled_at = Some(now.at);
-        self.touched.extend(drift::subjects(&self.world));
+        self.touched.extend(drift::unsettled(&self.world));
+        self.touched.extend(self.drift.map().keys().cloned());
         self.touched.extend(self.world.actions.open.keys().map(|k| k.subject.clone()));
     }
 
@@ -206,7 +210,6 @@ impl Controller {
         }
         let before = Arc::clone(&self.world.fleet);
         loaded.fleet = Some(Arc::clone(&fleet));
-        self.touched.extend(drift::subjects(&self.world));
         self.tell(now, Subject::Fleet, Body::DesiredLoaded(loaded));
         for (name, node) in &fleet.nodes {
             if before.nodes.get(name) != Some(node) {

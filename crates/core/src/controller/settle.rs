@@ -16,7 +16,7 @@ use crate::plan::{self, Repair};
 use crate::policy::{self, Now, Verdict};
 use crate::subject::Subject;
 use crate::time::{Span, Time};
-use crate::world::{EvidenceState, Memory, Status, World};
+use crate::world::{EvidenceState, Memory, ServiceMemory, Status, World};
 use crate::{assess, desired::ServiceKind};
 
 /// Failures in a row after which Stead stops trying and waits for a person.
@@ -98,13 +98,13 @@ impl Controller {
     /// Says in the log what changed for a service.
     fn state_service(&mut self, now: Now, node: &NodeName, service: &ServiceName) {
         let Some(seen) = assess::service(&self.world, node, service) else { return };
-        let memory = self.world.memory(node, service).cloned().unwrap_or_default();
-        let same = memory.status == seen.status && memory.trigger == seen.trigger;
-        // A report that Stead's own evidence answers is cleared by saying so.
-        let answered = seen.status == Status::Healthy && memory.report.is_some();
-        if same && !answered {
+        let never = ServiceMemory::default();
+        let memory = self.world.memory(node, service).unwrap_or(&never);
+        if memory.states(&seen) {
             return;
         }
+        // A report that Stead's own evidence answers is cleared by saying so.
+        let answered = memory.answers_report(&seen);
         let note = ServiceNote {
             trigger: seen.trigger,
             detail: seen.detail,
@@ -138,6 +138,9 @@ impl Controller {
             .filter(|key| self.world.actions.open.contains_key(key))
             .collect();
         let found = self.drift.get(subject).to_vec();
+        if open.is_empty() && found.is_empty() {
+            return;
+        }
         for key in &open {
             self.review_open(now, key, &found);
         }

@@ -29,12 +29,24 @@ pub struct Service {
     pub checks: Vec<Check>,
 }
 
+/// Name of the check that a `process` service is itself.
+const PROCESS: &str = "process";
+
 impl Service {
+    /// The names of [`Service::effective_checks`], without making them.
+    pub fn check_names(&self) -> impl Iterator<Item = CheckName> {
+        let own = matches!(self.kind, ServiceKind::Process { .. })
+            .then(|| CheckName::new(PROCESS).ok())
+            .flatten()
+            .filter(|name| !self.checks.iter().any(|c| c.name == *name));
+        self.checks.iter().map(|c| c.name.clone()).chain(own)
+    }
+
     /// The checks the files give, and the one that a `process` service is itself.
     pub fn effective_checks(&self) -> Vec<Check> {
         let mut checks = self.checks.clone();
         if let ServiceKind::Process { process, command_line } = &self.kind
-            && let Ok(name) = CheckName::new("process")
+            && let Ok(name) = CheckName::new(PROCESS)
             && !checks.iter().any(|c| c.name == name)
         {
             let probe =

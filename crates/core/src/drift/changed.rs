@@ -21,8 +21,7 @@ pub(super) struct Change {
 pub(super) fn of(state: &NodeState, name: &ServiceName, desired: &Service) -> Option<Change> {
     match &desired.kind {
         ServiceKind::Container { container, definition: Some(definition) } => {
-            let facts = state.container(container)?;
-            let seen = state.facts.get(&FactKey::Container(container.clone()))?;
+            let (facts, seen) = state.container_seen(container)?;
             let (trigger, detail) = container_change(facts, definition)?;
             Some(Change { trigger, detail, at: seen.at, seq: seen.seq })
         }
@@ -64,7 +63,7 @@ fn container_change(facts: &ContainerFacts, definition: &ContainerDef) -> Option
 
 /// `busybox` is `busybox:latest`, `docker.io/library/busybox:latest` too.
 fn same_image(a: &str, b: &str) -> bool {
-    normal(a) == normal(b)
+    a == b || normal(a) == normal(b)
 }
 
 fn normal(image: &str) -> String {

@@ -11,12 +11,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::action::Trigger;
-use crate::desired::ServiceKind;
+use crate::desired::{Service, ServiceKind};
 use crate::facts::Level;
 use crate::ids::{ContainerName, NodeName, Seq, ServiceName};
 use crate::subject::Subject;
 use crate::time::Time;
-use crate::world::{EvidenceState, NodeState, Status, World};
+use crate::world::{EvidenceState, NodeState, ServiceMemory, Status, World};
 use crate::{assess, desired::Node};
 
 /// Kinds of difference.
@@ -113,10 +113,49 @@ pub fn subjects(world: &World) -> Vec<Subject> {
     subjects
 }
 
+/// Every subject that is not plainly as it should be: the rest has no drift and its state is stated already, so nothing
+/// can follow from looking at it again.
+pub fn unsettled(world: &World) -> Vec<Subject> {
+    let mut found = Vec::new();
+    for (name, node) in &world.fleet.nodes {
+        let Some(state) = world.nodes.get(name) else { continue };
+        let open = node.services.iter().filter(|(service, desired)| !is_settled(state, service, desired));
+        found.extend(open.map(|(service, _)| Subject::Service(name.clone(), service.clone())));
+        if node.strict {
+            let strangers = state.containers().filter(|(c, _, _)| unexpected(world, name, c).is_some());
+            found.extend(strangers.map(|(c, _, _)| Subject::Container(name.clone(), c.clone())));
+        }
+        if !node_drift(world, name).is_empty() {
+            found.push(Subject::Node(name.clone()));
+        }
+    }
+    found
+}
+
+fn is_settled(state: &NodeState, service: &ServiceName, desired: &Service) -> bool {
+    let Some(seen) = assess::judge(state, service, desired) else { return true };
+    let stated = match state.services.get(service) {
+        Some(memory) => memory.states(&seen),
+        None => ServiceMemory::default().states(&seen),
+    };
+    let changed = || is_comparable(state, desired) && changed::of(state, service, desired).is_some();
+    stated
+        && match seen.status {
+            Status::Missing | Status::Unhealthy => false,
+            Status::Healthy => !changed(),
+            Status::Unknown | Status::Starting => true,
+        }
+}
+
+/// Whether what runs can be held against its definition now.
+fn is_comparable(state: &NodeState, desired: &Service) -> bool {
+    !desired.suspended && state.evidence.state == EvidenceState::Fresh
+}
+
 fn service_drift(world: &World, node: &NodeName, service: &ServiceName) -> Option<Drift> {
-    let desired = world.fleet.service(node, service).filter(|s| s.monitor)?;
+    let desired = world.fleet.service(node, service)?;
     let state = world.nodes.get(node)?;
-    let seen = assess::service(world, node, service)?;
+    let seen = assess::judge(state, service, desired)?;
     let drift = |kind, trigger, detail, since, cause| Drift {
         subject: Subject::Service(node.clone(), service.clone()),
         kind,
@@ -140,7 +179,7 @@ fn service_drift(world: &World, node: &NodeName, service: &ServiceName) -> Optio
             let trigger = seen.trigger.unwrap_or(Trigger::Reported);
             Some(drift(DriftKind::UnhealthyService, trigger, seen.detail, since, cause))
         }
-        Status::Healthy if !desired.suspended && state.evidence.state == EvidenceState::Fresh => {
+        Status::Healthy if is_comparable(state, desired) => {
             let change = changed::of(state, service, desired)?;
             Some(drift(DriftKind::ChangedService, change.trigger, change.detail, change.at, change.seq))
         }

@@ -206,7 +206,7 @@ macro_rules! bodies {
         pub enum Body {
             $($(#[$doc])* $variant($data),)*
             /// An agent saw this state: `container_observed`, `unit_observed`, …
-            Observed(FactKey, Fact),
+            Observed(FactKey, Arc<Fact>),
             /// An agent saw that it is no more: `container_gone`, …
             Gone(FactKey),
             /// Nothing this build knows; kept, shown, searched.
@@ -329,7 +329,7 @@ fn gone_kind(key: &FactKey) -> &'static str {
 struct Seen {
     key: FactKey,
     #[serde(default)]
-    fact: Option<Fact>,
+    fact: Option<Arc<Fact>>,
 }
 
 fn fact_body(kind: &str, seen: Seen) -> Option<Body> {

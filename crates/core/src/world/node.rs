@@ -2,9 +2,11 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Trigger;
+use crate::assess::Assessment;
 use crate::event::{Body, Event};
 use crate::facts::{
     CheckFacts, ComposeFacts, ContainerFacts, Fact, FactKey, HostFacts, LevelFacts, SourceFacts, SourceKind, UnitFacts,
@@ -54,7 +56,7 @@ pub enum EvidenceState {
 /// A fact, and when it became so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
-    pub fact: Fact,
+    pub fact: Arc<Fact>,
     pub at: Time,
     pub seq: Seq,
 }
@@ -110,10 +112,10 @@ impl NodeState {
                 self.cursor = 0;
             }
             Body::Observed(key, fact) => {
-                if let (FactKey::Unit(name), Fact::Unit(unit)) = (key, fact) {
+                if let (FactKey::Unit(name), Fact::Unit(unit)) = (key, &**fact) {
                     self.remember_unit(name, unit);
                 }
-                self.facts.insert(key.clone(), Seen { fact: fact.clone(), at: event.at, seq: event.seq });
+                self.facts.insert(key.clone(), Seen { fact: Arc::clone(fact), at: event.at, seq: event.seq });
             }
             Body::Gone(key) => {
                 self.facts.remove(key);
@@ -173,62 +175,66 @@ impl NodeState {
     }
 
     pub fn host(&self) -> Option<&HostFacts> {
-        match &self.facts.get(&FactKey::Host)?.fact {
+        match &*self.facts.get(&FactKey::Host)?.fact {
             Fact::Host(host) => Some(host),
             _ => None,
         }
     }
     pub fn source(&self, kind: SourceKind) -> Option<&SourceFacts> {
-        match &self.facts.get(&FactKey::Source(kind))?.fact {
+        match &*self.facts.get(&FactKey::Source(kind))?.fact {
             Fact::Source(source) => Some(source),
             _ => None,
         }
     }
     pub fn container(&self, name: &ContainerName) -> Option<&ContainerFacts> {
-        match &self.facts.get(&FactKey::Container(name.clone()))?.fact {
-            Fact::Container(container) => Some(container),
+        self.container_seen(name).map(|(facts, _)| facts)
+    }
+    pub fn container_seen(&self, name: &ContainerName) -> Option<(&ContainerFacts, &Seen)> {
+        let seen = self.facts.get(&FactKey::Container(name.clone()))?;
+        match &*seen.fact {
+            Fact::Container(container) => Some((container, seen)),
             _ => None,
         }
     }
     pub fn unit(&self, name: &UnitName) -> Option<&UnitFacts> {
-        match &self.facts.get(&FactKey::Unit(name.clone()))?.fact {
+        match &*self.facts.get(&FactKey::Unit(name.clone()))?.fact {
             Fact::Unit(unit) => Some(unit),
             _ => None,
         }
     }
     pub fn check(&self, service: &ServiceName, check: &CheckName) -> Option<(&CheckFacts, &Seen)> {
         let seen = self.facts.get(&FactKey::Check(service.clone(), check.clone()))?;
-        match &seen.fact {
+        match &*seen.fact {
             Fact::Check(facts) => Some((facts, seen)),
             _ => None,
         }
     }
     pub fn compose(&self, service: &ServiceName) -> Option<&ComposeFacts> {
-        match &self.facts.get(&FactKey::Compose(service.clone()))?.fact {
+        match &*self.facts.get(&FactKey::Compose(service.clone()))?.fact {
             Fact::Compose(compose) => Some(compose),
             _ => None,
         }
     }
     pub fn containers(&self) -> impl Iterator<Item = (&ContainerName, &ContainerFacts, &Seen)> {
-        self.facts.iter().filter_map(|(key, seen)| match (key, &seen.fact) {
+        self.facts.iter().filter_map(|(key, seen)| match (key, &*seen.fact) {
             (FactKey::Container(name), Fact::Container(facts)) => Some((name, facts, seen)),
             _ => None,
         })
     }
     pub fn units(&self) -> impl Iterator<Item = (&UnitName, &UnitFacts, &Seen)> {
-        self.facts.iter().filter_map(|(key, seen)| match (key, &seen.fact) {
+        self.facts.iter().filter_map(|(key, seen)| match (key, &*seen.fact) {
             (FactKey::Unit(name), Fact::Unit(facts)) => Some((name, facts, seen)),
             _ => None,
         })
     }
     pub fn levels(&self) -> impl Iterator<Item = (&str, &LevelFacts, &Seen)> {
-        self.facts.iter().filter_map(|(key, seen)| match (key, &seen.fact) {
+        self.facts.iter().filter_map(|(key, seen)| match (key, &*seen.fact) {
             (FactKey::Level(name), Fact::Level(facts)) => Some((name.as_str(), facts, seen)),
             _ => None,
         })
     }
     pub fn sources(&self) -> impl Iterator<Item = (SourceKind, &SourceFacts)> {
-        self.facts.iter().filter_map(|(key, seen)| match (key, &seen.fact) {
+        self.facts.iter().filter_map(|(key, seen)| match (key, &*seen.fact) {
             (FactKey::Source(kind), Fact::Source(facts)) => Some((*kind, facts)),
             _ => None,
         })
@@ -236,6 +242,17 @@ impl NodeState {
 }
 
 impl ServiceMemory {
+    /// Whether the log says so already, and nobody's report is left to be answered.
+    pub fn states(&self, seen: &Assessment) -> bool {
+        let same = self.status == seen.status && self.trigger == seen.trigger;
+        same && !self.answers_report(seen)
+    }
+
+    /// Whether `seen` is Stead's own word against somebody's report of trouble.
+    pub fn answers_report(&self, seen: &Assessment) -> bool {
+        seen.status == Status::Healthy && self.report.is_some()
+    }
+
     fn state(&mut self, status: Status, trigger: Option<Trigger>, detail: &str, event: &Event) {
         if self.status != status {
             self.since = event.at;

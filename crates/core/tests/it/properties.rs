@@ -191,6 +191,20 @@ proptest! {
     }
 
     #[test]
+    fn what_a_reconcile_passes_over_has_no_drift(history in moves()) {
+        let mut stage = Stage::new(a_fleet(0));
+        for step in &history {
+            play(&mut stage, step);
+            let world = stage.controller.world();
+            let looked_at = drift::unsettled(world);
+            for subject in drift::subjects(world) {
+                let passed_over = !looked_at.contains(&subject);
+                prop_assert!(!passed_over || drift::of(world, &subject).is_empty(), "{} after {:?}", subject, step);
+            }
+        }
+    }
+
+    #[test]
     fn limits_hold_and_no_target_ever_has_two_running_actions(history in moves()) {
         let mut stage = Stage::new(a_fleet(1));
         for step in &history {

@@ -143,9 +143,12 @@ async fn changed_before(
     let mut created = std::collections::BTreeSet::new();
     changes.retain(|event| match &event.body {
         // Of a container's many states only its making is a change: it was deployed.
-        Body::Observed(_, Fact::Container(c)) => {
-            subjects.contains(&event.subject) && c.created_at >= from && created.insert(c.id.clone())
-        }
+        Body::Observed(_, fact) => match &**fact {
+            Fact::Container(c) => {
+                subjects.contains(&event.subject) && c.created_at >= from && created.insert(c.id.clone())
+            }
+            _ => true,
+        },
         _ => true,
     });
     newest_first(&mut changes, CHANGES);
