@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use stead_engine::{replay, split, world_digest};
-use stead_ports::log::EventLog;
 
 use crate::args;
 use crate::failure::{Exit, Failure};

@@ -96,7 +96,7 @@ impl Follower {
         let what = DesiredLoaded {
             origin: self.origin.clone(),
             commit: revision.as_ref().map(|r| r.commit.clone()),
-            dirty: revision.is_some_and(|r| r.dirty),
+            dirty: revision.and_then(|r| r.dirty).unwrap_or(false),
             nodes: fleet.nodes.len() as u64,
             services,
             ..Default::default()
