@@ -12,7 +12,8 @@ export const queryClient = new QueryClient({
       // The live feed says what is out of date; asking again by the clock would only load the server.
       staleTime: 60_000,
       refetchOnWindowFocus: false,
-      retry: (attempt, error) => attempt < 2 && (!(error instanceof ProblemError) || error.problem.status === 0 || error.problem.status >= 500),
+      // What the server itself explains will not change by asking again; silence and a proxy's error may.
+      retry: (attempt, error) => attempt < 2 && (!(error instanceof ProblemError) || error.problem.status === 0 || error.problem.code.startsWith('http-5')),
       retryDelay: (attempt) => 400 * 2 ** attempt,
     },
   },

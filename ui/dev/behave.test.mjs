@@ -1,0 +1,165 @@
+// What the pages do, in a real browser against the mock: keys, palette, filters and history, the live tail, a lost
+// connection, approving. Run by `npm run behave` after `npm run build`; the real server is tested in ../e2e.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after, before, test } from 'node:test'
+import { chromium } from 'playwright-core'
+
+const PORT = 18_100 + (process.pid % 800)
+const BASE = `http://127.0.0.1:${PORT}`
+let mock
+let browser
+
+before(async () => {
+  mock = spawn(process.execPath, [new URL('mock.mjs', import.meta.url).pathname], { env: { ...process.env, PORT: String(PORT) }, stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(mock.stdout, 'data')
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+})
+after(async () => {
+  await browser?.close()
+  mock?.kill()
+})
+
+async function open(path, mood = 'trouble', viewport = { width: 1440, height: 900 }) {
+  const context = await browser.newContext({ viewport, reducedMotion: 'reduce' })
+  await context.addCookies([{ name: 'mood', value: mood, url: BASE }])
+  const page = await context.newPage()
+  page.setDefaultTimeout(8000)
+  const complaints = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+  await page.goto(BASE + path)
+  await page.locator('h1').first().waitFor()
+  return { page, complaints, close: () => context.close() }
+}
+
+test('keys lead from page to page, along rows and into them', async () => {
+  const { page, complaints, close } = await open('/')
+  await page.getByText('Since you last looked').or(page.getByText('In the last 24 hours')).waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('s')
+  await page.waitForURL('**/services')
+  await page.getByRole('link', { name: 'zigbee2mqtt' }).waitFor()
+  await page.keyboard.press('j')
+  await page.keyboard.press('j')
+  await page.keyboard.press('k')
+  assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /zigbee2mqtt/)
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/services/piha/zigbee2mqtt')
+  assert.match(await page.title(), /zigbee2mqtt on piha · Stead/)
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+  await page.keyboard.press('Escape')
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('the palette takes what is typed before it is there', async () => {
+  const { page, complaints, close } = await open('/')
+  await page.keyboard.press('Control+k')
+  await page.keyboard.type('umami')
+  await page.getByRole('option').first().waitFor()
+  assert.equal(await page.getByLabel('Find anything').first().inputValue().catch(() => page.getByRole('combobox').inputValue()), 'umami')
+  await page.getByRole('option', { name: /umami/ }).first().waitFor()
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/services/vps-fra/umami')
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('filters stand in the address, and back undoes them', async () => {
+  const { page, close } = await open('/events')
+  await page.getByText('game-1 has stopped reporting').waitFor()
+  await page.getByLabel('Severity').selectOption('critical')
+  await page.waitForURL('**/events?severity=critical')
+  await page.getByText('umami is missing').waitFor({ state: 'detached' })
+  await page.getByLabel('Node').selectOption('game-1')
+  await page.waitForURL('**node=game-1**')
+  await page.goBack()
+  await page.waitForURL((url) => url.search === '?severity=critical')
+  await page.reload()
+  await page.getByText('game-1 has stopped reporting').waitFor()
+  assert.equal(await page.getByLabel('Severity').inputValue(), 'critical')
+  await close()
+})
+
+test('a lost connection is said within a second, and the page catches up', async () => {
+  const { page, close } = await open('/')
+  await page.getByRole('banner').getByText('Live').waitFor()
+  const began = Date.now()
+  await fetch(`${BASE}/mock/drop`)
+  await page.getByText('Reconnecting').waitFor()
+  assert(Date.now() - began < 1000, `took ${Date.now() - began} ms`)
+  await page.getByRole('banner').getByText('Live').waitFor()
+  await close()
+})
+
+test('low risk is approved at once, and the page follows until it is completed', async () => {
+  const { page, complaints, close } = await open('/actions/container-restart-piha-zigbee2mqtt')
+  await page.getByRole('button', { name: 'Approve' }).waitFor()
+  await page.getByPlaceholder(/Note/).fill('go on')
+  await page.getByPlaceholder(/Note/).blur()
+  await page.keyboard.press('a')
+  await page.getByText('Approved: Restart container zigbee2mqtt').waitFor()
+  await page.locator('[data-state=running]').first().waitFor()
+  await page.locator('[data-state=completed]').first().waitFor({ timeout: 15_000 })
+  assert.equal(await page.getByRole('button', { name: 'Approve' }).count(), 0)
+  await page.getByText('go on').waitFor()
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('guarded work shows its plan before it is approved, on a telephone too', async () => {
+  const { page, close } = await open('/actions', 'trouble', { width: 360, height: 740 })
+  const row = page.locator('li', { hasText: 'Clean up disk of vps-fra' })
+  await row.getByRole('button', { name: 'Approve' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('Remove the build cache and dangling images').waitFor()
+  await dialog.getByText(/starts without a cache/).waitFor()
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  await row.getByRole('button', { name: 'Reject' }).click()
+  await page.getByRole('dialog').getByLabel(/Note/).fill('later')
+  await page.getByRole('dialog').getByRole('button', { name: 'Reject' }).click()
+  await page.getByText('Rejected: Clean up disk of vps-fra').waitFor()
+  await close()
+})
+
+test('a long table draws only what is seen, sorts and filters', async () => {
+  const { page, close } = await open('/services', 'many')
+  await page.getByRole('link', { name: 'service-1', exact: true }).first().waitFor()
+  assert((await page.locator('tbody tr[data-row]').count()) < 80)
+  await page.getByRole('button', { name: 'Service', exact: true }).click()
+  await page.waitForURL('**/services?sort=name')
+  await page.getByRole('main').getByPlaceholder('Filter').fill('node-7 service-20')
+  await page.getByText('1 of 1,200 rows').waitFor()
+  await page.getByRole('main').getByPlaceholder('Filter').fill('')
+  await page.locator('[role=region][aria-label=Rows]').evaluate((frame) => frame.scrollTo({ top: frame.scrollHeight }))
+  await page.getByRole('link', { name: 'service-20', exact: true }).first().waitFor()
+  await close()
+})
+
+test('who is not signed in signs in and comes to where they wanted', async () => {
+  const { page, close } = await open('/events?severity=critical', 'signedout')
+  await page.waitForURL('**/login?next=**')
+  await page.getByLabel('Access token').fill('wrong')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByText('was used already').waitFor()
+  await page.getByLabel('Access token').fill('right')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.waitForURL('**/events?severity=critical')
+  await page.getByRole('navigation').first().waitFor()
+  await close()
+})
+
+test('the printed link signs in, leaves no secret in the address, and never leads off the site', async () => {
+  const { page, close } = await open('/login?next=//evil.example/#right', 'signedout')
+  await page.getByRole('navigation').first().waitFor()
+  assert.equal(new URL(page.url()).origin, BASE)
+  assert.equal(page.url().includes('right'), false)
+  await close()
+})
