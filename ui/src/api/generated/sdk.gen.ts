@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, CancelActionData, CancelActionErrors, CancelActionResponses, GetActionData, GetActionErrors, GetActionResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListServicesData, ListServicesErrors, ListServicesResponses, RejectActionData, RejectActionErrors, RejectActionResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartActionData, StartActionErrors, StartActionResponses } from './types.gen';
+import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, CancelActionData, CancelActionErrors, CancelActionResponses, GetActionData, GetActionErrors, GetActionResponses, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartActionData, StartActionErrors, StartActionResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -18,42 +18,20 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
     meta?: Record<string, unknown>;
 };
 
-export const signOut = <ThrowOnError extends boolean = false>(options?: Options<SignOutData, ThrowOnError>) => (options?.client ?? client).delete<SignOutResponses, SignOutErrors, ThrowOnError>({ url: '/api/v1/session', ...options });
-
-export const getSession = <ThrowOnError extends boolean = false>(options?: Options<GetSessionData, ThrowOnError>) => (options?.client ?? client).get<GetSessionResponses, GetSessionErrors, ThrowOnError>({ url: '/api/v1/session', ...options });
-
-export const signIn = <ThrowOnError extends boolean = false>(options: Options<SignInData, ThrowOnError>) => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
-    url: '/api/v1/session',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
+/**
+ * Open actions, newest first, then the latest that ended.
+ */
+export const listActions = <ThrowOnError extends boolean = false>(options?: Options<ListActionsData, ThrowOnError>) => (options?.client ?? client).get<ListActionsResponses, ListActionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/actions',
+    ...options
 });
 
-export const getVersion = <ThrowOnError extends boolean = false>(options?: Options<GetVersionData, ThrowOnError>) => (options?.client ?? client).get<GetVersionResponses, GetVersionErrors, ThrowOnError>({ url: '/api/v1/version', ...options });
-
-export const getOverview = <ThrowOnError extends boolean = false>(options?: Options<GetOverviewData, ThrowOnError>) => (options?.client ?? client).get<GetOverviewResponses, GetOverviewErrors, ThrowOnError>({ url: '/api/v1/overview', ...options });
-
-export const listNodes = <ThrowOnError extends boolean = false>(options?: Options<ListNodesData, ThrowOnError>) => (options?.client ?? client).get<ListNodesResponses, ListNodesErrors, ThrowOnError>({ url: '/api/v1/nodes', ...options });
-
-export const getNode = <ThrowOnError extends boolean = false>(options: Options<GetNodeData, ThrowOnError>) => (options.client ?? client).get<GetNodeResponses, GetNodeErrors, ThrowOnError>({ url: '/api/v1/nodes/{node}', ...options });
-
-export const getSamples = <ThrowOnError extends boolean = false>(options: Options<GetSamplesData, ThrowOnError>) => (options.client ?? client).get<GetSamplesResponses, GetSamplesErrors, ThrowOnError>({ url: '/api/v1/nodes/{node}/samples', ...options });
-
-export const listServices = <ThrowOnError extends boolean = false>(options?: Options<ListServicesData, ThrowOnError>) => (options?.client ?? client).get<ListServicesResponses, ListServicesErrors, ThrowOnError>({ url: '/api/v1/services', ...options });
-
-export const getService = <ThrowOnError extends boolean = false>(options: Options<GetServiceData, ThrowOnError>) => (options.client ?? client).get<GetServiceResponses, GetServiceErrors, ThrowOnError>({ url: '/api/v1/services/{node}/{service}', ...options });
-
-export const getLogs = <ThrowOnError extends boolean = false>(options: Options<GetLogsData, ThrowOnError>) => (options.client ?? client).get<GetLogsResponses, GetLogsErrors, ThrowOnError>({ url: '/api/v1/containers/{node}/{container}/logs', ...options });
-
-export const listDrift = <ThrowOnError extends boolean = false>(options?: Options<ListDriftData, ThrowOnError>) => (options?.client ?? client).get<ListDriftResponses, ListDriftErrors, ThrowOnError>({ url: '/api/v1/drift', ...options });
-
-export const getDesired = <ThrowOnError extends boolean = false>(options?: Options<GetDesiredData, ThrowOnError>) => (options?.client ?? client).get<GetDesiredResponses, GetDesiredErrors, ThrowOnError>({ url: '/api/v1/desired', ...options });
-
-export const listActions = <ThrowOnError extends boolean = false>(options?: Options<ListActionsData, ThrowOnError>) => (options?.client ?? client).get<ListActionsResponses, ListActionsErrors, ThrowOnError>({ url: '/api/v1/actions', ...options });
-
+/**
+ * Start something directly: the same action, approved by whoever asks.
+ */
 export const startAction = <ThrowOnError extends boolean = false>(options: Options<StartActionData, ThrowOnError>) => (options.client ?? client).post<StartActionResponses, StartActionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/actions',
     ...options,
     headers: {
@@ -62,11 +40,20 @@ export const startAction = <ThrowOnError extends boolean = false>(options: Optio
     }
 });
 
-export const getAction = <ThrowOnError extends boolean = false>(options: Options<GetActionData, ThrowOnError>) => (options.client ?? client).get<GetActionResponses, GetActionErrors, ThrowOnError>({ url: '/api/v1/actions/{id}', ...options });
+/**
+ * One action.
+ */
+export const getAction = <ThrowOnError extends boolean = false>(options: Options<GetActionData, ThrowOnError>) => (options.client ?? client).get<GetActionResponses, GetActionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/actions/{id}',
+    ...options
+});
 
-export const getWhy = <ThrowOnError extends boolean = false>(options: Options<GetWhyData, ThrowOnError>) => (options.client ?? client).get<GetWhyResponses, GetWhyErrors, ThrowOnError>({ url: '/api/v1/actions/{id}/why', ...options });
-
+/**
+ * Approve the plan that was read.
+ */
 export const approveAction = <ThrowOnError extends boolean = false>(options: Options<ApproveActionData, ThrowOnError>) => (options.client ?? client).post<ApproveActionResponses, ApproveActionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/actions/{id}/approve',
     ...options,
     headers: {
@@ -75,7 +62,29 @@ export const approveAction = <ThrowOnError extends boolean = false>(options: Opt
     }
 });
 
+/**
+ * Take back what has not begun.
+ */
+export const cancelAction = <ThrowOnError extends boolean = false>(options: Options<CancelActionData, ThrowOnError>) => (options.client ?? client).post<CancelActionResponses, CancelActionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/actions/{id}/cancel',
+    ...options
+});
+
+/**
+ * What a cleanup would free now.
+ */
+export const getEstimate = <ThrowOnError extends boolean = false>(options: Options<GetEstimateData, ThrowOnError>) => (options.client ?? client).get<GetEstimateResponses, GetEstimateErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/actions/{id}/estimate',
+    ...options
+});
+
+/**
+ * Reject it. That holds until the trouble clears or changes.
+ */
 export const rejectAction = <ThrowOnError extends boolean = false>(options: Options<RejectActionData, ThrowOnError>) => (options.client ?? client).post<RejectActionResponses, RejectActionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/actions/{id}/reject',
     ...options,
     headers: {
@@ -84,14 +93,223 @@ export const rejectAction = <ThrowOnError extends boolean = false>(options: Opti
     }
 });
 
-export const cancelAction = <ThrowOnError extends boolean = false>(options: Options<CancelActionData, ThrowOnError>) => (options.client ?? client).post<CancelActionResponses, CancelActionErrors, ThrowOnError>({ url: '/api/v1/actions/{id}/cancel', ...options });
+/**
+ * Why it was raised, decided, done, or waits: the whole chain.
+ */
+export const getWhy = <ThrowOnError extends boolean = false>(options: Options<GetWhyData, ThrowOnError>) => (options.client ?? client).get<GetWhyResponses, GetWhyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/actions/{id}/why',
+    ...options
+});
 
-export const getUnitLogs = <ThrowOnError extends boolean = false>(options: Options<GetUnitLogsData, ThrowOnError>) => (options.client ?? client).get<GetUnitLogsResponses, GetUnitLogsErrors, ThrowOnError>({ url: '/api/v1/units/{node}/{unit}/logs', ...options });
+/**
+ * The last outputs of a container's own health check, from its agent.
+ */
+export const getContainerHealth = <ThrowOnError extends boolean = false>(options: Options<GetContainerHealthData, ThrowOnError>) => (options.client ?? client).get<GetContainerHealthResponses, GetContainerHealthErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{node}/{container}/health',
+    ...options
+});
 
-export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>) => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({ url: '/api/v1/events', ...options });
+/**
+ * The last lines of a container's log, from its agent.
+ */
+export const getLogs = <ThrowOnError extends boolean = false>(options: Options<GetLogsData, ThrowOnError>) => (options.client ?? client).get<GetLogsResponses, GetLogsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{node}/{container}/logs',
+    ...options
+});
 
-export const getEvent = <ThrowOnError extends boolean = false>(options: Options<GetEventData, ThrowOnError>) => (options.client ?? client).get<GetEventResponses, GetEventErrors, ThrowOnError>({ url: '/api/v1/events/{seq}', ...options });
+/**
+ * Where the desired state comes from, and how its last reading went.
+ */
+export const getDesired = <ThrowOnError extends boolean = false>(options?: Options<GetDesiredData, ThrowOnError>) => (options?.client ?? client).get<GetDesiredResponses, GetDesiredErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/desired',
+    ...options
+});
 
-export const getFeed = <ThrowOnError extends boolean = false>(options?: Options<GetFeedData, ThrowOnError, GetFeedResponse>) => (options?.client ?? client).sse.get<GetFeedResponses, GetFeedErrors, ThrowOnError>({ url: '/api/v1/feed', ...options });
+/**
+ * Where world and desired state differ.
+ */
+export const listDrift = <ThrowOnError extends boolean = false>(options?: Options<ListDriftData, ThrowOnError>) => (options?.client ?? client).get<ListDriftResponses, ListDriftErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/drift',
+    ...options
+});
 
+/**
+ * Events that match, newest first.
+ */
+export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>) => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/events',
+    ...options
+});
+
+/**
+ * Report an event. The same content is recorded once.
+ */
+export const recordEvent = <ThrowOnError extends boolean = false>(options: Options<RecordEventData, ThrowOnError>) => (options.client ?? client).post<RecordEventResponses, RecordEventErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/events',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * One event, what led to it (nearest first) and what it led to (oldest first).
+ */
+export const getEvent = <ThrowOnError extends boolean = false>(options: Options<GetEventData, ThrowOnError>) => (options.client ?? client).get<GetEventResponses, GetEventErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/events/{seq}',
+    ...options
+});
+
+/**
+ * Everything as it happens, as server-sent events. Resumes after `Last-Event-ID`.
+ */
+export const getFeed = <ThrowOnError extends boolean = false>(options?: Options<GetFeedData, ThrowOnError, GetFeedResponse>) => (options?.client ?? client).sse.get<GetFeedResponses, GetFeedErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/feed',
+    ...options
+});
+
+/**
+ * A fresh one-time link for a browser.
+ */
+export const loginLink = <ThrowOnError extends boolean = false>(options?: Options<LoginLinkData, ThrowOnError>) => (options?.client ?? client).post<LoginLinkResponses, LoginLinkErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/login-link',
+    ...options
+});
+
+/**
+ * Every node, by name.
+ */
+export const listNodes = <ThrowOnError extends boolean = false>(options?: Options<ListNodesData, ThrowOnError>) => (options?.client ?? client).get<ListNodesResponses, ListNodesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/nodes',
+    ...options
+});
+
+/**
+ * One node with everything on it.
+ */
+export const getNode = <ThrowOnError extends boolean = false>(options: Options<GetNodeData, ThrowOnError>) => (options.client ?? client).get<GetNodeResponses, GetNodeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/nodes/{node}',
+    ...options
+});
+
+/**
+ * The last minutes, oldest first, one a second.
+ */
+export const getSamples = <ThrowOnError extends boolean = false>(options: Options<GetSamplesData, ThrowOnError>) => (options.client ?? client).get<GetSamplesResponses, GetSamplesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/nodes/{node}/samples',
+    ...options
+});
+
+/**
+ * The first page in one answer.
+ */
+export const getOverview = <ThrowOnError extends boolean = false>(options?: Options<GetOverviewData, ThrowOnError>) => (options?.client ?? client).get<GetOverviewResponses, GetOverviewErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/overview',
+    ...options
+});
+
+/**
+ * Every service: those of the files first on each node, then what runs beside them (`managed: false`).
+ */
+export const listServices = <ThrowOnError extends boolean = false>(options?: Options<ListServicesData, ThrowOnError>) => (options?.client ?? client).get<ListServicesResponses, ListServicesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/services',
+    ...options
+});
+
+/**
+ * One service with everything that explains its state.
+ */
+export const getService = <ThrowOnError extends boolean = false>(options: Options<GetServiceData, ThrowOnError>) => (options.client ?? client).get<GetServiceResponses, GetServiceErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/services/{node}/{service}',
+    ...options
+});
+
+/**
+ * Sign out: ends the session and everything it has open.
+ */
+export const signOut = <ThrowOnError extends boolean = false>(options?: Options<SignOutData, ThrowOnError>) => (options?.client ?? client).delete<SignOutResponses, SignOutErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/session',
+    ...options
+});
+
+/**
+ * Who is signed in.
+ */
+export const getSession = <ThrowOnError extends boolean = false>(options?: Options<GetSessionData, ThrowOnError>) => (options?.client ?? client).get<GetSessionResponses, GetSessionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/session',
+    ...options
+});
+
+/**
+ * Trade a one-time login secret, or an access token, for a session cookie.
+ */
+export const signIn = <ThrowOnError extends boolean = false>(options: Options<SignInData, ThrowOnError>) => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/session',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Which trouble is answered by which action. The first line that fits decides.
+ */
+export const getTable = <ThrowOnError extends boolean = false>(options?: Options<GetTableData, ThrowOnError>) => (options?.client ?? client).get<GetTableResponses, GetTableErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/table',
+    ...options
+});
+
+/**
+ * The last lines of a unit's journal, from its agent.
+ */
+export const getUnitLogs = <ThrowOnError extends boolean = false>(options: Options<GetUnitLogsData, ThrowOnError>) => (options.client ?? client).get<GetUnitLogsResponses, GetUnitLogsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/units/{node}/{unit}/logs',
+    ...options
+});
+
+/**
+ * Which Stead this is.
+ */
+export const getVersion = <ThrowOnError extends boolean = false>(options?: Options<GetVersionData, ThrowOnError>) => (options?.client ?? client).get<GetVersionResponses, GetVersionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/version',
+    ...options
+});
+
+/**
+ * Whether Stead itself is well; needs no token.
+ */
+export const getHealth = <ThrowOnError extends boolean = false>(options?: Options<GetHealthData, ThrowOnError>) => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/healthz', ...options });
+
+/**
+ * Stead about itself, for Prometheus; needs no token.
+ */
+export const getMetrics = <ThrowOnError extends boolean = false>(options?: Options<GetMetricsData, ThrowOnError>) => (options?.client ?? client).get<GetMetricsResponses, GetMetricsErrors, ThrowOnError>({ url: '/metrics', ...options });
+
+/**
+ * Counts only; needs no token.
+ */
 export const getSummary = <ThrowOnError extends boolean = false>(options?: Options<GetSummaryData, ThrowOnError>) => (options?.client ?? client).get<GetSummaryResponses, GetSummaryErrors, ThrowOnError>({ url: '/summary', ...options });

@@ -5,92 +5,149 @@ export type ClientOptions = {
 };
 
 /**
+ * 202: it will be done; look it up by this ID.
+ */
+export type Accepted = {
+    id: string;
+    occurrence: number;
+    state: string;
+};
+
+/**
  * One action: an element of `stead actions --json`, a file under `actions/<state>/`.
  */
 export type Action = {
     /**
-     * `container-restart-piha-z2m`
+     * What it touches and what notices: for people.
      */
-    id: string;
-    /**
-     * Counts how often this repair was raised; people read `ID#3`.
-     */
-    occurrence: number;
-    /**
-     * `container_restart`, `redeploy`, `unit_restart`, `disk_cleanup`.
-     */
-    kind: string;
-    node?: string | null;
-    service?: string | null;
-    subject: string;
-    /**
-     * `pending`, `approved`, `running`, `completed`, `failed`, `rejected`, `cancelled`.
-     */
-    state: string;
-    /**
-     * Within `running`: `executing`, `verifying`, `unknown`.
-     */
-    phase?: string | null;
-    /**
-     * `low`, `guarded`, `destructive`.
-     */
-    risk: string;
-    level: number;
-    /**
-     * Why it was raised, for people.
-     */
-    reason: string;
-    /**
-     * Why it ended as it did (`drift_resolved_auto`, an error, …).
-     */
-    outcome?: string | null;
-    /**
-     * What it waits for now, for people; null when nothing.
-     */
-    waits_for?: string | null;
+    blast_radius: Array<string>;
     created_at: string;
-    updated_at: string;
+    decided_by?: string | null;
     /**
      * Digest of the plan an approval binds to.
      */
     digest: string;
-    steps: Array<Step>;
-    /**
-     * What it touches and what notices: for people.
-     */
-    blast_radius: Array<string>;
-    decided_by?: string | null;
-    note?: string | null;
+    drift: string;
     /**
      * Bytes freed, for cleanups.
      */
     freed?: number | null;
     /**
+     * `container-restart-piha-z2m`
+     */
+    id: string;
+    /**
+     * `container_restart`, `redeploy`, `unit_restart`, `disk_cleanup`.
+     */
+    kind: string;
+    level: number;
+    node?: string | null;
+    note?: string | null;
+    /**
+     * Counts how often this repair was raised; people read `ID#3`.
+     */
+    occurrence: number;
+    /**
+     * Why it ended as it did (`drift_resolved_auto`, an error, …).
+     */
+    outcome?: string | null;
+    /**
+     * Within `running`: `executing`, `verifying`, `unknown`.
+     */
+    phase?: string | null;
+    /**
+     * Why it was raised, for people.
+     */
+    reason: string;
+    /**
+     * `low`, `guarded`, `destructive`.
+     */
+    risk: string;
+    service?: string | null;
+    /**
+     * `pending`, `approved`, `running`, `completed`, `failed`, `rejected`, `cancelled`.
+     */
+    state: string;
+    steps: Array<Step>;
+    subject: string;
+    trigger: string;
+    updated_at: string;
+    /**
+     * What it waits for now, for people; null when nothing.
+     */
+    waits_for?: string | null;
+    /**
      * Bytes it would free, an estimate.
      */
     would_free?: number | null;
-    trigger: string;
-    drift: string;
 };
 
-export type Step = {
-    index: number;
+/**
+ * Open actions by state, and those that ended in the last 24 hours.
+ */
+export type ActionCounts = {
+    approved: number;
+    cancelled: number;
+    completed: number;
+    failed: number;
+    pending: number;
+    rejected: number;
+    running: number;
+};
+
+export type CheckState = {
+    answer: string;
+    asked: string;
+    every_ms: number;
+    name: string;
+    probe: string;
+    since?: string | null;
     /**
-     * For people: "Restart container z2m (3f9c2b…)".
+     * `passing`, `failing`, `unknown`, `waiting` (no answer yet).
      */
-    title: string;
+    verdict: string;
+};
+
+/**
+ * A container on a node.
+ */
+export type Container = {
+    block_write_bytes?: number | null;
+    cpu_percent?: number | null;
+    created_at?: string | null;
+    exit_code?: number | null;
+    finished_at?: string | null;
     /**
-     * The typed command.
+     * `none`, `starting`, `healthy`, `failing`, `unhealthy`.
      */
-    command: unknown;
+    health: string;
+    id: string;
+    image: string;
+    image_id: string;
+    labels: {
+        [key: string]: string;
+    };
+    memory_bytes?: number | null;
+    memory_limit: number;
+    name: string;
+    net_rx_bytes?: number | null;
+    net_tx_bytes?: number | null;
+    node: string;
+    oom_killed: boolean;
+    ports: Array<string>;
+    restart_count: number;
+    restart_policy: string;
     /**
-     * `waiting`, `running`, `done`, `failed`, `refused`, `unknown`.
+     * The service of the fleet it belongs to; null: unmanaged.
+     */
+    service?: string | null;
+    stack?: string | null;
+    started_at?: string | null;
+    /**
+     * `running`, `exited`, …
      */
     state: string;
-    attempt: number;
-    started_at?: string | null;
-    ended_at?: string | null;
-    output: string;
+    stopped_by_person: boolean;
 };
 
 /**
@@ -105,102 +162,107 @@ export type Decision = {
 };
 
 /**
- * `POST /api/v1/actions`: start something directly, approved by whoever asks.
+ * `GET /api/v1/desired`: where the desired state comes from and how its last reading went.
  */
-export type StartAction = {
-    /**
-     * `container_restart`, `redeploy`, `unit_restart`, `disk_cleanup`.
-     */
-    kind: string;
-    /**
-     * `service/NODE/NAME`, `container/NODE/NAME`, `unit/NODE/NAME` or `node/NAME`.
-     */
-    subject: string;
-    note?: string | null;
+export type DesiredInfo = {
+    commit?: string | null;
+    digest: string;
+    dirty: boolean;
+    loaded_at?: string | null;
+    notices: Array<string>;
+    problems: Array<FleetProblem>;
+    source: string;
 };
 
 /**
- * 202: it will be done; look it up by this ID.
+ * `GET /api/v1/drift`, one difference between desired state and world.
  */
-export type Accepted = {
-    id: string;
-    occurrence: number;
-    state: string;
+export type Drift = {
+    /**
+     * The open action that answers it.
+     */
+    action?: string | null;
+    /**
+     * For people.
+     */
+    detail: string;
+    /**
+     * `missing_service`, `unhealthy_service`, `unexpected_service`, `changed_service`, `disk_pressure`, `agent_offline`, …
+     */
+    kind: string;
+    node?: string | null;
+    /**
+     * What to add to the fleet files so that Stead could mend it.
+     */
+    remedy?: string | null;
+    service?: string | null;
+    since: string;
+    subject: string;
+    /**
+     * `containers_not_running`, `container_unhealthy`, `mqtt_unreachable`, `unit_failed`, `check_failed`, `absent`, …
+     */
+    trigger: string;
+    /**
+     * Why there is no action, or why it does not run: for people.
+     */
+    why_not?: string | null;
 };
 
 /**
  * `GET /api/v1/actions/{id}/estimate`: what a cleanup would free now. An estimate: no part of what is approved.
  */
 export type Estimate = {
-    /**
-     * Bytes.
-     */
-    would_free: number;
     build_cache: number;
     dangling_images: number;
     /**
      * How many images.
      */
     images: number;
-};
-
-/**
- * `GET /api/v1/actions/{id}/why`: the chain from first event to last message.
- */
-export type Why = {
-    id: string;
-    occurrence: number;
     /**
-     * One sentence.
+     * Bytes.
      */
-    summary: string;
-    links: Array<WhyLink>;
-};
-
-export type WhyLink = {
-    /**
-     * `event`, `drift`, `policy`, `approval`, `step`, `outcome`, `waiting`.
-     */
-    stage: string;
-    at?: string | null;
-    text: string;
-    /**
-     * The rule or limit that decided, where one did.
-     */
-    rule?: string | null;
-    event?: null | Event;
+    would_free: number;
 };
 
 /**
  * One event: a line of `stead events --json`, of `events*.jsonl`, and a message of the live feed.
  */
 export type Event = {
-    seq: number;
-    id: string;
     /**
      * RFC 3339, UTC, milliseconds.
      */
     at: string;
-    node?: string | null;
-    subject: string;
-    kind: string;
-    /**
-     * `info`, `warning`, `critical`.
-     */
-    severity: string;
-    data: unknown;
     /**
      * `seq` of the event that caused it.
      */
     cause?: number | null;
+    data: unknown;
+    id: string;
+    kind: string;
+    node?: string | null;
+    seq: number;
+    /**
+     * `info`, `warning`, `critical`.
+     */
+    severity: string;
     /**
      * `agent`, `server`, `inbox`, `api`.
      */
     source: string;
+    subject: string;
     /**
      * One line for people.
      */
     text: string;
+};
+
+/**
+ * `GET /api/v1/events/{seq}`: an event, what led to it (nearest first) and what it led to (oldest first).
+ */
+export type EventDetail = {
+    causes: Array<Event>;
+    effects: Array<Event>;
+    event: Event;
 };
 
 /**
@@ -212,34 +274,275 @@ export type EventPage = {
      */
     events: Array<Event>;
     /**
-     * Pass as `before` (or `after` with `order=asc`) for the next page; null at the end.
-     */
-    next?: number | null;
-    /**
      * Sequence of the newest event in the log.
      */
     head: number;
+    /**
+     * Pass as `before` (or `after` with `order=asc`) for the next page; null at the end.
+     */
+    next?: number | null;
 };
 
 /**
- * `GET /api/v1/events/{seq}`: an event, what led to it (nearest first) and what it led to (oldest first).
+ * `GET /api/v1/feed` (SSE). `event:` is the tag, `id:` the log sequence (resume by `Last-Event-ID`).
  */
-export type EventDetail = {
+export type Feed = {
     event: Event;
-    causes: Array<Event>;
-    effects: Array<Event>;
+    type: 'event';
+} | {
+    node: string;
+    sample: Sample;
+    type: 'sample';
+} | {
+    at: string;
+    head: number;
+    type: 'alive';
+    version: string;
+} | {
+    head: number;
+    type: 'resync';
+};
+
+export type Filesystem = {
+    fs: string;
+    inodes_percent?: number | null;
+    mount: string;
+    total: number;
+    used: number;
+    used_percent: number;
+};
+
+/**
+ * One problem in a fleet file, also of `stead check --json`.
+ */
+export type FleetProblem = {
+    code: string;
+    column: number;
+    file: string;
+    help?: string | null;
+    line: number;
+    message: string;
+    /**
+     * `error` or `warning`.
+     */
+    severity: string;
+};
+
+/**
+ * O3: why is it unhealthy.
+ */
+export type HealthDetail = {
+    failing_streak: number;
+    last_oom?: string | null;
+    /**
+     * Last three, newest first.
+     */
+    outputs: Array<HealthOutput>;
+    restart_count: number;
+    unhealthy_since?: string | null;
+};
+
+export type HealthOutput = {
+    at: string;
+    exit_code: number;
+    output: string;
+};
+
+/**
+ * `GET /healthz`. Needs no token; answers 503 while the event log cannot be written.
+ */
+export type HealthStatus = {
+    at: string;
+    /**
+     * Sequence of the newest event.
+     */
+    head: number;
+    /**
+     * `ok`, or `trouble`.
+     */
+    status: string;
+    troubles: Array<Trouble>;
+    version: string;
+};
+
+export type Level = {
+    /**
+     * `ok`, `noted`, `warning`, `critical`.
+     */
+    level: string;
+    /**
+     * `disk:/srv`, `steal`, `swap_used`, `swap_cached`.
+     */
+    metric: string;
+    since?: string | null;
+    value: number;
+    what: string;
+};
+
+/**
+ * `POST /api/v1/login-link`: a fresh one-time link for a browser.
+ */
+export type LoginLink = {
+    /**
+     * RFC 3339.
+     */
+    expires_at: string;
+    /**
+     * Put the server's address in front: `/login#…`. The fragment never reaches a server's log.
+     */
+    path: string;
 };
 
 /**
  * `POST /api/v1/events` and one inbox file (or one line of it).
  */
 export type NewEvent = {
-    node: string;
-    kind: string;
-    service?: string | null;
     at?: string | null;
-    severity?: string | null;
     data?: unknown;
+    kind: string;
+    node: string;
+    service?: string | null;
+    severity?: string | null;
+};
+
+/**
+ * `GET /api/v1/nodes`, one row.
+ */
+export type Node = {
+    /**
+     * `inspector` or `operator`.
+     */
+    access: string;
+    agent_version: string;
+    arch: string;
+    boot_id: string;
+    booted_at?: string | null;
+    /**
+     * Connected right now.
+     */
+    connected: boolean;
+    containers: number;
+    cpus: number;
+    /**
+     * In the fleet directory.
+     */
+    desired: boolean;
+    /**
+     * `fresh`, `stale`, `unknown`.
+     */
+    evidence: string;
+    hostname: string;
+    kernel: string;
+    labels: {
+        [key: string]: string;
+    };
+    last_seen?: string | null;
+    /**
+     * Thresholds crossed now.
+     */
+    levels: Array<Level>;
+    memory_bytes: number;
+    name: string;
+    os: string;
+    read_only: boolean;
+    sample?: Sample | null;
+    score?: number | null;
+    services: ServiceCounts;
+    /**
+     * Docker, compose, systemd: whether the agent can use them.
+     */
+    sources: Array<Source>;
+    swap_bytes: number;
+    virtualization: string;
+};
+
+export type NodeCounts = {
+    fresh: number;
+    stale: number;
+    total: number;
+    unknown: number;
+};
+
+/**
+ * `GET /api/v1/nodes/{node}`.
+ */
+export type NodeDetail = Node & {
+    containers_list: Array<Container>;
+    drift: Array<Drift>;
+    /**
+     * Newest first, at most 30.
+     */
+    events: Array<Event>;
+    reboots: Array<Event>;
+    services_list: Array<Service>;
+    units_list: Array<Unit>;
+};
+
+/**
+ * `GET /api/v1/overview`: the first page in one answer.
+ */
+export type Overview = {
+    /**
+     * Actions ended since `since` (query) or in the last 24 h, newest first.
+     */
+    done: Array<Action>;
+    /**
+     * Drift that has no action, or whose action is running.
+     */
+    drift: Array<Drift>;
+    /**
+     * `well`, `attention`, `trouble`, `unknown`.
+     */
+    mood: string;
+    /**
+     * Pending actions and whatever else waits for a person, oldest first.
+     */
+    needs_you: Array<Action>;
+    nodes: Array<Node>;
+    /**
+     * What the fleet files ask for that this build does not act on.
+     */
+    notices: Array<string>;
+    /**
+     * Newest first, at most 20, warnings and criticals.
+     */
+    recent: Array<Event>;
+    /**
+     * "All 14 services on 4 nodes are well", "2 things need you".
+     */
+    sentence: string;
+    summary: Summary;
+    /**
+     * Trouble of Stead itself (log not writable, fleet directory broken): code, text, remedy.
+     */
+    troubles: Array<Trouble>;
+};
+
+/**
+ * An error answer, `application/problem+json`.
+ */
+export type Problem = {
+    /**
+     * Stable code, kebab-case.
+     */
+    code: string;
+    /**
+     * What happened this time.
+     */
+    detail: string;
+    /**
+     * What to do next.
+     */
+    remedy: string;
+    status: number;
+    /**
+     * Short text, the same for every error of this code.
+     */
+    title: string;
+    /**
+     * `/errors/<code>`: the page that explains it.
+     */
+    type: string;
 };
 
 /**
@@ -254,167 +557,165 @@ export type Recorded = {
 };
 
 /**
- * `GET /summary` and `stead status --json`. Counts only; needs no token.
+ * `GET /api/v1/table`: which trouble is answered by which action. The first line that fits decides.
  */
-export type Summary = {
-    fleet: string;
-    nodes: NodeCounts;
-    services: ServiceCounts;
-    actions: ActionCounts;
+export type RepairLine = {
     /**
-     * 0–100; null until there is one.
+     * An action kind, or `none`: only tell.
      */
-    score?: number | null;
+    action: string;
     /**
-     * RFC 3339.
+     * A drift kind.
      */
-    at: string;
+    drift: string;
+    /**
+     * `stead.yaml` or `built-in`.
+     */
+    from: string;
+    /**
+     * A kind of service; null: any.
+     */
+    kind?: string | null;
+    /**
+     * A trigger; null: any.
+     */
+    trigger?: string | null;
 };
 
-export type NodeCounts = {
-    total: number;
-    fresh: number;
-    stale: number;
-    unknown: number;
+/**
+ * What a node measured last. Percent are 0–100 of the whole machine; rates are per second.
+ */
+export type Sample = {
+    at: string;
+    cpu_percent: number;
+    disk_busy_percent: number;
+    disk_read_bytes: number;
+    disk_write_bytes: number;
+    filesystems: Array<Filesystem>;
+    iowait_percent: number;
+    load1: number;
+    load15: number;
+    load5: number;
+    memory_available: number;
+    memory_total: number;
+    memory_used: number;
+    net_rx_bytes: number;
+    net_tx_bytes: number;
+    processes: number;
+    psi_cpu?: number | null;
+    psi_io?: number | null;
+    psi_memory?: number | null;
+    steal_percent: number;
+    swap_cached: number;
+    swap_total: number;
+    swap_used: number;
+    system_percent: number;
+    user_percent: number;
+};
+
+/**
+ * `GET /api/v1/nodes/{node}/samples`: the last minutes, oldest first, one a second, from the server's memory.
+ */
+export type Samples = {
+    node: string;
+    samples: Array<Sample>;
+};
+
+/**
+ * `GET /api/v1/services`, one row.
+ */
+export type Service = {
+    /**
+     * Its open action.
+     */
+    action?: string | null;
+    action_state?: string | null;
+    checks_failing: number;
+    checks_total: number;
+    /**
+     * For people: "exited (137) 3 minutes ago".
+     */
+    detail: string;
+    drift: Array<string>;
+    image?: string | null;
+    /**
+     * `container`, `compose`, `systemd`, `process`, `loop`, `instance`, `external`.
+     */
+    kind: string;
+    /**
+     * False: runs on the node, but no file names it.
+     */
+    managed: boolean;
+    monitored: boolean;
+    name: string;
+    needs: Array<string>;
+    node: string;
+    /**
+     * Since when it is in this state.
+     */
+    since?: string | null;
+    /**
+     * `healthy`, `unhealthy`, `missing`, `starting`, `unknown`, `stale`; `held` and `working` are laid over by `action`.
+     */
+    state: string;
+    /**
+     * What decided the state: `container_unhealthy`, `containers_not_running`, …; null when healthy.
+     */
+    trigger?: string | null;
 };
 
 export type ServiceCounts = {
-    total: number;
     healthy: number;
-    unhealthy: number;
     missing: number;
-    unknown: number;
     stale: number;
     /**
      * Starting, or failing for less than its patience.
      */
     starting: number;
+    total: number;
+    unhealthy: number;
+    unknown: number;
 };
 
 /**
- * Open actions by state, and those that ended in the last 24 hours.
+ * `GET /api/v1/services/{node}/{service}`: with the drill-down of row O3.
  */
-export type ActionCounts = {
-    pending: number;
-    approved: number;
-    running: number;
-    completed: number;
-    failed: number;
-    rejected: number;
-    cancelled: number;
+export type ServiceDetail = Service & {
+    /**
+     * Newest first, at most 20.
+     */
+    actions: Array<Action>;
+    /**
+     * What happened shortly before it fell ill: deploy, reboot, config; newest first.
+     */
+    changed_before: Array<Event>;
+    checks: Array<CheckState>;
+    containers: Array<Container>;
+    /**
+     * What the files say, as YAML-shaped JSON; null for unmanaged ones.
+     */
+    desired?: unknown;
+    drift_list: Array<Drift>;
+    /**
+     * Newest first, at most 30.
+     */
+    events: Array<Event>;
+    health?: HealthDetail | null;
+    units: Array<Unit>;
 };
 
 /**
- * `GET /api/v1/overview`: the first page in one answer.
+ * `GET /api/v1/session`.
  */
-export type Overview = {
-    summary: Summary;
+export type Session = {
     /**
-     * "All 14 services on 4 nodes are well", "2 things need you".
+     * RFC 3339; null for tokens.
      */
-    sentence: string;
-    /**
-     * `well`, `attention`, `trouble`, `unknown`.
-     */
-    mood: string;
-    /**
-     * Pending actions and whatever else waits for a person, oldest first.
-     */
-    needs_you: Array<Action>;
-    /**
-     * Drift that has no action, or whose action is running.
-     */
-    drift: Array<Drift>;
-    /**
-     * Actions ended since `since` (query) or in the last 24 h, newest first.
-     */
-    done: Array<Action>;
-    nodes: Array<Node>;
-    /**
-     * Newest first, at most 20, warnings and criticals.
-     */
-    recent: Array<Event>;
-    /**
-     * What the fleet files ask for that this build does not act on.
-     */
-    notices: Array<string>;
-    /**
-     * Trouble of Stead itself (log not writable, fleet directory broken): code, text, remedy.
-     */
-    troubles: Array<Trouble>;
-};
-
-/**
- * Something wrong with Stead itself, shown as a banner.
- */
-export type Trouble = {
-    code: string;
-    text: string;
-    remedy: string;
-    since: string;
-};
-
-/**
- * `GET /api/v1/drift`, one difference between desired state and world.
- */
-export type Drift = {
-    subject: string;
-    node?: string | null;
-    service?: string | null;
-    /**
-     * `missing_service`, `unhealthy_service`, `unexpected_service`, `changed_service`, `disk_pressure`, `agent_offline`, …
-     */
-    kind: string;
-    /**
-     * `containers_not_running`, `container_unhealthy`, `mqtt_unreachable`, `unit_failed`, `check_failed`, `absent`, …
-     */
-    trigger: string;
-    /**
-     * For people.
-     */
-    detail: string;
-    since: string;
-    /**
-     * The open action that answers it.
-     */
-    action?: string | null;
-    /**
-     * Why there is no action, or why it does not run: for people.
-     */
-    why_not?: string | null;
-    /**
-     * What to add to the fleet files so that Stead could mend it.
-     */
-    remedy?: string | null;
-};
-
-/**
- * `GET /api/v1/desired`: where the desired state comes from and how its last reading went.
- */
-export type DesiredInfo = {
-    source: string;
-    commit?: string | null;
-    dirty: boolean;
-    digest: string;
-    loaded_at?: string | null;
-    problems: Array<FleetProblem>;
-    notices: Array<string>;
-};
-
-/**
- * One problem in a fleet file, also of `stead check --json`.
- */
-export type FleetProblem = {
-    file: string;
-    line: number;
-    column: number;
-    code: string;
-    /**
-     * `error` or `warning`.
-     */
-    severity: string;
-    message: string;
-    help?: string | null;
+    expires_at?: string | null;
+    fleet: string;
+    role: string;
+    user: string;
+    version: string;
 };
 
 /**
@@ -427,142 +728,11 @@ export type SignIn = {
     secret: string;
 };
 
-/**
- * `GET /api/v1/session`.
- */
-export type Session = {
-    user: string;
-    role: string;
-    fleet: string;
-    version: string;
-    /**
-     * RFC 3339; null for tokens.
-     */
-    expires_at?: string | null;
-};
-
-/**
- * `GET /api/v1/version` and `stead version --json`.
- */
-export type Version = {
-    version: string;
-    protocol: number;
-    schema: number;
-    commit?: string | null;
-};
-
-/**
- * `POST /api/v1/login-link`: a fresh one-time link for a browser.
- */
-export type LoginLink = {
-    /**
-     * Put the server's address in front: `/login#…`. The fragment never reaches a server's log.
-     */
-    path: string;
-    /**
-     * RFC 3339.
-     */
-    expires_at: string;
-};
-
-/**
- * `GET /healthz`. Needs no token; answers 503 while the event log cannot be written.
- */
-export type HealthStatus = {
-    /**
-     * `ok`, or `trouble`.
-     */
-    status: string;
-    version: string;
-    /**
-     * Sequence of the newest event.
-     */
-    head: number;
-    at: string;
-    troubles: Array<Trouble>;
-};
-
-/**
- * `GET /api/v1/table`: which trouble is answered by which action. The first line that fits decides.
- */
-export type RepairLine = {
-    /**
-     * A drift kind.
-     */
-    drift: string;
-    /**
-     * A trigger; null: any.
-     */
-    trigger?: string | null;
-    /**
-     * A kind of service; null: any.
-     */
-    kind?: string | null;
-    /**
-     * An action kind, or `none`: only tell.
-     */
-    action: string;
-    /**
-     * `stead.yaml` or `built-in`.
-     */
-    from: string;
-};
-
-/**
- * `GET /api/v1/nodes`, one row.
- */
-export type Node = {
-    name: string;
-    /**
-     * `fresh`, `stale`, `unknown`.
-     */
-    evidence: string;
-    /**
-     * Connected right now.
-     */
-    connected: boolean;
-    last_seen?: string | null;
-    /**
-     * In the fleet directory.
-     */
-    desired: boolean;
-    labels: {
-        [key: string]: string;
-    };
-    /**
-     * `inspector` or `operator`.
-     */
-    access: string;
-    hostname: string;
-    os: string;
-    kernel: string;
-    arch: string;
-    virtualization: string;
-    cpus: number;
-    memory_bytes: number;
-    swap_bytes: number;
-    agent_version: string;
-    read_only: boolean;
-    boot_id: string;
-    booted_at?: string | null;
-    services: ServiceCounts;
-    containers: number;
-    /**
-     * Docker, compose, systemd: whether the agent can use them.
-     */
-    sources: Array<Source>;
-    /**
-     * Thresholds crossed now.
-     */
-    levels: Array<Level>;
-    /**
-     * Newest live sample, null while none came.
-     */
-    sample?: null | Sample;
-    score?: number | null;
-};
-
 export type Source = {
+    /**
+     * What to know or do when it is not up.
+     */
+    detail: string;
     /**
      * `docker`, `compose`, `systemd`.
      */
@@ -572,415 +742,611 @@ export type Source = {
      */
     state: string;
     version: string;
-    /**
-     * What to know or do when it is not up.
-     */
-    detail: string;
-};
-
-export type Level = {
-    /**
-     * `disk:/srv`, `steal`, `swap_used`, `swap_cached`.
-     */
-    metric: string;
-    /**
-     * `ok`, `noted`, `warning`, `critical`.
-     */
-    level: string;
-    value: number;
-    what: string;
-    since?: string | null;
 };
 
 /**
- * What a node measured last. Percent are 0–100 of the whole machine; rates are per second.
+ * `POST /api/v1/actions`: start something directly, approved by whoever asks.
  */
-export type Sample = {
-    at: string;
-    cpu_percent: number;
-    steal_percent: number;
-    iowait_percent: number;
-    user_percent: number;
-    system_percent: number;
-    load1: number;
-    load5: number;
-    load15: number;
-    psi_cpu?: number | null;
-    psi_memory?: number | null;
-    psi_io?: number | null;
-    memory_total: number;
-    memory_available: number;
-    memory_used: number;
-    swap_total: number;
-    swap_used: number;
-    swap_cached: number;
-    disk_read_bytes: number;
-    disk_write_bytes: number;
-    disk_busy_percent: number;
-    net_rx_bytes: number;
-    net_tx_bytes: number;
-    processes: number;
-    filesystems: Array<Filesystem>;
-};
-
-export type Filesystem = {
-    mount: string;
-    fs: string;
-    total: number;
-    used: number;
-    used_percent: number;
-    inodes_percent?: number | null;
-};
-
-export type NodeDetail = Node & {
-    services_list: Array<Service>;
-    containers_list: Array<Container>;
-    units_list: Array<Unit>;
-    drift: Array<Drift>;
+export type StartAction = {
     /**
-     * Newest first, at most 30.
+     * `container_restart`, `redeploy`, `unit_restart`, `disk_cleanup`.
      */
-    events: Array<Event>;
-    reboots: Array<Event>;
-};
-
-/**
- * `GET /api/v1/nodes/{node}/samples`: the last minutes, oldest first, one a second, from the server's memory.
- */
-export type Samples = {
-    node: string;
-    samples: Array<Sample>;
-};
-
-/**
- * A container on a node.
- */
-export type Container = {
-    node: string;
-    name: string;
-    id: string;
-    image: string;
-    image_id: string;
-    stack?: string | null;
+    kind: string;
+    note?: string | null;
     /**
-     * `running`, `exited`, …
+     * `service/NODE/NAME`, `container/NODE/NAME`, `unit/NODE/NAME` or `node/NAME`.
+     */
+    subject: string;
+};
+
+export type Step = {
+    attempt: number;
+    /**
+     * The typed command.
+     */
+    command: unknown;
+    ended_at?: string | null;
+    index: number;
+    output: string;
+    started_at?: string | null;
+    /**
+     * `waiting`, `running`, `done`, `failed`, `refused`, `unknown`.
      */
     state: string;
     /**
-     * `none`, `starting`, `healthy`, `failing`, `unhealthy`.
+     * For people: "Restart container z2m (3f9c2b…)".
      */
-    health: string;
-    created_at?: string | null;
-    started_at?: string | null;
-    finished_at?: string | null;
-    exit_code?: number | null;
-    oom_killed: boolean;
-    restart_count: number;
-    ports: Array<string>;
-    labels: {
-        [key: string]: string;
-    };
-    memory_limit: number;
-    restart_policy: string;
-    stopped_by_person: boolean;
+    title: string;
+};
+
+/**
+ * `GET /summary` and `stead status --json`. Counts only; needs no token.
+ */
+export type Summary = {
+    actions: ActionCounts;
     /**
-     * The service of the fleet it belongs to; null: unmanaged.
+     * RFC 3339.
      */
-    service?: string | null;
-    cpu_percent?: number | null;
-    memory_bytes?: number | null;
-    net_rx_bytes?: number | null;
-    net_tx_bytes?: number | null;
-    block_write_bytes?: number | null;
+    at: string;
+    fleet: string;
+    nodes: NodeCounts;
+    /**
+     * 0–100; null until there is one.
+     */
+    score?: number | null;
+    services: ServiceCounts;
+};
+
+/**
+ * Something wrong with Stead itself, shown as a banner.
+ */
+export type Trouble = {
+    code: string;
+    remedy: string;
+    since: string;
+    text: string;
 };
 
 /**
  * A systemd unit on a node.
  */
 export type Unit = {
-    node: string;
-    name: string;
-    description: string;
-    load: string;
     active: string;
-    sub: string;
-    result: string;
-    enabled: string;
-    restarts: number;
     active_since?: string | null;
+    description: string;
+    enabled: string;
+    load: string;
+    name: string;
+    node: string;
+    restarts: number;
+    result: string;
     service?: string | null;
+    sub: string;
 };
 
 /**
- * An error answer, `application/problem+json`.
+ * `GET /api/v1/version` and `stead version --json`.
  */
-export type Problem = {
-    /**
-     * `/errors/<code>`: the page that explains it.
-     */
-    type: string;
-    /**
-     * Short text, the same for every error of this code.
-     */
-    title: string;
-    status: number;
-    /**
-     * Stable code, kebab-case.
-     */
-    code: string;
-    /**
-     * What happened this time.
-     */
-    detail: string;
-    /**
-     * What to do next.
-     */
-    remedy: string;
-};
-
-/**
- * `GET /api/v1/services`, one row.
- */
-export type Service = {
-    node: string;
-    name: string;
-    /**
-     * `container`, `compose`, `systemd`, `process`, `loop`, `instance`, `external`.
-     */
-    kind: string;
-    /**
-     * `healthy`, `unhealthy`, `missing`, `starting`, `unknown`, `stale`; `held` and `working` are laid over by `action`.
-     */
-    state: string;
-    /**
-     * What decided the state: `container_unhealthy`, `containers_not_running`, …; null when healthy.
-     */
-    trigger?: string | null;
-    /**
-     * For people: "exited (137) 3 minutes ago".
-     */
-    detail: string;
-    /**
-     * Since when it is in this state.
-     */
-    since?: string | null;
-    monitored: boolean;
-    /**
-     * False: runs on the node, but no file names it.
-     */
-    managed: boolean;
-    drift: Array<string>;
-    /**
-     * Its open action.
-     */
-    action?: string | null;
-    action_state?: string | null;
-    image?: string | null;
-    needs: Array<string>;
-    checks_total: number;
-    checks_failing: number;
-};
-
-export type ServiceDetail = Service & {
-    /**
-     * What the files say, as YAML-shaped JSON; null for unmanaged ones.
-     */
-    desired?: unknown;
-    containers: Array<Container>;
-    units: Array<Unit>;
-    checks: Array<CheckState>;
-    health?: null | HealthDetail;
-    drift_list: Array<Drift>;
-    /**
-     * What happened shortly before it fell ill: deploy, reboot, config; newest first.
-     */
-    changed_before: Array<Event>;
-    /**
-     * Newest first, at most 30.
-     */
-    events: Array<Event>;
-    /**
-     * Newest first, at most 20.
-     */
-    actions: Array<Action>;
-};
-
-export type CheckState = {
-    name: string;
-    probe: string;
-    asked: string;
-    /**
-     * `passing`, `failing`, `unknown`, `waiting` (no answer yet).
-     */
-    verdict: string;
-    since?: string | null;
-    answer: string;
-    every_ms: number;
-};
-
-/**
- * O3: why is it unhealthy.
- */
-export type HealthDetail = {
-    unhealthy_since?: string | null;
-    failing_streak: number;
-    /**
-     * Last three, newest first.
-     */
-    outputs: Array<HealthOutput>;
-    restart_count: number;
-    last_oom?: string | null;
-};
-
-export type HealthOutput = {
-    at: string;
-    exit_code: number;
-    output: string;
-};
-
-export type Feed = {
-    event: Event;
-    type: 'event';
-} | {
-    node: string;
-    sample: Sample;
-    type: 'sample';
-} | {
-    head: number;
-    at: string;
+export type Version = {
+    commit?: string | null;
+    protocol: number;
+    schema: number;
     version: string;
-    type: 'alive';
-} | {
-    head: number;
-    type: 'resync';
 };
 
-export type SignOutData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/api/v1/session';
-};
-
-export type SignOutErrors = {
+/**
+ * `GET /api/v1/actions/{id}/why`: the chain from first event to last message.
+ */
+export type Why = {
+    id: string;
+    links: Array<WhyLink>;
+    occurrence: number;
     /**
-     * what went wrong
+     * One sentence.
      */
-    default: Problem;
+    summary: string;
 };
 
-export type SignOutError = SignOutErrors[keyof SignOutErrors];
-
-export type SignOutResponses = {
+export type WhyLink = {
+    at?: string | null;
+    event?: Event | null;
     /**
-     * ok
+     * The rule or limit that decided, where one did.
      */
-    204: void;
-};
-
-export type SignOutResponse = SignOutResponses[keyof SignOutResponses];
-
-export type GetSessionData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/api/v1/session';
-};
-
-export type GetSessionErrors = {
+    rule?: string | null;
     /**
-     * what went wrong
+     * `event`, `drift`, `policy`, `approval`, `step`, `outcome`, `waiting`.
      */
-    default: Problem;
+    stage: string;
+    text: string;
 };
 
-export type GetSessionError = GetSessionErrors[keyof GetSessionErrors];
-
-export type GetSessionResponses = {
-    /**
-     * ok
-     */
-    200: Session;
-};
-
-export type GetSessionResponse = GetSessionResponses[keyof GetSessionResponses];
-
-export type SignInData = {
-    body: SignIn;
-    path?: never;
-    query?: never;
-    url: '/api/v1/session';
-};
-
-export type SignInErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type SignInError = SignInErrors[keyof SignInErrors];
-
-export type SignInResponses = {
-    /**
-     * ok
-     */
-    200: Session;
-};
-
-export type SignInResponse = SignInResponses[keyof SignInResponses];
-
-export type GetVersionData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/api/v1/version';
-};
-
-export type GetVersionErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type GetVersionError = GetVersionErrors[keyof GetVersionErrors];
-
-export type GetVersionResponses = {
-    /**
-     * ok
-     */
-    200: Version;
-};
-
-export type GetVersionResponse = GetVersionResponses[keyof GetVersionResponses];
-
-export type GetOverviewData = {
+export type ListActionsData = {
     body?: never;
     path?: never;
     query?: {
-        since?: string;
+        /**
+         * One or more states, separated by commas: `pending`, `approved`, `running`, `completed`, `failed`, `rejected`,
+         * `cancelled`. Absent: all.
+         */
+        state?: string;
     };
-    url: '/api/v1/overview';
+    url: '/api/v1/actions';
 };
 
-export type GetOverviewErrors = {
+export type ListActionsErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
 
-export type GetOverviewError = GetOverviewErrors[keyof GetOverviewErrors];
+export type ListActionsError = ListActionsErrors[keyof ListActionsErrors];
 
-export type GetOverviewResponses = {
-    /**
-     * ok
-     */
-    200: Overview;
+export type ListActionsResponses = {
+    200: Array<Action>;
 };
 
-export type GetOverviewResponse = GetOverviewResponses[keyof GetOverviewResponses];
+export type ListActionsResponse = ListActionsResponses[keyof ListActionsResponses];
+
+export type StartActionData = {
+    body: StartAction;
+    path?: never;
+    query?: never;
+    url: '/api/v1/actions';
+};
+
+export type StartActionErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type StartActionError = StartActionErrors[keyof StartActionErrors];
+
+export type StartActionResponses = {
+    202: Accepted;
+};
+
+export type StartActionResponse = StartActionResponses[keyof StartActionResponses];
+
+export type GetActionData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
+         */
+        occurrence?: number;
+    };
+    url: '/api/v1/actions/{id}';
+};
+
+export type GetActionErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetActionError = GetActionErrors[keyof GetActionErrors];
+
+export type GetActionResponses = {
+    200: Action;
+};
+
+export type GetActionResponse = GetActionResponses[keyof GetActionResponses];
+
+export type ApproveActionData = {
+    body: Decision;
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
+         */
+        occurrence?: number;
+    };
+    url: '/api/v1/actions/{id}/approve';
+};
+
+export type ApproveActionErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ApproveActionError = ApproveActionErrors[keyof ApproveActionErrors];
+
+export type ApproveActionResponses = {
+    200: Action;
+};
+
+export type ApproveActionResponse = ApproveActionResponses[keyof ApproveActionResponses];
+
+export type CancelActionData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
+         */
+        occurrence?: number;
+    };
+    url: '/api/v1/actions/{id}/cancel';
+};
+
+export type CancelActionErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type CancelActionError = CancelActionErrors[keyof CancelActionErrors];
+
+export type CancelActionResponses = {
+    200: Action;
+};
+
+export type CancelActionResponse = CancelActionResponses[keyof CancelActionResponses];
+
+export type GetEstimateData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
+         */
+        occurrence?: number;
+    };
+    url: '/api/v1/actions/{id}/estimate';
+};
+
+export type GetEstimateErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetEstimateError = GetEstimateErrors[keyof GetEstimateErrors];
+
+export type GetEstimateResponses = {
+    200: Estimate;
+};
+
+export type GetEstimateResponse = GetEstimateResponses[keyof GetEstimateResponses];
+
+export type RejectActionData = {
+    body: Decision;
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
+         */
+        occurrence?: number;
+    };
+    url: '/api/v1/actions/{id}/reject';
+};
+
+export type RejectActionErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type RejectActionError = RejectActionErrors[keyof RejectActionErrors];
+
+export type RejectActionResponses = {
+    200: Action;
+};
+
+export type RejectActionResponse = RejectActionResponses[keyof RejectActionResponses];
+
+export type GetWhyData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
+         */
+        occurrence?: number;
+    };
+    url: '/api/v1/actions/{id}/why';
+};
+
+export type GetWhyErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetWhyError = GetWhyErrors[keyof GetWhyErrors];
+
+export type GetWhyResponses = {
+    200: Why;
+};
+
+export type GetWhyResponse = GetWhyResponses[keyof GetWhyResponses];
+
+export type GetContainerHealthData = {
+    body?: never;
+    path: {
+        node: string;
+        container: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{node}/{container}/health';
+};
+
+export type GetContainerHealthErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetContainerHealthError = GetContainerHealthErrors[keyof GetContainerHealthErrors];
+
+export type GetContainerHealthResponses = {
+    200: string;
+};
+
+export type GetContainerHealthResponse = GetContainerHealthResponses[keyof GetContainerHealthResponses];
+
+export type GetLogsData = {
+    body?: never;
+    path: {
+        node: string;
+        container: string;
+    };
+    query?: {
+        /**
+         * Lines, at most 2000; absent: 50.
+         */
+        tail?: number;
+    };
+    url: '/api/v1/containers/{node}/{container}/logs';
+};
+
+export type GetLogsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetLogsError = GetLogsErrors[keyof GetLogsErrors];
+
+export type GetLogsResponses = {
+    200: string;
+};
+
+export type GetLogsResponse = GetLogsResponses[keyof GetLogsResponses];
+
+export type GetDesiredData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/desired';
+};
+
+export type GetDesiredErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetDesiredError = GetDesiredErrors[keyof GetDesiredErrors];
+
+export type GetDesiredResponses = {
+    200: DesiredInfo;
+};
+
+export type GetDesiredResponse = GetDesiredResponses[keyof GetDesiredResponses];
+
+export type ListDriftData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/drift';
+};
+
+export type ListDriftErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListDriftError = ListDriftErrors[keyof ListDriftErrors];
+
+export type ListDriftResponses = {
+    200: Array<Drift>;
+};
+
+export type ListDriftResponse = ListDriftResponses[keyof ListDriftResponses];
+
+export type ListEventsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        node?: string;
+        /**
+         * `service/NODE/NAME`, …
+         */
+        subject?: string;
+        /**
+         * One or more kinds, separated by commas.
+         */
+        kind?: string;
+        /**
+         * At least this: `info`, `warning`, `critical`.
+         */
+        severity?: string;
+        /**
+         * Text in kind, subject or data.
+         */
+        q?: string;
+        /**
+         * Only events before this number.
+         */
+        before?: number;
+        /**
+         * Only events after this number.
+         */
+        after?: number;
+        /**
+         * At most this many, 100 unless told, never more than 1000.
+         */
+        limit?: number;
+        /**
+         * `desc` (newest first, unless told) or `asc`.
+         */
+        order?: string;
+        /**
+         * RFC 3339, included.
+         */
+        since?: string;
+        /**
+         * RFC 3339, excluded.
+         */
+        until?: string;
+    };
+    url: '/api/v1/events';
+};
+
+export type ListEventsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListEventsError = ListEventsErrors[keyof ListEventsErrors];
+
+export type ListEventsResponses = {
+    200: EventPage;
+};
+
+export type ListEventsResponse = ListEventsResponses[keyof ListEventsResponses];
+
+export type RecordEventData = {
+    body: NewEvent;
+    path?: never;
+    query?: never;
+    url: '/api/v1/events';
+};
+
+export type RecordEventErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type RecordEventError = RecordEventErrors[keyof RecordEventErrors];
+
+export type RecordEventResponses = {
+    200: Recorded;
+    201: Recorded;
+};
+
+export type RecordEventResponse = RecordEventResponses[keyof RecordEventResponses];
+
+export type GetEventData = {
+    body?: never;
+    path: {
+        seq: number;
+    };
+    query?: never;
+    url: '/api/v1/events/{seq}';
+};
+
+export type GetEventErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetEventError = GetEventErrors[keyof GetEventErrors];
+
+export type GetEventResponses = {
+    200: EventDetail;
+};
+
+export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
+
+export type GetFeedData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Resume after this event; the header `Last-Event-ID` says the same and wins.
+         */
+        after?: number;
+        /**
+         * Live numbers of which nodes: `all` (unless told), `none`, or names separated by commas.
+         */
+        samples?: string;
+    };
+    url: '/api/v1/feed';
+};
+
+export type GetFeedErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetFeedError = GetFeedErrors[keyof GetFeedErrors];
+
+export type GetFeedResponses = {
+    200: Feed;
+};
+
+export type GetFeedResponse = GetFeedResponses[keyof GetFeedResponses];
+
+export type LoginLinkData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/login-link';
+};
+
+export type LoginLinkErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type LoginLinkError = LoginLinkErrors[keyof LoginLinkErrors];
+
+export type LoginLinkResponses = {
+    200: LoginLink;
+};
+
+export type LoginLinkResponse = LoginLinkResponses[keyof LoginLinkResponses];
 
 export type ListNodesData = {
     body?: never;
@@ -991,7 +1357,7 @@ export type ListNodesData = {
 
 export type ListNodesErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
@@ -999,9 +1365,6 @@ export type ListNodesErrors = {
 export type ListNodesError = ListNodesErrors[keyof ListNodesErrors];
 
 export type ListNodesResponses = {
-    /**
-     * ok
-     */
     200: Array<Node>;
 };
 
@@ -1018,7 +1381,7 @@ export type GetNodeData = {
 
 export type GetNodeErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
@@ -1026,9 +1389,6 @@ export type GetNodeErrors = {
 export type GetNodeError = GetNodeErrors[keyof GetNodeErrors];
 
 export type GetNodeResponses = {
-    /**
-     * ok
-     */
     200: NodeDetail;
 };
 
@@ -1045,7 +1405,7 @@ export type GetSamplesData = {
 
 export type GetSamplesErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
@@ -1053,24 +1413,57 @@ export type GetSamplesErrors = {
 export type GetSamplesError = GetSamplesErrors[keyof GetSamplesErrors];
 
 export type GetSamplesResponses = {
-    /**
-     * ok
-     */
     200: Samples;
 };
 
 export type GetSamplesResponse = GetSamplesResponses[keyof GetSamplesResponses];
 
+export type GetOverviewData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * RFC 3339: when you last looked. Absent: a day ago.
+         */
+        since?: string;
+    };
+    url: '/api/v1/overview';
+};
+
+export type GetOverviewErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetOverviewError = GetOverviewErrors[keyof GetOverviewErrors];
+
+export type GetOverviewResponses = {
+    200: Overview;
+};
+
+export type GetOverviewResponse = GetOverviewResponses[keyof GetOverviewResponses];
+
 export type ListServicesData = {
     body?: never;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * `false`: only what the fleet files name. Absent or `true`: also what runs beside it.
+         */
+        all?: boolean;
+        /**
+         * Only of this node.
+         */
+        node?: string;
+    };
     url: '/api/v1/services';
 };
 
 export type ListServicesErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
@@ -1078,9 +1471,6 @@ export type ListServicesErrors = {
 export type ListServicesError = ListServicesErrors[keyof ListServicesErrors];
 
 export type ListServicesResponses = {
-    /**
-     * ok
-     */
     200: Array<Service>;
 };
 
@@ -1098,7 +1488,7 @@ export type GetServiceData = {
 
 export type GetServiceErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
@@ -1106,290 +1496,98 @@ export type GetServiceErrors = {
 export type GetServiceError = GetServiceErrors[keyof GetServiceErrors];
 
 export type GetServiceResponses = {
-    /**
-     * ok
-     */
     200: ServiceDetail;
 };
 
 export type GetServiceResponse = GetServiceResponses[keyof GetServiceResponses];
 
-export type GetLogsData = {
-    body?: never;
-    path: {
-        node: string;
-        container: string;
-    };
-    query?: {
-        tail?: number;
-    };
-    url: '/api/v1/containers/{node}/{container}/logs';
-};
-
-export type GetLogsErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type GetLogsError = GetLogsErrors[keyof GetLogsErrors];
-
-export type GetLogsResponses = {
-    /**
-     * ok
-     */
-    200: string;
-};
-
-export type GetLogsResponse = GetLogsResponses[keyof GetLogsResponses];
-
-export type ListDriftData = {
+export type SignOutData = {
     body?: never;
     path?: never;
     query?: never;
-    url: '/api/v1/drift';
+    url: '/api/v1/session';
 };
 
-export type ListDriftErrors = {
+export type SignOutErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
 
-export type ListDriftError = ListDriftErrors[keyof ListDriftErrors];
+export type SignOutError = SignOutErrors[keyof SignOutErrors];
 
-export type ListDriftResponses = {
-    /**
-     * ok
-     */
-    200: Array<Drift>;
+export type SignOutResponses = {
+    204: void;
 };
 
-export type ListDriftResponse = ListDriftResponses[keyof ListDriftResponses];
+export type SignOutResponse = SignOutResponses[keyof SignOutResponses];
 
-export type GetDesiredData = {
+export type GetSessionData = {
     body?: never;
     path?: never;
     query?: never;
-    url: '/api/v1/desired';
+    url: '/api/v1/session';
 };
 
-export type GetDesiredErrors = {
+export type GetSessionErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
 
-export type GetDesiredError = GetDesiredErrors[keyof GetDesiredErrors];
+export type GetSessionError = GetSessionErrors[keyof GetSessionErrors];
 
-export type GetDesiredResponses = {
-    /**
-     * ok
-     */
-    200: DesiredInfo;
+export type GetSessionResponses = {
+    200: Session;
 };
 
-export type GetDesiredResponse = GetDesiredResponses[keyof GetDesiredResponses];
+export type GetSessionResponse = GetSessionResponses[keyof GetSessionResponses];
 
-export type ListActionsData = {
-    body?: never;
-    path?: never;
-    query?: {
-        state?: string;
-    };
-    url: '/api/v1/actions';
-};
-
-export type ListActionsErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type ListActionsError = ListActionsErrors[keyof ListActionsErrors];
-
-export type ListActionsResponses = {
-    /**
-     * ok
-     */
-    200: Array<Action>;
-};
-
-export type ListActionsResponse = ListActionsResponses[keyof ListActionsResponses];
-
-export type StartActionData = {
-    body: StartAction;
+export type SignInData = {
+    body: SignIn;
     path?: never;
     query?: never;
-    url: '/api/v1/actions';
+    url: '/api/v1/session';
 };
 
-export type StartActionErrors = {
+export type SignInErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
 
-export type StartActionError = StartActionErrors[keyof StartActionErrors];
+export type SignInError = SignInErrors[keyof SignInErrors];
 
-export type StartActionResponses = {
-    /**
-     * ok
-     */
-    202: Accepted;
+export type SignInResponses = {
+    200: Session;
 };
 
-export type StartActionResponse = StartActionResponses[keyof StartActionResponses];
+export type SignInResponse = SignInResponses[keyof SignInResponses];
 
-export type GetActionData = {
+export type GetTableData = {
     body?: never;
-    path: {
-        id: string;
-    };
-    query?: {
-        occurrence?: number;
-    };
-    url: '/api/v1/actions/{id}';
+    path?: never;
+    query?: never;
+    url: '/api/v1/table';
 };
 
-export type GetActionErrors = {
+export type GetTableErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
 
-export type GetActionError = GetActionErrors[keyof GetActionErrors];
+export type GetTableError = GetTableErrors[keyof GetTableErrors];
 
-export type GetActionResponses = {
-    /**
-     * ok
-     */
-    200: Action;
+export type GetTableResponses = {
+    200: Array<RepairLine>;
 };
 
-export type GetActionResponse = GetActionResponses[keyof GetActionResponses];
-
-export type GetWhyData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: {
-        occurrence?: number;
-    };
-    url: '/api/v1/actions/{id}/why';
-};
-
-export type GetWhyErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type GetWhyError = GetWhyErrors[keyof GetWhyErrors];
-
-export type GetWhyResponses = {
-    /**
-     * ok
-     */
-    200: Why;
-};
-
-export type GetWhyResponse = GetWhyResponses[keyof GetWhyResponses];
-
-export type ApproveActionData = {
-    body: Decision;
-    path: {
-        id: string;
-    };
-    query?: {
-        occurrence?: number;
-    };
-    url: '/api/v1/actions/{id}/approve';
-};
-
-export type ApproveActionErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type ApproveActionError = ApproveActionErrors[keyof ApproveActionErrors];
-
-export type ApproveActionResponses = {
-    /**
-     * ok
-     */
-    200: Action;
-};
-
-export type ApproveActionResponse = ApproveActionResponses[keyof ApproveActionResponses];
-
-export type RejectActionData = {
-    body: Decision;
-    path: {
-        id: string;
-    };
-    query?: {
-        occurrence?: number;
-    };
-    url: '/api/v1/actions/{id}/reject';
-};
-
-export type RejectActionErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type RejectActionError = RejectActionErrors[keyof RejectActionErrors];
-
-export type RejectActionResponses = {
-    /**
-     * ok
-     */
-    200: Action;
-};
-
-export type RejectActionResponse = RejectActionResponses[keyof RejectActionResponses];
-
-export type CancelActionData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: {
-        occurrence?: number;
-    };
-    url: '/api/v1/actions/{id}/cancel';
-};
-
-export type CancelActionErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type CancelActionError = CancelActionErrors[keyof CancelActionErrors];
-
-export type CancelActionResponses = {
-    /**
-     * ok
-     */
-    200: Action;
-};
-
-export type CancelActionResponse = CancelActionResponses[keyof CancelActionResponses];
+export type GetTableResponse = GetTableResponses[keyof GetTableResponses];
 
 export type GetUnitLogsData = {
     body?: never;
@@ -1398,6 +1596,9 @@ export type GetUnitLogsData = {
         unit: string;
     };
     query?: {
+        /**
+         * Lines, at most 2000; absent: 50.
+         */
         tail?: number;
     };
     url: '/api/v1/units/{node}/{unit}/logs';
@@ -1405,7 +1606,7 @@ export type GetUnitLogsData = {
 
 export type GetUnitLogsErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
@@ -1413,102 +1614,77 @@ export type GetUnitLogsErrors = {
 export type GetUnitLogsError = GetUnitLogsErrors[keyof GetUnitLogsErrors];
 
 export type GetUnitLogsResponses = {
-    /**
-     * ok
-     */
     200: string;
 };
 
 export type GetUnitLogsResponse = GetUnitLogsResponses[keyof GetUnitLogsResponses];
 
-export type ListEventsData = {
-    body?: never;
-    path?: never;
-    query?: {
-        node?: string;
-        subject?: string;
-        kind?: string;
-        severity?: string;
-        q?: string;
-        before?: number;
-        after?: number;
-        limit?: number;
-        order?: string;
-        since?: string;
-        until?: string;
-    };
-    url: '/api/v1/events';
-};
-
-export type ListEventsErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type ListEventsError = ListEventsErrors[keyof ListEventsErrors];
-
-export type ListEventsResponses = {
-    /**
-     * ok
-     */
-    200: EventPage;
-};
-
-export type ListEventsResponse = ListEventsResponses[keyof ListEventsResponses];
-
-export type GetEventData = {
-    body?: never;
-    path: {
-        seq: number;
-    };
-    query?: never;
-    url: '/api/v1/events/{seq}';
-};
-
-export type GetEventErrors = {
-    /**
-     * what went wrong
-     */
-    default: Problem;
-};
-
-export type GetEventError = GetEventErrors[keyof GetEventErrors];
-
-export type GetEventResponses = {
-    /**
-     * ok
-     */
-    200: EventDetail;
-};
-
-export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
-
-export type GetFeedData = {
+export type GetVersionData = {
     body?: never;
     path?: never;
     query?: never;
-    url: '/api/v1/feed';
+    url: '/api/v1/version';
 };
 
-export type GetFeedErrors = {
+export type GetVersionErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
 
-export type GetFeedError = GetFeedErrors[keyof GetFeedErrors];
+export type GetVersionError = GetVersionErrors[keyof GetVersionErrors];
 
-export type GetFeedResponses = {
-    /**
-     * live feed
-     */
-    200: Feed;
+export type GetVersionResponses = {
+    200: Version;
 };
 
-export type GetFeedResponse = GetFeedResponses[keyof GetFeedResponses];
+export type GetVersionResponse = GetVersionResponses[keyof GetVersionResponses];
+
+export type GetHealthData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/healthz';
+};
+
+export type GetHealthErrors = {
+    503: HealthStatus;
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetHealthError = GetHealthErrors[keyof GetHealthErrors];
+
+export type GetHealthResponses = {
+    200: HealthStatus;
+};
+
+export type GetHealthResponse = GetHealthResponses[keyof GetHealthResponses];
+
+export type GetMetricsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/metrics';
+};
+
+export type GetMetricsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetMetricsError = GetMetricsErrors[keyof GetMetricsErrors];
+
+export type GetMetricsResponses = {
+    200: string;
+};
+
+export type GetMetricsResponse = GetMetricsResponses[keyof GetMetricsResponses];
 
 export type GetSummaryData = {
     body?: never;
@@ -1519,7 +1695,7 @@ export type GetSummaryData = {
 
 export type GetSummaryErrors = {
     /**
-     * what went wrong
+     * An error: what happened, and what to do next
      */
     default: Problem;
 };
@@ -1527,9 +1703,6 @@ export type GetSummaryErrors = {
 export type GetSummaryError = GetSummaryErrors[keyof GetSummaryErrors];
 
 export type GetSummaryResponses = {
-    /**
-     * ok
-     */
     200: Summary;
 };
 
