@@ -1,5 +1,43 @@
-//! The node daemon.
-pub mod clock;
+//! The node daemon: looks at one machine, tells a server, and does what it is told, once.
+//!
+//! ```text
+//!            ┌────────────── agent ──────────────┐
+//! adapters ─►│ observe ─► board ─► spool ─► frames│─► tunnel ─► server
+//!            │             ▲                     │
+//! adapters ◄─│ machine ◄─ order ◄─ journal ◄─ routes │◄─ tunnel, local socket
+//!            └───────────────────────────────────┘
+//! ```
+//!
+//! | module | its noun |
+//! |---|---|
+//! | `run` | an agent put together: [`Options`], [`run`] |
+//! | [`observe`] | looking: machine, engine, manager, checks |
+//! | [`board`] | what is known now, and the one lock that keeps facts and frames in step |
+//! | [`spool`] | frames the server has not confirmed, on disk |
+//! | [`frames`] | the endless stream of them |
+//! | [`order`] | commands carried out at most once |
+//! | [`journal`] | what was intended and how it ended, on disk |
+//! | [`routes`], `socket`, `link` | how it is spoken to |
+//!
+//! It never decides what to repair, never repeats an effect by itself, never sends what looks like a secret, and keeps
+//! working without a server, without an engine and without systemd.
+
+pub mod board;
 pub mod journal;
-mod record;
+pub mod observe;
+pub mod order;
+pub mod routes;
 pub mod spool;
+
+mod address;
+mod bundle;
+mod clock;
+mod error;
+mod frames;
+mod link;
+mod record;
+mod run;
+mod socket;
+
+pub use error::Error;
+pub use run::{Options, run};

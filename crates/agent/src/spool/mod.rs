@@ -253,7 +253,7 @@ impl Spool {
     }
 
     /// Syncs everything and says so: nothing is missing after a reboot.
-    pub fn close(mut self) -> io::Result<()> {
+    pub fn close(&mut self) -> io::Result<()> {
         self.take_dirty().sync()?;
         match fs::remove_file(self.dir.join("boot")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

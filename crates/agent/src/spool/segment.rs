@@ -108,23 +108,19 @@ impl Segment {
         loop {
             self.read(self.len, 256 * 1024, &mut buffer)?;
             let mut at = 0;
-            let mut wants = 0;
-            loop {
+            let wants = loop {
                 match record::parse(&buffer[at..]) {
                     Parsed::Record { cursor, payload } if cursor > self.last => {
                         at += record::HEADER + payload.len();
                         self.last = cursor;
                     }
-                    Parsed::More(needs) => {
-                        wants = needs;
-                        break;
-                    }
+                    Parsed::More(needs) => break needs,
                     _ => {
                         self.len += at as u64;
                         return Ok(());
                     }
                 }
-            }
+            };
             self.len += at as u64;
             if at == 0 {
                 // One record larger than the buffer, or the end.

@@ -1,0 +1,104 @@
+//! The hands that touch the machine: each typed command goes to the adapter that can do it, and nowhere else.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use stead_adapters::compose::{self, Compose};
+use stead_adapters::docker::{Cleanup, Docker};
+use stead_adapters::systemd::Systemd;
+use stead_core::command::{Command, Outcome};
+use stead_core::time::Span;
+use tokio::sync::{mpsc, oneshot};
+
+use super::hands::Hands;
+
+/// A measurement of the node's disks takes this long at most.
+const MEASURED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Asks the observer to measure now; answered once what it saw is on the board.
+pub type Measure = mpsc::Sender<oneshot::Sender<()>>;
+
+#[derive(Debug)]
+pub struct Machine {
+    pub docker: Docker,
+    pub compose: Compose,
+    pub systemd: Systemd,
+    pub measure: Measure,
+}
+
+#[async_trait]
+impl Hands for Machine {
+    async fn carry_out(&self, command: &Command, limit: Duration) -> Outcome {
+        match command {
+            Command::ContainerRestart { container, id } => {
+                self.docker.restart(container, id, limit).await
+            }
+            Command::ContainerRecreate {
+                service,
+                container,
+                definition,
+                replaces,
+            } => {
+                self.docker
+                    .recreate(service, container, definition, replaces.as_deref(), limit)
+                    .await
+            }
+            Command::ComposeUp {
+                path,
+                file,
+                project,
+                services,
+            } => match compose::Target::new(path, file.as_deref(), project.as_deref()) {
+                Ok(target) => self.compose.up(&target, services, limit).await,
+                Err(invalid) => Outcome::Refused {
+                    code: "bad-target".into(),
+                    why: invalid.to_string(),
+                },
+            },
+            Command::UnitRestart { unit } => self.systemd.restart(unit, limit).await,
+            Command::DiskCleanup {
+                build_cache,
+                dangling_images,
+            } => {
+                let what = Cleanup {
+                    build_cache: *build_cache,
+                    dangling_images: *dangling_images,
+                };
+                self.docker.cleanup(what, limit).await
+            }
+        }
+    }
+
+    async fn look_again(&self, command: &Command) {
+        if !matches!(command, Command::DiskCleanup { .. }) {
+            // Engine and manager tell by themselves.
+            return;
+        }
+        let (done, measured) = oneshot::channel();
+        if self.measure.send(done).await.is_ok() {
+            let _ = tokio::time::timeout(MEASURED_WITHIN, measured).await;
+        }
+    }
+
+    async fn quiet(&self, command: &Command) -> Duration {
+        match command {
+            Command::ContainerRestart { container, .. }
+            | Command::ContainerRecreate { container, .. } => self
+                .docker
+                .stop_timeout(container)
+                .await
+                .unwrap_or(Duration::from_secs(10)),
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn claim(&self, command: &Command, length: Span) -> Box<dyn Send> {
+        match command {
+            Command::ContainerRestart { id, .. } => Box::new(self.docker.claim(id, length)),
+            Command::ContainerRecreate {
+                replaces: Some(id), ..
+            } => Box::new(self.docker.claim(id, length)),
+            _ => Box::new(()),
+        }
+    }
+}

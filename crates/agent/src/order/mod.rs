@@ -1,0 +1,318 @@
+//! Orders: one at a time per target, four at a time in all, each carried out at most once.
+//!
+//! ```text
+//! submit ─► known? ─ yes ─► its first result again
+//!              │ no
+//!              ▼
+//!           queue of its target ─► admitted? ─ no ─► Refused
+//!                                     │ yes
+//!                                     ▼
+//!      intent on disk ─► effect ─► seen on the board ─► result on disk ─► result in the stream
+//! ```
+//!
+//! Whether an order is admitted is decided when its turn comes, not when it arrives: a lease may end, and a newer token
+//! may come, while it waits. Nothing is repeated here; what a crash left open, [`recover`] settles by looking.
+
+pub mod guard;
+pub mod hands;
+pub mod machine;
+mod recover;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use stead_core::command::{Order, Outcome};
+use stead_core::subject::Subject;
+use stead_core::time::Span;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::board::Board;
+use crate::clock::{self, Stamp};
+use crate::journal::Journal;
+use crate::journal::evidence::{Evidence, Sight};
+use crate::journal::ledger::{Entry, Intent, Key, Refusal, Rules, Standing};
+use hands::Hands;
+
+/// Orders carried out at once.
+const AT_ONCE: usize = 4;
+/// Orders that wait, in all.
+const WAITING: usize = 64;
+/// What the watch saw of an effect reaches the stream before its result; a watch that says nothing holds up the result
+/// no longer than this.
+const SHOWN_WITHIN: Duration = Duration::from_secs(3);
+/// What carries out an order ends it by itself; this much later it is left alone.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What becomes of a submitted order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Submitted {
+    Accepted,
+    /// The same order waits or is under way; its result will come once.
+    Joined,
+    /// It had ended already. The result is in the stream again.
+    Ended(Outcome),
+    /// Too many wait; nothing was taken.
+    Full,
+}
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Desk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rules: Mutex<Rules>,
+    boot: String,
+    journal: Journal,
+    board: Board,
+    hands: Arc<dyn Hands>,
+    permits: Semaphore,
+    queue: Mutex<Queue>,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: BTreeMap<Subject, VecDeque<Held>>,
+    /// Targets that somebody works on or recovers.
+    busy: BTreeSet<Subject>,
+    /// Orders that wait or are under way.
+    keys: BTreeSet<Key>,
+    /// Orders whose end is being found out, and the repetition that came meanwhile.
+    recovering: BTreeMap<Key, Option<Held>>,
+    closed: bool,
+}
+
+/// An order and when it came, in milliseconds since boot.
+#[derive(Debug, Clone)]
+struct Held {
+    order: Order,
+    came: u64,
+}
+
+impl Desk {
+    pub fn new(rules: Rules, journal: Journal, board: Board, hands: Arc<dyn Hands>) -> Desk {
+        Desk(Arc::new(Inner {
+            rules: Mutex::new(rules),
+            boot: clock::boot(),
+            journal,
+            board,
+            hands,
+            permits: Semaphore::new(AT_ONCE),
+            queue: Mutex::default(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Stamp {
+        clock::stamp(&self.0.boot)
+    }
+
+    /// Whether the node may be changed from now on.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.0
+            .rules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .read_only = read_only;
+    }
+
+    fn rules(&self) -> Rules {
+        self.0
+            .rules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes an order. Returns at once; its outcome is a frame.
+    pub fn submit(&self, order: Order) -> Submitted {
+        self.submit_at(order, clock::up())
+    }
+
+    fn submit_at(&self, order: Order, came: u64) -> Submitted {
+        let key = Key::of(&order);
+        let mut queue = self.queue();
+        match self.0.journal.ledger().standing(&key) {
+            Standing::Ended(outcome) => {
+                drop(queue);
+                self.0.board.result(&key, outcome.clone());
+                return Submitted::Ended(outcome);
+            }
+            Standing::Open => {
+                if let Some(again) = queue.recovering.get_mut(&key) {
+                    *again = Some(Held { order, came });
+                }
+                return Submitted::Joined;
+            }
+            Standing::New if queue.keys.contains(&key) => return Submitted::Joined,
+            Standing::New => {}
+        }
+        if queue.closed || queue.keys.len() >= WAITING {
+            return Submitted::Full;
+        }
+        self.0.journal.ledger().saw(&order.target, order.token);
+        queue.keys.insert(key);
+        self.enqueue(&mut queue, Held { order, came });
+        Submitted::Accepted
+    }
+
+    fn enqueue(&self, queue: &mut Queue, held: Held) {
+        let target = held.order.target.clone();
+        queue
+            .waiting
+            .entry(target.clone())
+            .or_default()
+            .push_back(held);
+        if queue.busy.insert(target.clone()) {
+            let desk = self.clone();
+            self.0.tasks.spawn(async move { desk.work(target).await });
+        }
+    }
+
+    /// Carries out what waits for a target until nothing does.
+    async fn work(&self, target: Subject) {
+        loop {
+            let held = {
+                let mut queue = self.queue();
+                match queue.waiting.get_mut(&target).and_then(VecDeque::pop_front) {
+                    Some(held) => held,
+                    None => {
+                        queue.waiting.remove(&target);
+                        queue.busy.remove(&target);
+                        return;
+                    }
+                }
+            };
+            let Ok(_permit) = self.0.permits.acquire().await else {
+                return;
+            };
+            let key = Key::of(&held.order);
+            self.carry_out(held).await;
+            self.queue().keys.remove(&key);
+        }
+    }
+
+    fn admit(&self, order: &Order, held: Span, now: &Stamp) -> Result<(), Refusal> {
+        self.0
+            .journal
+            .ledger()
+            .admit(order, &self.rules(), held, now)?;
+        guard::bound(order)
+    }
+
+    async fn carry_out(&self, held: Held) {
+        let Held { order, came } = held;
+        let key = Key::of(&order);
+        let now = self.now();
+        let waited = Span(now.up.saturating_sub(came));
+        if let Err(refusal) = self.admit(&order, waited, &now) {
+            tracing::warn!(
+                action = order.action,
+                code = refusal.code,
+                why = refusal.why,
+                "order refused"
+            );
+            let outcome = refusal.outcome();
+            if refusal.is_final() {
+                self.end(key, outcome).await;
+            } else {
+                self.0.board.result(&key, outcome);
+            }
+            return;
+        }
+        let evidence = self
+            .0
+            .board
+            .facts(|facts| Evidence::of(&order.command, facts));
+        let intent = Intent {
+            order: order.clone(),
+            evidence: evidence.clone(),
+            stamp: now.clone(),
+        };
+        if let Err(error) = self
+            .0
+            .journal
+            .write(Entry::Intent(Box::new(intent)), &now)
+            .await
+        {
+            tracing::error!(%error, "nothing is done: {}", error.remedy());
+            let why = format!("{error}; nothing was done. {}", error.remedy());
+            self.0.board.result(
+                &key,
+                Outcome::Refused {
+                    code: error.code().into(),
+                    why,
+                },
+            );
+            return;
+        }
+        let limit = Duration::from_millis(
+            order
+                .timeout_ms
+                .min(order.lease_ms.saturating_sub(waited.0)),
+        );
+        let effect = self.0.hands.carry_out(&order.command, limit);
+        let outcome = tokio::time::timeout(limit + GRACE, effect)
+            .await
+            .unwrap_or_else(|_| Outcome::Unknown {
+                why: format!("it did not end within {}", Span(order.timeout_ms)),
+            });
+        if matches!(outcome, Outcome::Done { .. }) {
+            self.show(&order, &evidence).await;
+        }
+        self.end(key, outcome).await;
+    }
+
+    /// Waits until what was done can be seen by whoever reads the frames.
+    async fn show(&self, order: &Order, evidence: &Evidence) {
+        self.0.hands.look_again(&order.command).await;
+        let shown = |facts: &_| {
+            let sight = evidence.sight(&order.command, facts);
+            sight == Sight::Effect || sight == Sight::Blind
+        };
+        if !self.0.board.shows(SHOWN_WITHIN, shown).await {
+            tracing::debug!(action = order.action, "done, but nothing shows it yet");
+        }
+    }
+
+    /// Puts the result on disk, then into the stream.
+    async fn end(&self, key: Key, outcome: Outcome) {
+        tracing::info!(
+            action = key.action,
+            attempt = key.attempt,
+            ?outcome,
+            "order ended"
+        );
+        let entry = Entry::Result {
+            key: key.clone(),
+            outcome: outcome.clone(),
+        };
+        if let Err(error) = self.0.journal.write(entry, &self.now()).await {
+            // What happened, happened. After a restart it is found out again by looking.
+            tracing::error!(%error, "a result could not be recorded: {}", error.remedy());
+        }
+        self.0.board.result(&key, outcome);
+    }
+
+    /// Takes nothing more and waits for what is under way, at most `limit`. What is not done by then is found out at the
+    /// next start.
+    pub async fn close(&self, limit: Duration) {
+        {
+            let mut queue = self.queue();
+            queue.closed = true;
+            queue.waiting.clear();
+        }
+        self.0.tasks.close();
+        let _ = tokio::time::timeout(limit, self.0.tasks.wait()).await;
+    }
+}

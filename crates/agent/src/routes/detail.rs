@@ -1,0 +1,126 @@
+//! Asked for while somebody looks: health, logs, what a cleanup would free. Read only.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::StreamExt;
+use serde::Deserialize;
+use stead_adapters::docker::{self, HealthDetail};
+use stead_core::ids::{ContainerName, UnitName};
+use stead_protocol::agent::CleanupEstimate;
+
+use super::Agent;
+use super::problem::Refused;
+
+/// Lines where no number is asked for.
+const TAIL: u32 = 100;
+/// Counting what could be freed takes an engine long.
+const ESTIMATE_WITHIN: Duration = Duration::from_secs(14);
+const JOURNAL_WITHIN: Duration = Duration::from_secs(10);
+
+fn engine(error: docker::Error) -> Refused {
+    let status = match error.code() {
+        "container-not-found" => StatusCode::NOT_FOUND,
+        "bad-target" => StatusCode::BAD_REQUEST,
+        "engine-hangs" => StatusCode::GATEWAY_TIMEOUT,
+        "engine-absent" | "engine-not-running" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    Refused::new(status, error.code(), error.to_string()).with(error.remedy())
+}
+
+fn name<T: std::str::FromStr>(text: &str) -> Result<T, Refused>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| {
+        Refused::new(StatusCode::BAD_REQUEST, "bad-name", error.to_string())
+    })
+}
+
+pub async fn estimate(State(Agent(agent)): State<Agent>) -> Result<Json<CleanupEstimate>, Refused> {
+    let estimate = agent
+        .docker
+        .cleanup_estimate(ESTIMATE_WITHIN)
+        .await
+        .map_err(engine)?;
+    let docker::Estimate {
+        build_cache,
+        dangling_images,
+        images,
+    } = estimate;
+    Ok(Json(CleanupEstimate {
+        build_cache,
+        dangling_images,
+        images,
+    }))
+}
+
+pub async fn health(
+    State(Agent(agent)): State<Agent>,
+    Path(container): Path<String>,
+) -> Result<Json<HealthDetail>, Refused> {
+    let container: ContainerName = name(&container)?;
+    agent
+        .docker
+        .health_detail(&container)
+        .await
+        .map(Json)
+        .map_err(engine)
+}
+
+#[derive(Deserialize)]
+pub struct Wanted {
+    tail: Option<u32>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// Text, a line each. Following ends when the one who asked goes away.
+pub async fn container_logs(
+    State(Agent(agent)): State<Agent>,
+    Path(container): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Refused> {
+    let container: ContainerName = name(&container)?;
+    let tail = wanted.tail.unwrap_or(TAIL);
+    let lines = agent
+        .docker
+        .logs(&container, tail, wanted.follow)
+        .await
+        .map_err(engine)?;
+    let stop = agent.stop.clone();
+    let lines = lines.map(|line| line.map(|line| Bytes::from(line.text + "\n")));
+    Ok(text(Body::from_stream(
+        lines.take_until(stop.cancelled_owned()),
+    )))
+}
+
+pub async fn unit_logs(
+    State(Agent(agent)): State<Agent>,
+    Path(unit): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Refused> {
+    let unit: UnitName = name(&unit)?;
+    let lines = agent
+        .systemd
+        .logs(&unit, wanted.tail.unwrap_or(TAIL), JOURNAL_WITHIN)
+        .await;
+    let lines = lines.map_err(|error| {
+        Refused::new(StatusCode::BAD_GATEWAY, error.code(), error.to_string()).with(error.remedy())
+    })?;
+    let mut out = String::new();
+    for line in lines {
+        out.push_str(&format!("{} {}\n", line.at, line.text));
+    }
+    Ok(text(Body::from(out)))
+}
+
+fn text(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
+}
