@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use stead_core::ids::ServiceName;
 
 pub use inventory::{Inventory, SeenCompose, SeenContainer, SeenUnit};
-pub use write::{Error, write};
+pub use write::{CODES, Error, write};
 use yaml::text;
 
 /// The files of a first fleet directory: path and content, in the order they are best read.

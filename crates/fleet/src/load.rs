@@ -7,6 +7,7 @@ mod container;
 mod host;
 mod job;
 mod notice;
+mod piece;
 mod policy;
 mod read;
 mod relation;
@@ -17,12 +18,14 @@ mod syntax;
 use std::collections::{BTreeMap, BTreeSet};
 
 use stead_core::desired::{Fleet, Node};
-use stead_core::ids::{NodeName, digest};
+use stead_core::ids::NodeName;
 
 use crate::grammar::FileKind;
 use crate::problem::{Code, Problem, tidy};
 use crate::tree::Tree;
-use read::{Content, File};
+use notice::Counts;
+use piece::Part;
+use read::Sheet;
 use report::Report;
 
 /// What is said outside the files.
@@ -62,17 +65,45 @@ impl Loaded {
 }
 
 /// Reads, checks and resolves a whole tree.
+///
+/// Files are taken one by one, on several threads where there are many, and only what the fleet needs of each is kept:
+/// a fleet of ten thousand nodes must not be in memory twice.
 pub fn load(tree: &Tree, options: &Options) -> Loaded {
     let mut report = Report::new(tree.problems());
-    let files: Vec<File> = read::files(tree, &mut report);
+    let sheets = read::sheets(tree, &mut report);
+    let known = node_names(&sheets, &mut report);
+    presence(tree, &sheets, &mut report);
+
     let mut fleet = Fleet {
         name: "fleet".into(),
         ..Fleet::default()
     };
-
-    presence(tree, &files, &mut report);
-    let known = node_names(&files, &mut report);
-    let stead = files.iter().find_map(File::stead);
+    let mut names = Vec::new();
+    let mut counts = Counts::default();
+    let mut stead = None;
+    for piece in piece::all(&sheets, &known) {
+        piece.problems.into_iter().for_each(|p| report.push(p));
+        counts.add(&piece.counts);
+        names.extend(piece.names);
+        match (piece.host, piece.part) {
+            (Some(host), Part::Node(node)) => {
+                let services = fleet.nodes.remove(&host).unwrap_or_default().services;
+                fleet.nodes.insert(host, Node { services, ..node });
+            }
+            (Some(host), Part::Services(services)) => {
+                fleet.nodes.entry(host).or_default().services = services
+            }
+            (Some(host), Part::Nothing) => {
+                fleet.nodes.entry(host).or_default();
+            }
+            (None, Part::Stead(file)) => stead = Some(file),
+            (None, _) => {}
+            (Some(_), Part::Stead(_)) => {}
+        }
+    }
+    let stead = stead
+        .as_deref()
+        .and_then(|file| Some((file.cursor(), file.stead()?)));
     if let Some((at, stead)) = stead {
         if let Some(name) = stead
             .fleet
@@ -82,61 +113,26 @@ pub fn load(tree: &Tree, options: &Options) -> Loaded {
         {
             fleet.name = name.to_owned();
         }
-        fleet.policy = policy::resolve(at, &stead.policy, &known, &files, &mut report);
+        fleet.policy = policy::resolve(at, &stead.policy, &known, &names, &mut report);
         channel::review(at, stead, &mut report);
     }
     fleet.aliases = aliases::resolve(stead, options, &known, &mut report);
-    for file in &files {
-        let Some(name) = file.host.as_deref().and_then(|h| known.get(h)) else {
-            continue;
-        };
-        let node = fleet.nodes.entry(name.clone()).or_default();
-        match &file.content {
-            Content::Node(content) => host::resolve(file.cursor(), content, node, &mut report),
-            Content::Services(content) => services(file, content, name, &known, node, &mut report),
-            Content::Jobs(content) => job::review(file.cursor(), content, &mut report),
-            Content::Stead(_) | Content::Runbook(_) => {}
-        }
-    }
-    for file in &files {
-        if let Content::Runbook(content) = &file.content {
-            job::review_runbook(file.cursor(), content, &known, &mut report);
-        }
-    }
-    relation::collisions(&files, &known, &mut report);
-    fleet.notices = notice::lines(&files);
+    relation::collisions(&names, &mut report);
+    fleet.notices = counts.lines();
 
     let problems = tidy(report.into_problems());
     let fleet = problems.iter().all(|p| !p.is_error()).then_some(fleet);
+    let files = sheets.iter().map(Sheet::listed).collect();
     Loaded {
         fleet,
         problems,
-        files: listed(tree, &files),
+        files,
     }
-}
-
-fn services(
-    file: &File,
-    content: &crate::grammar::service::ServicesFile,
-    name: &NodeName,
-    known: &BTreeMap<String, NodeName>,
-    node: &mut Node,
-    report: &mut Report,
-) {
-    let at = file.cursor().get("services");
-    for (key, service) in &content.services {
-        let here = at.get(key);
-        if let Some((key, resolved)) = service::resolve(here, key, service, name, known, report) {
-            node.services.insert(key, resolved);
-        }
-    }
-    relation::needs(at, content, report);
-    relation::claims(at, content, report);
 }
 
 /// An empty directory, or one that is no fleet, must never look like a fleet without services.
-fn presence(tree: &Tree, files: &[File], report: &mut Report) {
-    let has_stead = files.iter().any(|f| f.kind == FileKind::Stead);
+fn presence(tree: &Tree, sheets: &[Sheet<'_>], report: &mut Report) {
+    let has_stead = sheets.iter().any(|s| s.kind == FileKind::Stead);
     if tree
         .problems()
         .iter()
@@ -157,7 +153,7 @@ fn presence(tree: &Tree, files: &[File], report: &mut Report) {
             "make a first one with `stead init DIR`, or point --fleet at the directory that holds stead.yaml",
         ));
     }
-    let with_files: BTreeSet<&str> = files.iter().filter_map(|f| f.host.as_deref()).collect();
+    let with_files: BTreeSet<&str> = sheets.iter().filter_map(|s| s.host.as_deref()).collect();
     for host in tree.hosts().filter(|h| !with_files.contains(h)) {
         report.push(Problem::of_file(
             &format!("hosts/{host}"),
@@ -177,35 +173,28 @@ fn presence(tree: &Tree, files: &[File], report: &mut Report) {
 }
 
 /// The nodes: folders under `hosts/` that hold a file.
-fn node_names(files: &[File], report: &mut Report) -> BTreeMap<String, NodeName> {
+fn node_names(sheets: &[Sheet<'_>], report: &mut Report) -> BTreeMap<String, NodeName> {
     let mut names = BTreeMap::new();
-    for file in files {
-        let Some(host) = &file.host else { continue };
-        if names.contains_key(host) {
+    let mut refused = BTreeSet::new();
+    for sheet in sheets {
+        let Some(host) = &sheet.host else { continue };
+        if names.contains_key(host) || refused.contains(host) {
             continue;
         }
         match NodeName::new(host) {
             Ok(name) => {
                 names.insert(host.clone(), name);
             }
-            Err(error) => report.push(Problem::of_file(
-                &file.path,
-                Code::BadName,
-                format!("the folder `{host}` cannot be a node: {}", error.why),
-                "rename it: letters, digits, `-`, `_` and `.`",
-            )),
+            Err(error) => {
+                refused.insert(host);
+                report.push(Problem::of_file(
+                    sheet.path,
+                    Code::BadName,
+                    format!("the folder `{host}` cannot be a node: {}", error.why),
+                    "rename it: letters, digits, `-`, `_` and `.`",
+                ));
+            }
         }
     }
     names
-}
-
-fn listed(tree: &Tree, files: &[File]) -> Vec<LoadedFile> {
-    files
-        .iter()
-        .map(|f| LoadedFile {
-            path: f.path.clone(),
-            kind: f.kind,
-            digest: digest(tree.file(&f.path).unwrap_or_default()),
-        })
-        .collect()
 }

@@ -143,9 +143,7 @@ impl Diagnostic for Shown<'_> {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let (start, length) = self.span?;
         Some(Box::new(std::iter::once(LabeledSpan::new(
-            Some("here".into()),
-            start,
-            length,
+            None, start, length,
         ))))
     }
 }

@@ -308,8 +308,34 @@ pub enum Error {
     NoReference { place: String, reference: String },
 }
 
+/// The codes of [`Error`], each with a sentence for the reference.
+pub const CODES: [(&str, &str); 7] = [
+    (
+        "fleet-bad-source",
+        "What `--fleet` names is neither a directory nor `git+https://`, `git+ssh://` or `git+file://`.",
+    ),
+    (
+        "fleet-bad-reference",
+        "The branch, tag or commit after `#`, or the pin, is not one that git allows.",
+    ),
+    (
+        "fleet-unreadable",
+        "The directory or the mirror cannot be read or made.",
+    ),
+    ("fleet-no-git", "The `git` command cannot be started."),
+    (
+        "fleet-git-timeout",
+        "Git did not answer in time: 20 s on this machine, 120 s over the network.",
+    ),
+    ("fleet-git-failed", "Git refused; its own words follow."),
+    (
+        "fleet-no-reference",
+        "The repository has no such branch, tag or commit.",
+    ),
+];
+
 impl Error {
-    /// Stable; the documentation names it.
+    /// Stable; the documentation names it. One of [`CODES`].
     pub fn code(&self) -> &'static str {
         match self {
             Error::BadSource { .. } => "fleet-bad-source",

@@ -252,3 +252,66 @@ impl SeenUnit {
             && UnitName::new(&self.name).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stead_core::facts::{ContainerFacts, SourceFacts, UnitFacts};
+
+    #[test]
+    fn what_an_agent_saw_becomes_an_inventory() {
+        let compose = |key: &str| format!("com.docker.compose.{key}");
+        let container = ContainerFacts {
+            image: "eclipse-mosquitto:2".into(),
+            labels: [
+                (compose("project"), "broker".to_owned()),
+                (compose("service"), "mosquitto".to_owned()),
+                (compose("project.working_dir"), "/srv/broker".to_owned()),
+            ]
+            .into(),
+            ..ContainerFacts::default()
+        };
+        let unit = |active: &str| UnitFacts {
+            active: active.into(),
+            enabled: "enabled".into(),
+            ..UnitFacts::default()
+        };
+        let up = SourceFacts {
+            state: SourceState::Up,
+            version: "27".into(),
+            detail: String::new(),
+        };
+        let name = |text: &str| UnitName::new(text).expect("name");
+        let facts: Facts = [
+            (FactKey::Source(SourceKind::Docker), Fact::Source(up)),
+            (
+                FactKey::Container(ContainerName::new("broker-mosquitto-1").expect("name")),
+                Fact::Container(container),
+            ),
+            (
+                FactKey::Unit(name("ssh.service")),
+                Fact::Unit(unit("active")),
+            ),
+            (
+                FactKey::Unit(name("shop.service")),
+                Fact::Unit(unit("failed")),
+            ),
+            (
+                FactKey::Unit(name("systemd-resolved.service")),
+                Fact::Unit(unit("active")),
+            ),
+        ]
+        .into();
+        let inventory = Inventory::from_facts(NodeName::new("piha").expect("name"), &facts, None);
+        assert!(inventory.docker);
+        let seen = inventory.containers[0].compose.as_ref().expect("compose");
+        assert!(seen.is_usable() && !seen.needs_project());
+        let watched: Vec<&str> = inventory
+            .units
+            .iter()
+            .filter(|u| u.is_worth_watching())
+            .map(|u| u.name.as_str())
+            .collect();
+        assert_eq!(watched, ["shop.service", "ssh.service"]);
+    }
+}

@@ -16,8 +16,20 @@ pub enum Error {
     },
 }
 
+/// The codes of [`Error`], each with a sentence for the reference.
+pub const CODES: [(&str, &str); 2] = [
+    (
+        "fleet-init-exists",
+        "`stead init` found one of its files in place. Nothing was written.",
+    ),
+    (
+        "fleet-init-write",
+        "`stead init` could not write a file or make its folder.",
+    ),
+];
+
 impl Error {
-    /// Stable; the documentation names it.
+    /// Stable; the documentation names it. One of [`CODES`].
     pub fn code(&self) -> &'static str {
         match self {
             Error::Exists { .. } => "fleet-init-exists",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stead_core::desired::{Automatic, Limits, Match, Policy, RepairRule, Rule};
 use stead_core::ids::NodeName;
 
-use super::read::{Content, File};
+use super::piece::Named;
 use super::report::Report;
 use crate::grammar::policy as grammar;
 use crate::node::Cursor;
@@ -55,13 +55,13 @@ pub(super) fn resolve(
     at: Cursor<'_>,
     policy: &grammar::Policy,
     known: &BTreeMap<String, NodeName>,
-    files: &[File],
+    names: &[Named],
     report: &mut Report,
 ) -> Policy {
     let at = at.get("policy");
     let defaults = (Automatic::default(), Limits::default());
     let limits = &policy.limits;
-    let services = service_names(files);
+    let services: BTreeSet<&str> = names.iter().map(|n| n.service.as_str()).collect();
     let rules = policy.rules.iter().enumerate();
     let repairs = policy.repairs.iter().enumerate();
     Policy {
@@ -86,17 +86,6 @@ pub(super) fn resolve(
             .filter_map(|(n, r)| repair(at.get("repairs").item(n), r, report))
             .collect(),
     }
-}
-
-fn service_names(files: &[File]) -> BTreeSet<&str> {
-    files
-        .iter()
-        .filter_map(|f| match &f.content {
-            Content::Services(content) => Some(content.services.keys().map(String::as_str)),
-            _ => None,
-        })
-        .flatten()
-        .collect()
 }
 
 fn rule(
@@ -207,7 +196,9 @@ fn unmatched<'a>(
     known: impl Iterator<Item = &'a str> + Clone,
     report: &mut Report,
 ) {
-    if text.trim().is_empty() || known.clone().any(|name| glob(text, name)) {
+    // A pattern may well be written for what is to come.
+    let pattern = text.contains(['*', '?']);
+    if pattern || text.trim().is_empty() || known.clone().any(|name| name == text) {
         return;
     }
     let code = if what == "node" {

@@ -4,6 +4,9 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use stead_core::ids::digest;
+
+use super::LoadedFile;
 use super::report::Report;
 use crate::grammar::FileKind;
 use crate::grammar::{
@@ -34,10 +37,7 @@ pub(super) enum Content {
 /// A file, read as far as it could be.
 #[derive(Debug)]
 pub(super) struct File {
-    pub path: String,
-    pub kind: FileKind,
-    /// The folder under `hosts/`.
-    pub host: Option<String>,
+    path: String,
     node: Node,
     pub content: Content,
 }
@@ -47,16 +47,27 @@ impl File {
         Cursor::root(&self.path, &self.node)
     }
 
-    pub fn stead(&self) -> Option<(Cursor<'_>, &SteadFile)> {
+    pub fn stead(&self) -> Option<&SteadFile> {
         match &self.content {
-            Content::Stead(content) => Some((self.cursor(), content)),
+            Content::Stead(content) => Some(content),
             _ => None,
         }
     }
 }
 
-pub(super) fn files(tree: &Tree, report: &mut Report) -> Vec<File> {
-    let mut files = Vec::new();
+/// A file that is to be read: its place and its bytes.
+#[derive(Debug)]
+pub(super) struct Sheet<'a> {
+    pub path: &'a str,
+    pub kind: FileKind,
+    /// The folder under `hosts/`.
+    pub host: Option<String>,
+    bytes: &'a [u8],
+}
+
+/// The files to read, in the order of their paths.
+pub(super) fn sheets<'a>(tree: &'a Tree, report: &mut Report) -> Vec<Sheet<'a>> {
+    let mut sheets = Vec::new();
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (path, bytes) in tree.files() {
         let Place::File(kind, host) = place(path) else {
@@ -64,40 +75,49 @@ pub(super) fn files(tree: &Tree, report: &mut Report) -> Vec<File> {
         };
         let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
         if let Some(other) = seen.insert(stem, path) {
+            let message = format!("`{other}` is there, too");
             report.push(Problem::of_file(
                 path,
                 Code::DuplicateFile,
-                format!("`{other}` is there, too"),
+                message,
                 "keep one of the two",
             ));
             continue;
         }
-        files.push(file(path, kind, host, bytes, report));
+        sheets.push(Sheet {
+            path,
+            kind,
+            host,
+            bytes,
+        });
     }
-    files
+    sheets
 }
 
-fn file(
-    path: &str,
-    kind: FileKind,
-    host: Option<String>,
-    bytes: &[u8],
-    report: &mut Report,
-) -> File {
-    let node = tree_of(path, kind, bytes, report);
-    let content = match kind {
-        FileKind::Stead => Content::Stead(typed(path, &node, report)),
-        FileKind::Node => Content::Node(typed(path, &node, report)),
-        FileKind::Services => Content::Services(typed(path, &node, report)),
-        FileKind::Jobs => Content::Jobs(typed(path, &node, report)),
-        FileKind::Runbook => Content::Runbook(typed(path, &node, report)),
-    };
-    File {
-        path: path.to_owned(),
-        kind,
-        host,
-        node,
-        content,
+impl Sheet<'_> {
+    pub fn read(&self, report: &mut Report) -> File {
+        let (path, kind) = (self.path, self.kind);
+        let node = tree_of(path, kind, self.bytes, report);
+        let content = match kind {
+            FileKind::Stead => Content::Stead(typed(path, &node, report)),
+            FileKind::Node => Content::Node(typed(path, &node, report)),
+            FileKind::Services => Content::Services(typed(path, &node, report)),
+            FileKind::Jobs => Content::Jobs(typed(path, &node, report)),
+            FileKind::Runbook => Content::Runbook(typed(path, &node, report)),
+        };
+        File {
+            path: path.to_owned(),
+            node,
+            content,
+        }
+    }
+
+    pub fn listed(&self) -> LoadedFile {
+        LoadedFile {
+            path: self.path.to_owned(),
+            kind: self.kind,
+            digest: digest(self.bytes),
+        }
     }
 }
 

@@ -1,14 +1,12 @@
 //! Rules between services: who needs whom, who claims what, whose actions would share an ID.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use stead_core::ids::NodeName;
-
-use super::read::{Content, File};
+use super::piece::Named;
 use super::report::Report;
 use crate::grammar::service::{Kind, Service, ServicesFile};
 use crate::node::Cursor;
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 use crate::shape::shorten;
 
 /// Every need is a service of the same node, and no service needs itself through others.
@@ -169,39 +167,29 @@ pub(super) fn claims(at: Cursor<'_>, file: &ServicesFile, report: &mut Report) {
 }
 
 /// Action IDs join node and service with `-`. Where two pairs join to the same text, neither is told from the other.
-pub(super) fn collisions(files: &[File], known: &BTreeMap<String, NodeName>, report: &mut Report) {
-    // Only names with a `-` on either side of the seam can collide, and those are found by their joined text.
-    let mut joined: HashMap<String, (&str, &str)> = HashMap::new();
-    for file in files {
-        let (Some(host), Content::Services(content)) = (file.host.as_deref(), &file.content) else {
+pub(super) fn collisions(names: &[Named], report: &mut Report) {
+    let mut joined: HashMap<String, &Named> = HashMap::new();
+    for named in names {
+        let text = format!("{}-{}", named.host, named.service);
+        let Some(other) = joined.get(&text) else {
+            joined.insert(text, named);
             continue;
         };
-        if !known.contains_key(host) {
-            continue;
-        }
-        for service in content.services.keys() {
-            let text = format!("{host}-{service}");
-            match joined.get(&text) {
-                None => {
-                    joined.insert(text, (host, service));
-                }
-                Some((other_host, other_service)) => {
-                    let at = file.cursor().get("services").get(service);
-                    let message = format!(
-                        "service `{}` on `{host}` and service `{}` on `{other_host}` would share the action ID \
-                         `redeploy-{}`",
-                        shorten(service),
-                        shorten(other_service),
-                        shorten(&text)
-                    );
-                    report.key(
-                        at,
-                        Code::ActionCollision,
-                        message,
-                        "rename one of the two services",
-                    );
-                }
-            }
-        }
+        let message = format!(
+            "service `{}` on `{}` and service `{}` on `{}` would share the action ID `redeploy-{}`",
+            shorten(&named.service),
+            named.host,
+            shorten(&other.service),
+            other.host,
+            shorten(&text)
+        );
+        let help = "rename one of the two services";
+        report.push(Problem::at(
+            &named.file,
+            named.at,
+            Code::ActionCollision,
+            message,
+            help,
+        ));
     }
 }

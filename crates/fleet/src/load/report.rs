@@ -3,8 +3,8 @@
 use crate::node::{Cursor, Mark};
 use crate::problem::{Code, MAX_PROBLEMS, Problem};
 
-/// Names compared while looking for near ones, in one load: a file of a thousand mistakes must not cost minutes.
-const COMPARISONS: usize = 200_000;
+/// Names compared while looking for near ones, in one file: a file of a thousand mistakes must not cost minutes.
+const COMPARISONS: usize = 20_000;
 
 #[derive(Debug)]
 pub(super) struct Report {

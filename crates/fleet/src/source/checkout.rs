@@ -12,18 +12,18 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// The checkout that `folder` lies in; `None` where it is in none, or where there is no git to ask.
+    /// The checkout that `folder` lies in; `None` where its `stead.yaml` is tracked by none, or where there is no git
+    /// to ask.
     pub async fn find(folder: &Path) -> Option<Checkout> {
-        let call = Call {
-            foreign: true,
-            ..Call::local("rev-parse", folder)
+        let checkout = Checkout {
+            folder: folder.to_owned(),
         };
-        let answer = git::run(call, folder, &["rev-parse", "--is-inside-work-tree"])
+        // A fleet that merely lies inside somebody's checkout, untracked, has no commit of its own.
+        let tracked = checkout
+            .look("ls-files", &["ls-files", "--", "stead.yaml", "stead.yml"])
             .await
             .ok()?;
-        (answer.ok && answer.text() == "true").then(|| Checkout {
-            folder: folder.to_owned(),
-        })
+        (tracked.ok && !tracked.out.is_empty()).then_some(checkout)
     }
 
     /// Where the checkout stands. With `pull`, fetches and fast-forwards first; a fetch or a merge that fails leaves

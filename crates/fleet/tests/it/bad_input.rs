@@ -274,7 +274,7 @@ const TABLE: &[Bad] = &[
     ),
     bad(
         STEAD,
-        "policy: {rules: [{match: {service: \"web-*\"}, automatic: true}]}\n",
+        "policy: {rules: [{match: {service: web}, automatic: true}]}\n",
         "unmatched-service",
         (1, 36),
         "service",

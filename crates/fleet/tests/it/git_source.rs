@@ -260,6 +260,16 @@ async fn a_checkout_tells_its_commit_and_whether_it_was_changed() {
     let (name, revision) = fleet(&mut reader).await;
     assert_eq!((name.as_str(), revision.dirty), ("changed", Some(true)));
 
+    // In no checkout, and in one that does not know it.
+    let hidden = lab.repo().join("untracked");
+    std::fs::create_dir(&hidden).expect("mkdir");
+    std::fs::write(hidden.join("stead.yaml"), "fleet: hidden\n").expect("write");
+    let reading = lab
+        .open(&hidden.display().to_string(), lab.options())
+        .read()
+        .await
+        .expect("readable");
+    assert_eq!(reading.revision, None);
     let plain = lab.root.path().join("plain");
     std::fs::create_dir(&plain).expect("mkdir");
     std::fs::write(plain.join("stead.yaml"), "fleet: plain\n").expect("write");

@@ -163,6 +163,7 @@ fn a_megabyte_of_mistakes_ends_in_a_bounded_list() {
     );
 }
 
+/// S14.
 #[test]
 fn links_pipes_and_giants_are_named_and_never_followed() {
     let root = tempfile::tempdir().expect("tempdir");

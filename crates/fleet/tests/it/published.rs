@@ -60,6 +60,13 @@ fn the_list_of_codes_is_current() {
             text.push_str(&format!("\n### `{code}`\n\n{}\n", code.explanation()));
         }
     }
+    text.push_str("\n## Where the fleet comes from, and `stead init`\n");
+    for (code, sentence) in stead_fleet::source::CODES
+        .into_iter()
+        .chain(stead_fleet::init::CODES)
+    {
+        text.push_str(&format!("\n### `{code}`\n\n{sentence}\n"));
+    }
     current(&docs().join("errors").join("fleet.md"), &text);
 }
 
