@@ -25,8 +25,8 @@ pub async fn serve(request: Request) -> Response {
     let hidden = path.split('/').any(|part| part.starts_with('.'));
     match Ui::get(path).filter(|_| !hidden && !is_compressed(path)) {
         Some(file) => answer(path, &file, request.headers()),
-        // A file that is not there is not a page of the UI.
-        None if path.rsplit('/').next().is_some_and(|last| last.contains('.')) || hidden => {
+        // A file that is not there is not a page of the UI. Pages may have dots: `/services/piha/nginx.service`.
+        None if hidden || path.starts_with("assets/") || (!path.contains('/') && path.contains('.')) => {
             let detail = format!("there is no file /{path}");
             Problem::new("not-found", detail, "open / and go on from there").into_response()
         }
