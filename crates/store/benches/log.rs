@@ -2,12 +2,13 @@
 //! minutes: disks of shared machines swing by a factor of a hundred, so only ratios of one run mean anything.
 //!
 //! `cargo bench -p stead-store` prints one line of JSON and one for people per figure. Arguments (all optional):
-//! `--rounds N` (5), `--seconds N` per measurement (2), `--dir PATH` (a temporary folder below the current one).
+//! `--rounds N` (5), `--seconds N` per measurement (2), `--dir PATH` (a temporary folder below the current one),
+//! `--only single` (the first scenario alone, for profiling).
 
 #![allow(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -127,15 +128,27 @@ async fn stead(log: &Arc<SqliteLog>, burst: u64, length: Duration) -> Measured {
     }
 }
 
-/// The control: the same bytes per event, as many per group, one `write` and one `fdatasync` each.
-fn raw(dir: &Path, group: u64, length: Duration) -> Measured {
+/// The controls: the same bytes per event, as many per group, one `write` and one `fdatasync` each. Appended to a file
+/// that grows, as a plain log file is; or written over a file whose blocks are there already, which spares the file
+/// system its journal (SQLite's write-ahead file is of that kind once it has been around).
+fn raw(dir: &Path, group: u64, in_place: bool, length: Duration) -> Measured {
     let bytes: Vec<u8> = (0..group)
         .flat_map(|n| vec![b'x'; encoded_len(&record(n % PRODUCERS, n))])
         .collect();
     let path = dir.join("raw");
     let mut file = File::create(&path).expect("raw file");
+    let room = (8 * 1024 * 1024 / bytes.len() as u64).max(1);
+    if in_place {
+        for _ in 0..room {
+            file.write_all(&bytes).expect("write");
+        }
+        file.sync_all().expect("fsync");
+    }
     let (start, mut groups) = (Instant::now(), 0);
     while start.elapsed() < length {
+        if in_place && groups % room == 0 {
+            file.rewind().expect("seek");
+        }
         file.write_all(&bytes).expect("write");
         file.sync_data().expect("fdatasync");
         groups += 1;
@@ -165,7 +178,7 @@ async fn appends(dir: &Path, burst: u64, rounds: usize, length: Duration) {
     } else {
         "log_append_bursts"
     };
-    let (mut ours, mut raws, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut figures: [Vec<f64>; 5] = Default::default();
     let data = dir.join(name);
     let log = Arc::new(
         SqliteLog::open(&data, Options::default())
@@ -173,33 +186,36 @@ async fn appends(dir: &Path, burst: u64, rounds: usize, length: Duration) {
             .expect("open"),
     );
     for round in 0..rounds {
-        let ours_now = stead(&log, burst, length).await;
-        let group = (ours_now.events / ours_now.groups.max(1)).max(1);
-        let raw_now = raw(dir, group, length);
-        let ratio = ours_now.rate() / raw_now.rate();
-        println!(
-            "  round {round}: {:.0} events/s in groups of {group}, raw {:.0}/s, ratio {ratio:.2}",
-            ours_now.rate(),
-            raw_now.rate()
+        let ours = stead(&log, burst, length).await;
+        let group = (ours.events / ours.groups.max(1)).max(1);
+        let (ours, grown, placed) = (
+            ours.rate(),
+            raw(dir, group, false, length).rate(),
+            raw(dir, group, true, length).rate(),
         );
-        ours.push(ours_now.rate());
-        raws.push(raw_now.rate());
-        ratios.push(ratio);
+        println!(
+            "  round {round}: {ours:.0} events/s in groups of {group}; raw {grown:.0}/s appending, {placed:.0}/s in place"
+        );
+        for (figure, value) in
+            figures
+                .iter_mut()
+                .zip([ours, grown, placed, ours / grown, ours / placed])
+        {
+            figure.push(value);
+        }
     }
     let extra = format!(r#","producers":{PRODUCERS},"burst":{burst},"rounds":{rounds}"#);
-    say(name, "events/s", median(&mut ours), &extra);
-    say(
-        &format!("{name}_raw_control"),
-        "events/s",
-        median(&mut raws),
-        &extra,
-    );
-    say(
-        &format!("{name}_ratio"),
-        "x raw",
-        median(&mut ratios),
-        &extra,
-    );
+    let names = [
+        "",
+        "_raw_appending",
+        "_raw_in_place",
+        "_ratio_to_appending",
+        "_ratio_to_in_place",
+    ];
+    for (i, (figure, end)) in figures.iter_mut().zip(names).enumerate() {
+        let unit = if i < 3 { "events/s" } else { "x raw" };
+        say(&format!("{name}{end}"), unit, median(figure), &extra);
+    }
     log.close().await.expect("close");
 }
 
@@ -331,8 +347,15 @@ fn main() {
         .expect("a folder to write in");
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     runtime.block_on(async {
-        for burst in [1, BURST] {
-            appends(dir.path(), burst, rounds, length).await;
+        let bursts = match argument("--only").as_deref() {
+            Some("single") => vec![1],
+            _ => vec![1, BURST],
+        };
+        for burst in &bursts {
+            appends(dir.path(), *burst, rounds, length).await;
+        }
+        if bursts.len() == 1 {
+            return;
         }
         let data = dir.path().join("log_append_bursts");
         reads(&data, rounds).await;

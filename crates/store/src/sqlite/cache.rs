@@ -24,8 +24,11 @@ use super::segment::{Segment, unpack};
 
 /// How many acknowledged records may wait to be indexed. More: the next append indexes first.
 pub const MAX_LAG: u64 = 65_536;
-/// Segments indexed in one transaction.
-const STEP: usize = 64;
+/// While events keep coming, so many are indexed together: sorted by term, each page of the index is then written once
+/// for many of them.
+pub const WORTH_A_STEP: u64 = 8192;
+/// Bytes of segments indexed in one transaction: some ten thousand records.
+const STEP: usize = 4 * 1024 * 1024;
 /// Rows per `INSERT`.
 const ROWS: usize = 256;
 
@@ -96,11 +99,20 @@ impl Cache {
         self.degraded.load(Ordering::Acquire)
     }
 
-    /// Goes on without the cache. The next start finds the damage by itself or, told by the missing files, builds anew.
+    /// Says whether a failed look-up means damage; if so, the next ones do without the index. A disk that is full or a
+    /// pool that is busy passes.
+    pub fn note_failure(&self, why: &Fault) {
+        match why {
+            Fault::Damaged(_) | Fault::Io(_) => self.degrade(why),
+            other => tracing::warn!("this time without the search index: {other:?}"),
+        }
+    }
+
+    /// Goes on without the cache; the next start builds another.
     pub fn degrade(&self, why: &Fault) {
         if !self.degraded.swap(true, Ordering::AcqRel) {
             tracing::error!(
-                "the search index is damaged, queries read the whole log until a restart: {why:?}"
+                "the search index cannot be kept, queries read the whole log until a restart: {why:?}"
             );
             if let Err(e) = self.places.remove_cache() {
                 tracing::warn!("{}: {e}", self.places.cache.display());
@@ -137,8 +149,7 @@ impl Cache {
         let before = self.indexed();
         let segments = {
             let mut log = log.acquire().await?;
-            let range = (before.tip.seq.next(), Seq(u64::MAX));
-            rows::segments(&mut log, range, false, STEP).await?
+            rows::run_of_segments(&mut log, before.tip.seq.next(), STEP).await?
         };
         let mut batch = Batch::new(before);
         for segment in &segments {

@@ -34,6 +34,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::SqlitePool;
@@ -41,7 +42,7 @@ use stead_core::ids::Seq;
 use stead_ports::log::{Base, Compacted, Error, EventLog, Filter, Head, Record, Snapshot};
 use tokio::task::JoinHandle;
 
-use self::cache::{Cache, MAX_LAG};
+use self::cache::{Cache, MAX_LAG, WORTH_A_STEP};
 use self::compaction::{Failure, Walk};
 use self::fault::Fault;
 use self::lock::{LockFile, Places};
@@ -150,22 +151,39 @@ impl Drop for SqliteLog {
     }
 }
 
+/// How long the index waits for more before it takes in a few records: look-ups read those from the log meanwhile.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// The background task: indexes what was appended until the log is closed or the index is given up.
 async fn keep_indexing(inner: Arc<Inner>) {
-    loop {
+    while !inner.stop.load(Ordering::Acquire) {
         inner.cache.wake.notified().await;
-        loop {
-            if inner.stop.load(Ordering::Acquire) || inner.cache.is_degraded() {
+        let quiet = tokio::time::sleep(PATIENCE);
+        tokio::pin!(quiet);
+        while !inner.stop.load(Ordering::Acquire) && inner.lag() < WORTH_A_STEP {
+            tokio::select! {
+                () = &mut quiet => break,
+                () = inner.cache.wake.notified() => {}
+            }
+        }
+        while !inner.stop.load(Ordering::Acquire) {
+            if inner.cache.is_degraded() {
                 return;
             }
             let tip = inner.shared().tip;
             match inner.cache.step(&inner.readers, tip).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                // Another try with the next append.
-                Err(Fault::Full | Fault::Index(_) | Fault::Busy(_)) => break,
+                Ok(true) if inner.lag() >= WORTH_A_STEP => {}
+                Ok(_) => break,
+                // There may be space later.
+                Err(Fault::Full | Fault::Index(_) | Fault::Busy(_)) => {
+                    tokio::time::sleep(PATIENCE).await;
+                    break;
+                }
                 Err(why) => inner.cache.degrade(&why),
             }
+        }
+        if inner.lag() > 0 {
+            inner.cache.wake.notify_one();
         }
     }
 }
@@ -173,6 +191,15 @@ async fn keep_indexing(inner: Arc<Inner>) {
 impl Inner {
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records that are not indexed yet.
+    fn lag(&self) -> u64 {
+        self.shared()
+            .head
+            .seq
+            .0
+            .saturating_sub(self.cache.indexed().tip.seq.0)
     }
 
     fn alive(&self) -> Result<(), Error> {

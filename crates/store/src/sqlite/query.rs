@@ -23,7 +23,7 @@ pub async fn run(log: &SqlitePool, cache: &Cache, filter: &Filter) -> Result<Vec
     let near = filter.after.unwrap_or_default().next();
     if !cache.is_degraded() {
         match walk(log, Some(cache), filter).await {
-            Err(Failure::Index(why)) => cache.degrade(&why),
+            Err(Failure::Index(why)) => cache.note_failure(&why),
             other => return other.map_err(|failure| failure.verdict(near)),
         }
     }

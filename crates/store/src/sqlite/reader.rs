@@ -159,7 +159,7 @@ pub async fn known_ids(
         true => None,
         false => indexed_ids(cache, &rest)
             .await
-            .inspect_err(|why| cache.degrade(why))
+            .inspect_err(|why| cache.note_failure(why))
             .ok(),
     };
     known.extend(match indexed {

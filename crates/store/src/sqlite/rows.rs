@@ -187,6 +187,25 @@ pub async fn segments(
         .await
 }
 
+/// Segments from `from` on, until they hold `bytes` or more.
+pub async fn run_of_segments(
+    conn: &mut SqliteConnection,
+    from: Seq,
+    bytes: usize,
+) -> Result<Vec<Segment>, Fault> {
+    let sql = "SELECT first, frames FROM segment WHERE first >= ? ORDER BY first";
+    let mut rows = sqlx::query(sql).bind(int(from)).fetch(conn);
+    let (mut segments, mut held) = (Vec::new(), 0);
+    while held < bytes
+        && let Some(row) = rows.try_next().await?
+    {
+        let segment = segment_of(&row)?;
+        held += segment.frames.len();
+        segments.push(segment);
+    }
+    Ok(segments)
+}
+
 pub fn segment_of(row: &SqliteRow) -> Result<Segment, Fault> {
     Ok(Segment {
         first: seq(row, "first")?,

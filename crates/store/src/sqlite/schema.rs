@@ -46,7 +46,7 @@ CREATE TABLE snapshot (shard TEXT PRIMARY KEY, seq INTEGER NOT NULL, chain INTEG
 
 /// For the one connection that writes the log. Checkpoints are asked for, so that their errors are seen.
 pub fn writer(file: &Path) -> SqliteConnectOptions {
-    options(file)
+    options(file, "log-writer")
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -55,7 +55,7 @@ pub fn writer(file: &Path) -> SqliteConnectOptions {
 
 /// For the one connection that writes the cache: consistent after a crash, but no sync at each commit.
 pub fn cache_writer(file: &Path) -> SqliteConnectOptions {
-    options(file)
+    options(file, "log-indexer")
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
@@ -65,12 +65,13 @@ pub fn cache_writer(file: &Path) -> SqliteConnectOptions {
 }
 
 pub fn reader(file: &Path) -> SqliteConnectOptions {
-    options(file).read_only(true)
+    options(file, "log-reader").read_only(true)
 }
 
-fn options(file: &Path) -> SqliteConnectOptions {
+fn options(file: &Path, thread: &'static str) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
+        .thread_name(move |n| format!("{thread}-{n}"))
         .foreign_keys(false)
         .busy_timeout(Duration::from_secs(5))
         .disable_statement_logging()
@@ -117,4 +118,27 @@ pub async fn migrate(conn: &mut SqliteConnection, from: u32) -> Result<(), Fault
         tx.commit().await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_writer_syncs_each_commit_and_checkpoints_only_when_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut conn = SqliteConnection::connect_with(&writer(&dir.path().join("log.db")))
+            .await
+            .unwrap();
+        for (pragma, wanted) in [("synchronous", 2), ("wal_autocheckpoint", 0)] {
+            let sql = sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"));
+            let row = sqlx::query(sql).fetch_one(&mut conn).await.unwrap();
+            assert_eq!(row.get::<i64, _>(0), wanted, "{pragma}");
+        }
+        let row = sqlx::query("PRAGMA journal_mode")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+        assert_eq!(row.get::<String, _>(0), "wal");
+    }
 }
