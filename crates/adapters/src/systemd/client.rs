@@ -21,8 +21,6 @@ const SIGNALS: usize = 512;
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     connection: Connection,
-    /// A bus between us and the manager; else its own socket.
-    bus: bool,
     limit: Duration,
 }
 
@@ -58,22 +56,16 @@ impl Client {
         if !options.marker.exists() {
             return Err(Error::Absent);
         }
-        let bus = options.bus.exists();
-        let path = if bus { &options.bus } else { &options.private };
+        let path = &options.bus;
         let stream = UnixStream::connect(path)
             .map_err(|io| Error::NoBus(format!("{}: {io}", path.display())))?;
         let limit = options.call_limit;
         let builder = zbus::connection::Builder::unix_stream(stream).method_timeout(limit);
-        let builder = if bus { builder } else { builder.p2p() };
         let connection = tokio::time::timeout(limit, builder.build())
             .await
             .map_err(|_| Error::Hangs(limit))?
             .map_err(|error| Error::from_bus(error, limit))?;
-        Ok(Client {
-            connection,
-            bus,
-            limit,
-        })
+        Ok(Client { connection, limit })
     }
 
     async fn call<B>(
@@ -129,17 +121,17 @@ impl Client {
         let bad = |error| Error::from_bus(error, self.limit);
         let rule = MatchRule::builder()
             .msg_type(zbus::message::Type::Signal)
-            .path_namespace(ROOT);
-        // Where a bus could carry somebody else's signals, only the manager's count.
-        let rule = if self.bus { rule.sender(MANAGER) } else { rule };
-        let rule = rule.build().map_err(bad)?;
+            .sender(MANAGER)
+            .path_namespace(ROOT)
+            .build()
+            .map_err(bad)?;
         let stream =
             MessageStream::for_match_rule(rule, &self.connection, NonZeroUsize::new(SIGNALS));
         let stream = match tokio::time::timeout(self.limit, stream).await {
             Ok(stream) => stream.map_err(bad)?,
             Err(_) => return Err(Error::Hangs(self.limit)),
         };
-        // Without it the manager keeps its signals to itself. On its private socket each connection is subscribed.
+        // Without it the manager keeps its signals to itself.
         match self.manager("Subscribe", &()).await {
             Ok(_) => {}
             Err(Error::Refused { name, .. }) if name.ends_with("AlreadySubscribed") => {}

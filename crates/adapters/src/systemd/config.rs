@@ -7,10 +7,9 @@ use std::time::Duration;
 pub struct Options {
     /// Exists where systemd is the init of this machine.
     pub marker: PathBuf,
-    /// The system bus, if one runs.
+    /// The system bus. (The manager's private socket would serve root without a bus, but it signs its messages with a
+    /// name the client library takes for invalid.)
     pub bus: PathBuf,
-    /// The manager's own socket, for root.
-    pub private: PathBuf,
     /// Each question must be answered within this.
     pub call_limit: Duration,
     /// The manager is asked for a sign of life this often.
@@ -26,7 +25,6 @@ impl Default for Options {
         Options {
             marker: PathBuf::from("/run/systemd/system"),
             bus: PathBuf::from("/run/dbus/system_bus_socket"),
-            private: PathBuf::from("/run/systemd/private"),
             call_limit: Duration::from_millis(2500),
             ping_every: Duration::from_secs(2),
             look_every: Duration::from_secs(60),

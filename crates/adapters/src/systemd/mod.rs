@@ -1,7 +1,6 @@
 //! systemd, by its bus.
 //!
-//! Never `systemctl`, never a poll of states: the manager's signals drive what is looked at. Where no system bus runs,
-//! the manager's own private socket serves (it answers root only).
+//! Never `systemctl`, never a poll of states: the manager's signals drive what is looked at.
 //!
 //! | file | what |
 //! |---|---|

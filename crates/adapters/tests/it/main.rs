@@ -10,3 +10,4 @@ mod docker_watch;
 mod engine;
 mod proxy;
 mod seen;
+mod systemd;

@@ -29,7 +29,7 @@ pub struct Proxy {
     /// Raised to end the connections there are, and only those.
     drops: watch::Sender<u32>,
     live: Arc<AtomicUsize>,
-    socket: PathBuf,
+    pub socket: PathBuf,
     task: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
@@ -42,13 +42,17 @@ impl Drop for Proxy {
 
 impl Proxy {
     pub fn of(engine: &Engine) -> Proxy {
+        Proxy::to(&engine.socket())
+    }
+
+    pub fn to(target: &str) -> Proxy {
+        let target = target.to_owned();
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("engine.sock");
         let listener = UnixListener::bind(&socket).expect("a socket");
         let (mode, drops) = (watch::Sender::new(Mode::Pass), watch::Sender::new(0));
         let live = Arc::new(AtomicUsize::new(0));
-        let (target, modes, ends, count) =
-            (engine.socket(), mode.clone(), drops.clone(), live.clone());
+        let (modes, ends, count) = (mode.clone(), drops.clone(), live.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (target, mode, count) = (target.clone(), modes.subscribe(), count.clone());
