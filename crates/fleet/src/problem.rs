@@ -116,6 +116,7 @@ codes! {
     EmptyMatch = "empty-match", Error, "A rule matches nothing, because its match is empty. Empty never means everything.";
     UnknownAction = "unknown-action", Error, "A rule names an action that Stead does not have.";
     UnknownDrift = "unknown-drift", Error, "A repair names a kind of drift that Stead does not have.";
+    UnknownTrigger = "unknown-trigger", Error, "A repair names something to be triggered by that Stead never sees.";
     DestructiveAutomatic = "destructive-automatic", Error, "A rule wants a destructive action to be automatic. Those are always asked.";
     OneOf = "one-of", Error, "Exactly one of several keys must be given.";
     UnknownChannel = "unknown-channel", Error, "A route names a channel that `channels:` does not have.";

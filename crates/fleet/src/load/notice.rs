@@ -1,5 +1,7 @@
 //! What the files ask for that this build does not act on yet: one line a kind, so that nobody waits for nothing.
 
+use stead_core::action::ActionKind;
+
 use super::read::Content;
 use crate::grammar::service::Kind;
 
@@ -7,7 +9,7 @@ use crate::grammar::service::Kind;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counts([usize; WORDS.len()]);
 
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 10] = [
     ("jobs", "this build does not run them yet"),
     ("backups", "this build does not verify them yet"),
     ("runbooks", "this build does not carry them out yet"),
@@ -23,16 +25,29 @@ const WORDS: [(&str, &str); 9] = [
         "this build does not heed them yet",
     ),
     ("nodes with a console", "this build has no console yet"),
+    (
+        "repairs by actions to come",
+        "this build only tells where they apply",
+    ),
 ];
 
 impl Counts {
     pub fn of(content: &Content) -> Counts {
         let (mut jobs, mut backups, mut runbooks, mut channels, mut routes) = (0, 0, 0, 0, 0);
-        let (mut loops, mut instances, mut maintenance, mut consoles) = (0, 0, 0, 0);
+        let (mut loops, mut instances, mut maintenance, mut consoles, mut repairs) =
+            (0, 0, 0, 0, 0);
         match content {
             Content::Stead(stead) => {
                 channels = stead.channels.len();
                 routes = stead.routes.len();
+                let to_come =
+                    |action: &str| action != "none" && ActionKind::from_word(action).is_none();
+                let actions = stead
+                    .policy
+                    .repairs
+                    .iter()
+                    .filter_map(|r| r.action.as_deref());
+                repairs = actions.filter(|action| to_come(action)).count();
             }
             Content::Node(node) => {
                 maintenance = usize::from(!node.maintenance.is_empty());
@@ -65,6 +80,7 @@ impl Counts {
             instances,
             maintenance,
             consoles,
+            repairs,
         ])
     }
 

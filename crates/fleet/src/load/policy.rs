@@ -51,6 +51,30 @@ const DRIFTS: [&str; 14] = [
     "updates_pending",
 ];
 
+/// Everything that can start a trouble.
+const TRIGGERS: [&str; 20] = [
+    "containers_not_running",
+    "container_unhealthy",
+    "mqtt_unreachable",
+    "check_failed",
+    "unit_failed",
+    "unit_inactive",
+    "process_absent",
+    "absent",
+    "image_changed",
+    "compose_changed",
+    "definition_changed",
+    "unit_file_changed",
+    "disk_full",
+    "agent_silent",
+    "reboot_required",
+    "not_in_any_file",
+    "suspended",
+    "reported",
+    "person",
+    "no_progress",
+];
+
 pub(super) fn resolve(
     at: Cursor<'_>,
     policy: &grammar::Policy,
@@ -263,6 +287,17 @@ fn repair(at: Cursor<'_>, repair: &grammar::Repair, report: &mut Report) -> Opti
             help,
         );
     }
+    if let Some(trigger) = &repair.trigger
+        && !TRIGGERS.contains(&trigger.as_str())
+    {
+        let all = TRIGGERS.join(", ");
+        let help = match report.near(trigger, TRIGGERS) {
+            Some(near) => format!("did you mean `{near}`? Known: {all}"),
+            None => format!("known: {all}"),
+        };
+        let message = format!("there is no trigger {:?}", shorten(trigger));
+        report.value(at.get("trigger"), Code::UnknownTrigger, message, help);
+    }
     if to != "none" {
         if to.contains(['*', '?']) {
             let message = format!("{:?} names more than one action", shorten(to));
@@ -286,7 +321,31 @@ fn repair(at: Cursor<'_>, repair: &grammar::Repair, report: &mut Report) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use super::glob;
+    use super::{ACTIONS, DRIFTS, TRIGGERS, glob};
+    use stead_core::action::{ActionKind, Trigger};
+    use stead_core::drift::DriftKind;
+
+    #[test]
+    fn the_words_are_those_of_the_core() {
+        for kind in ActionKind::ALL {
+            assert!(
+                ACTIONS.iter().any(|(name, _)| *name == kind.word()),
+                "{kind}"
+            );
+        }
+        for word in DRIFTS {
+            assert!(
+                serde_json::from_value::<DriftKind>(word.into()).is_ok(),
+                "{word}"
+            );
+        }
+        for word in TRIGGERS {
+            assert!(
+                serde_json::from_value::<Trigger>(word.into()).is_ok(),
+                "{word}"
+            );
+        }
+    }
 
     #[test]
     fn globs() {

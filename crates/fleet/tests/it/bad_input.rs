@@ -516,6 +516,13 @@ const TABLE: &[Bad] = &[
     ),
     bad(
         STEAD,
+        "policy: {repairs: [{drift: unhealthy_service, trigger: mqtt_unreachabel, action: none}]}\n",
+        "unknown-trigger",
+        (1, 56),
+        "`mqtt_unreachable`",
+    ),
+    bad(
+        STEAD,
         "policy: {repairs: [{drift: unhealthy, action: none}]}\n",
         "unknown-drift",
         (1, 28),

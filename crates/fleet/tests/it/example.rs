@@ -96,3 +96,18 @@ fn what_this_build_does_not_act_on_is_said_once_a_kind() {
         "{notices:?}"
     );
 }
+
+#[test]
+fn a_repair_by_an_action_to_come_is_said() {
+    let stead =
+        "policy: {repairs: [{drift: unhealthy_service, kind: loop, action: loop_restart}]}\n";
+    let tree = Tree::from_files([("stead.yaml", stead), ("hosts/a/node.yaml", "")]);
+    let loaded = load(&tree, &Options::default());
+    assert_eq!(loaded.problems, []);
+    let notices = loaded.fleet.expect("a fleet").notices;
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(
+        notices[0].starts_with("repairs by actions to come (1)"),
+        "{notices:?}"
+    );
+}
