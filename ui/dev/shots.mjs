@@ -48,6 +48,9 @@ const VIEWS = [
   ['desk-dark', { width: 1440, height: 900 }, 'dark'],
   ['phone-light', { width: 390, height: 844 }, 'light'],
   ['phone-dark', { width: 390, height: 844 }, 'dark'],
+  ['small', { width: 360, height: 740 }, 'light'],
+  ['tablet', { width: 834, height: 1112 }, 'light'],
+  ['wall', { width: 3840, height: 2160 }, 'dark'],
 ]
 
 await mkdir(out, { recursive: true })

@@ -5,11 +5,13 @@
 import { createSseClient } from '../api/generated/core/serverSentEvents.gen'
 import type { Event, Feed } from '../api/generated'
 import { queryClient } from '../api/queries'
-import { backoff, type Key, merge, type Position, read, START } from './reducer'
+import { backoff, type Key, merge, type Position, read, scope, START } from './reducer'
 import { take as takeSample } from './samples.svelte'
 
 /** The server speaks every 15 s; after this much silence the connection is dead, whatever the socket says. */
 const SILENCE_MS = 22_000
+/** A page that changes what it watches does so within this time. */
+const SETTLE_MS = 400
 /** Bursts of events become one round of requests. */
 const GATHER_MS = 300
 
@@ -28,11 +30,17 @@ class Connection {
   #watch: ReturnType<typeof setTimeout> | undefined
   #wait: ReturnType<typeof setTimeout> | undefined
   #gather: ReturnType<typeof setTimeout> | undefined
+  #settle: ReturnType<typeof setTimeout> | undefined
   #stale: Key[] = []
+  #fleetSize = 0
+  #scope = ''
+  #watched = new Map<string, number>()
   #listeners = new Set<(event: Event) => void>()
 
-  start(): void {
+  /** `fleetSize`: how many nodes there are; it decides whose samples are asked for. */
+  start(fleetSize: number): void {
     if (this.#stop) return
+    this.#fleetSize = fleetSize
     void this.#connect()
     addEventListener('online', this.#now)
     addEventListener('offline', this.#offline)
@@ -56,6 +64,28 @@ class Connection {
     return () => this.#listeners.delete(listener)
   }
 
+  /** A page shows this node's live numbers; returns what ends that. */
+  watch(node: string): () => void {
+    this.#watched.set(node, (this.#watched.get(node) ?? 0) + 1)
+    this.#rescope()
+    return () => {
+      const left = (this.#watched.get(node) ?? 1) - 1
+      if (left > 0) this.#watched.set(node, left)
+      else this.#watched.delete(node)
+      this.#rescope()
+    }
+  }
+
+  /** Connects anew, quietly, where other samples are wanted than those that come. */
+  #rescope(): void {
+    clearTimeout(this.#settle)
+    this.#settle = setTimeout(() => {
+      if (!this.#stop || this.link !== 'live' || scope(this.#fleetSize, this.#watched.keys()) === this.#scope) return
+      this.#stop.abort()
+      void this.#connect()
+    }, SETTLE_MS)
+  }
+
   #now = () => {
     if (this.link === 'live') return
     clearTimeout(this.#wait)
@@ -74,10 +104,11 @@ class Connection {
     const stop = new AbortController()
     this.#stop = stop
     this.retryAt = null
+    this.#scope = scope(this.#fleetSize, this.#watched.keys())
     const headers: Record<string, string> = { Accept: 'text/event-stream' }
     if (this.#lastId !== null) headers['Last-Event-ID'] = this.#lastId
     const { stream } = createSseClient<Feed>({
-      url: '/api/v1/feed',
+      url: `/api/v1/feed?samples=${encodeURIComponent(this.#scope)}`,
       method: 'GET',
       headers,
       credentials: 'same-origin',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Event, Feed, Sample } from '../api/generated'
-import { append, backoff, merge, type Position, read, START, touched } from './reducer'
+import { append, backoff, merge, type Position, read, scope, START, touched } from './reducer'
 
 const event = (seq: number, more: Partial<Event> = {}): Event => ({
   seq,
@@ -73,6 +73,12 @@ describe('what an event touches', () => {
 it('keys covered by a shorter one are left out', () => {
   expect(merge([['node', 'a'], ['service', 'a', 'x'], ['service', 'a'], ['node', 'a']])).toEqual([['node', 'a'], ['service', 'a']])
   expect(merge([['node', 'a'], []])).toEqual([[]])
+})
+
+it('a small fleet sends every number, a large one only what is looked at', () => {
+  expect(scope(4, ['b'])).toBe('all')
+  expect(scope(10_000, ['b', 'a', 'b'])).toBe('a,b')
+  expect(scope(10_000, [])).toBe('none')
 })
 
 it('waiting grows, is spread and ends at a bound', () => {

@@ -76,6 +76,15 @@ export function merge(keys: Key[]): Key[] {
   return distinct.filter((key) => !distinct.some((other) => other.length < key.length && other.every((part, i) => part === key[i])))
 }
 
+/** Below this the samples of every node are worth having at hand. */
+const ALL_NODES = 50
+
+/** Whose live numbers to ask for: everybody's in a small fleet, only those on the page in a large one. */
+export function scope(fleetSize: number, watched: Iterable<string>): string {
+  if (fleetSize <= ALL_NODES) return 'all'
+  return [...new Set(watched)].sort().join(',') || 'none'
+}
+
 /** Wait before the n-th attempt to connect again (from 0): quick at first, at most 15 s, spread by `random` in 0..1. */
 export function backoff(attempt: number, random: number): number {
   const base = Math.min(15_000, 500 * 2 ** Math.min(attempt, 10))

@@ -1,5 +1,7 @@
 /** What this browser remembers: theme, hidden columns, when its reader last looked. Storage may be off; then it forgets. */
 
+import { MediaQuery } from 'svelte/reactivity'
+
 export type Theme = 'system' | 'light' | 'dark'
 
 function load(key: string): string | null {
@@ -19,6 +21,8 @@ function store(key: string, value: string | null): void {
   }
 }
 
+const system = new MediaQuery('(prefers-color-scheme: dark)', false)
+
 class Settings {
   #theme = $state<Theme>(((t) => (t === 'light' || t === 'dark' ? t : 'system'))(load('theme')))
 
@@ -34,7 +38,7 @@ class Settings {
 
   /** Light, dark or what the system says: what is to be seen now. */
   get dark(): boolean {
-    return this.#theme === 'dark' || (this.#theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)
+    return this.#theme === 'dark' || (this.#theme === 'system' && system.current)
   }
 }
 
