@@ -3,6 +3,7 @@
 //! Without `STEAD_LAB` each test says that it needs the lab and returns; with it, anything missing is a failure.
 #![allow(clippy::disallowed_methods)]
 
+mod act;
 mod compose;
 mod docker_act;
 mod docker_sample;
