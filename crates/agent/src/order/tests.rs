@@ -2,7 +2,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use stead_core::command::Command;
-use stead_core::facts::{ContainerFacts, ContainerState, Fact, FactKey, SourceFacts, SourceKind, SourceState};
+use stead_core::facts::{
+    ContainerFacts, ContainerState, Fact, FactKey, SourceFacts, SourceKind, SourceState,
+};
 use stead_core::time::Time;
 use stead_protocol::agent::{Frame, FrameBody};
 use tempfile::TempDir;
@@ -44,14 +46,23 @@ impl Hands for Fake {
         }
         let n = self.restarts.fetch_add(1, Ordering::SeqCst) + 1;
         self.under_way.fetch_sub(1, Ordering::SeqCst);
-        if let Command::ContainerRestart { container: name, .. } = command {
+        if let Command::ContainerRestart {
+            container: name, ..
+        } = command
+        {
             let (board, name) = (self.board.clone(), name.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                board.apply(vec![(FactKey::Container(name), Some(container(1000 + n as i64)))]);
+                board.apply(vec![(
+                    FactKey::Container(name),
+                    Some(container(1000 + n as i64)),
+                )]);
             });
         }
-        Outcome::Done { output: format!("restart {n}"), freed: None }
+        Outcome::Done {
+            output: format!("restart {n}"),
+            freed: None,
+        }
     }
     async fn look_again(&self, _: &Command) {}
     async fn quiet(&self, _: &Command) -> Duration {
@@ -70,10 +81,20 @@ struct Node {
 }
 
 fn node_in(dir: TempDir, gate: Option<Arc<Notify>>, read_only: bool) -> Node {
-    let (spool, _) = Spool::open(&dir.path().join("spool"), spool::Options::default(), "b", [1; 16]).expect("spool");
+    let (spool, _) = Spool::open(
+        &dir.path().join("spool"),
+        spool::Options::default(),
+        "b",
+        [1; 16],
+    )
+    .expect("spool");
     let (journal, _) = Journal::open(&dir.path().join("journal")).expect("journal");
     let board = Board::new(spool);
-    let up = SourceFacts { state: SourceState::Up, version: String::new(), detail: String::new() };
+    let up = SourceFacts {
+        state: SourceState::Up,
+        version: String::new(),
+        detail: String::new(),
+    };
     let mut seen = vec![(FactKey::Source(SourceKind::Docker), Some(Fact::Source(up)))];
     for n in 0..9 {
         let name = format!("c{n}").parse().expect("name");
@@ -88,9 +109,17 @@ fn node_in(dir: TempDir, gate: Option<Arc<Notify>>, read_only: bool) -> Node {
         most: AtomicUsize::new(0),
         gate,
     });
-    let rules = Rules { node: "piha".parse().expect("name"), read_only };
+    let rules = Rules {
+        node: "piha".parse().expect("name"),
+        read_only,
+    };
     let desk = Desk::new(rules, journal, board.clone(), fake.clone());
-    Node { dir, board, fake, desk }
+    Node {
+        dir,
+        board,
+        fake,
+        desk,
+    }
 }
 
 fn node() -> Node {
@@ -106,7 +135,9 @@ fn order(container: usize, occurrence: u32, token: u64) -> Order {
         token,
         lease_ms: 90_000,
         timeout_ms: 60_000,
-        target: format!("container/piha/c{container}").parse().expect("subject"),
+        target: format!("container/piha/c{container}")
+            .parse()
+            .expect("subject"),
         automatic: true,
         per_hour: 3,
         command: Command::ContainerRestart {
@@ -122,18 +153,28 @@ fn frames(board: &Board) -> Vec<Frame> {
         text.extend_from_slice(&lines);
     }
     let text = String::from_utf8(text).expect("text");
-    text.lines().map(|line| serde_json::from_str(line).expect("a frame")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a frame"))
+        .collect()
 }
 
 fn results(board: &Board) -> Vec<(u32, Outcome)> {
     let result = |frame: Frame| match frame.body {
-        FrameBody::Result { occurrence, outcome, .. } => Some((occurrence, outcome)),
+        FrameBody::Result {
+            occurrence,
+            outcome,
+            ..
+        } => Some((occurrence, outcome)),
         _ => None,
     };
     frames(board).into_iter().filter_map(result).collect()
 }
 
-async fn until(board: &Board, what: &str, done: impl Fn(&[(u32, Outcome)]) -> bool) -> Vec<(u32, Outcome)> {
+async fn until(
+    board: &Board,
+    what: &str,
+    done: impl Fn(&[(u32, Outcome)]) -> bool,
+) -> Vec<(u32, Outcome)> {
     let mut news = board.news();
     let wait = async {
         loop {
@@ -145,7 +186,9 @@ async fn until(board: &Board, what: &str, done: impl Fn(&[(u32, Outcome)]) -> bo
             news.changed().await.expect("the board lives");
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("{what}: {:?}", results(board)))
+    tokio::time::timeout(Duration::from_secs(30), wait)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: {:?}", results(board)))
 }
 
 /// Until an effect is under way.
@@ -155,7 +198,9 @@ async fn begun(node: &Node) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), wait).await.expect("an effect begins");
+    tokio::time::timeout(Duration::from_secs(30), wait)
+        .await
+        .expect("an effect begins");
 }
 
 fn code(outcome: &Outcome) -> &str {
@@ -172,15 +217,24 @@ async fn a_repeated_order_gets_its_first_result_and_has_one_effect() {
     assert_eq!(node.desk.submit(order(0, 1, 5)), Submitted::Accepted);
     assert_eq!(node.desk.submit(order(0, 1, 5)), Submitted::Joined);
     let first = until(&node.board, "a result", |r| !r.is_empty()).await;
-    let again = Order { token: 9, ..order(0, 1, 5) };
-    assert_eq!(node.desk.submit(again), Submitted::Ended(first[0].1.clone()));
+    let again = Order {
+        token: 9,
+        ..order(0, 1, 5)
+    };
+    assert_eq!(
+        node.desk.submit(again),
+        Submitted::Ended(first[0].1.clone())
+    );
     let both = until(&node.board, "it again", |r| r.len() == 2).await;
     assert_eq!(both[0], both[1]);
     assert_eq!(node.fake.restarts.load(Ordering::SeqCst), 1);
     // And by the next agent on this disk.
     node.desk.close(Duration::from_secs(5)).await;
     let node = node_in(node.dir, None, false);
-    assert_eq!(node.desk.submit(order(0, 1, 5)), Submitted::Ended(first[0].1.clone()));
+    assert_eq!(
+        node.desk.submit(order(0, 1, 5)),
+        Submitted::Ended(first[0].1.clone())
+    );
     assert_eq!(node.fake.restarts.load(Ordering::SeqCst), 0);
 }
 
@@ -190,8 +244,14 @@ async fn what_shows_the_effect_comes_before_the_result() {
     node.desk.submit(order(0, 1, 5));
     until(&node.board, "a result", |r| !r.is_empty()).await;
     let frames = frames(&node.board);
-    let delta = frames.iter().position(|f| matches!(f.body, FrameBody::Delta { .. })).expect("a delta");
-    let result = frames.iter().position(|f| matches!(f.body, FrameBody::Result { .. })).expect("a result");
+    let delta = frames
+        .iter()
+        .position(|f| matches!(f.body, FrameBody::Delta { .. }))
+        .expect("a delta");
+    let result = frames
+        .iter()
+        .position(|f| matches!(f.body, FrameBody::Result { .. }))
+        .expect("a result");
     assert!(delta < result, "{frames:?}");
     assert!(frames.is_sorted_by(|a, b| a.cursor < b.cursor));
 }
@@ -199,9 +259,15 @@ async fn what_shows_the_effect_comes_before_the_result() {
 #[tokio::test]
 async fn a_stale_token_a_read_only_agent_and_a_foreign_target_are_refused_without_effect() {
     let node = node();
-    node.desk.submit(Order { automatic: false, ..order(0, 1, 50) });
+    node.desk.submit(Order {
+        automatic: false,
+        ..order(0, 1, 50)
+    });
     until(&node.board, "a result", |r| r.len() == 1).await;
-    node.desk.submit(Order { automatic: false, ..order(0, 2, 49) });
+    node.desk.submit(Order {
+        automatic: false,
+        ..order(0, 2, 49)
+    });
     let results = until(&node.board, "a refusal", |r| r.len() == 2).await;
     assert_eq!(code(&results[1].1), "stale-token");
     let mut other = order(1, 3, 50);
@@ -228,11 +294,20 @@ async fn the_highest_token_and_the_count_per_hour_outlive_the_agent() {
     }
     node.desk.submit(order(0, 4, 4));
     let results = until(&node.board, "a refusal", |r| r.iter().any(|(o, _)| *o == 4)).await;
-    assert_eq!(results.iter().find(|(o, _)| *o == 4).map(|(_, o)| code(o)), Some("limit-per-hour"));
-    let person = Order { automatic: false, ..order(0, 5, 2) };
+    assert_eq!(
+        results.iter().find(|(o, _)| *o == 4).map(|(_, o)| code(o)),
+        Some("limit-per-hour")
+    );
+    let person = Order {
+        automatic: false,
+        ..order(0, 5, 2)
+    };
     node.desk.submit(person);
     let results = until(&node.board, "a refusal", |r| r.iter().any(|(o, _)| *o == 5)).await;
-    assert_eq!(results.iter().find(|(o, _)| *o == 5).map(|(_, o)| code(o)), Some("stale-token"));
+    assert_eq!(
+        results.iter().find(|(o, _)| *o == 5).map(|(_, o)| code(o)),
+        Some("stale-token")
+    );
     assert_eq!(node.fake.restarts.load(Ordering::SeqCst), 0);
 }
 
@@ -243,10 +318,14 @@ async fn an_order_whose_lease_ended_while_it_waited_is_refused() {
     let node = node_in(tempfile::tempdir().expect("dir"), Some(gate.clone()), false);
     node.desk.submit(order(0, 1, 5));
     // It came two minutes ago, as far as the steady clock knows, and is behind the first.
-    node.desk.submit_at(order(0, 2, 5), clock::up().saturating_sub(120_000));
+    node.desk
+        .submit_at(order(0, 2, 5), clock::up().saturating_sub(120_000));
     gate.notify_one();
     let results = until(&node.board, "both", |r| r.len() == 2).await;
-    assert_eq!(results.iter().map(|(_, o)| code(o)).collect::<Vec<_>>(), ["done", "lease-expired"]);
+    assert_eq!(
+        results.iter().map(|(_, o)| code(o)).collect::<Vec<_>>(),
+        ["done", "lease-expired"]
+    );
     assert_eq!(node.fake.restarts.load(Ordering::SeqCst), 1);
 }
 
@@ -260,7 +339,10 @@ async fn a_newer_holder_of_the_lease_makes_a_waiting_order_stale() {
     node.desk.submit(order(0, 3, 7));
     gate.notify_one();
     let results = until(&node.board, "two", |r| r.len() == 2).await;
-    assert_eq!(results.iter().map(|(_, o)| code(o)).collect::<Vec<_>>(), ["done", "stale-token"]);
+    assert_eq!(
+        results.iter().map(|(_, o)| code(o)).collect::<Vec<_>>(),
+        ["done", "stale-token"]
+    );
     gate.notify_one();
     let results = until(&node.board, "three", |r| r.len() == 3).await;
     assert_eq!(code(&results[2].1), "done");
@@ -280,7 +362,10 @@ async fn one_order_at_a_time_per_target_and_four_in_all() {
         until(&node.board, "the next", |r| r.len() >= done).await;
     }
     assert!(node.fake.most.load(Ordering::SeqCst) <= AT_ONCE);
-    assert!(node.fake.most.load(Ordering::SeqCst) > 1, "different targets do not wait for each other");
+    assert!(
+        node.fake.most.load(Ordering::SeqCst) > 1,
+        "different targets do not wait for each other"
+    );
     assert_eq!(node.fake.restarts.load(Ordering::SeqCst), 18);
 }
 
@@ -301,8 +386,15 @@ async fn cut_short(dir: &TempDir, order: &Order) {
         unit: None,
     };
     let stamp = clock::stamp(&clock::boot());
-    let intent = Intent { order: order.clone(), evidence, stamp: stamp.clone() };
-    journal.write(Entry::Intent(Box::new(intent)), &stamp).await.expect("write");
+    let intent = Intent {
+        order: order.clone(),
+        evidence,
+        stamp: stamp.clone(),
+    };
+    journal
+        .write(Entry::Intent(Box::new(intent)), &stamp)
+        .await
+        .expect("write");
 }
 
 /// F18: crash between effect and record.
@@ -313,7 +405,10 @@ async fn an_effect_that_is_seen_after_a_crash_is_done_and_not_done_again() {
     let node = node_in(dir, None, false);
     assert_eq!(node.desk.recover(), 1);
     assert_eq!(node.desk.submit(order(0, 1, 5)), Submitted::Joined);
-    node.board.apply(vec![(FactKey::Container("c0".parse().expect("name")), Some(container(9)))]);
+    node.board.apply(vec![(
+        FactKey::Container("c0".parse().expect("name")),
+        Some(container(9)),
+    )]);
     let results = until(&node.board, "a result", |r| !r.is_empty()).await;
     assert_eq!(code(&results[0].1), "done");
     assert_eq!(node.fake.restarts.load(Ordering::SeqCst), 0);

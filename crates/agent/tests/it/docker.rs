@@ -1,0 +1,274 @@
+//! A whole agent on the lab's engine, killed in the middle of a repair.
+
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use stead_core::command::{Command as Do, Order, Outcome};
+use stead_core::facts::{ContainerState, Fact, FactKey, Facts};
+use stead_protocol::agent::FrameBody;
+use tokio_util::sync::CancellationToken;
+
+use crate::kill::victim;
+use crate::server::{Agent, Frames, NODE, Server, Session, options, order};
+
+struct Engine {
+    host: String,
+    image: String,
+}
+
+impl Engine {
+    fn lab() -> Option<Engine> {
+        if std::env::var_os("STEAD_LAB").is_none() {
+            eprintln!("needs the lab: make test");
+            return None;
+        }
+        let must = |name: &str| {
+            std::env::var(name).unwrap_or_else(|_| panic!("STEAD_LAB is set, {name} is not"))
+        };
+        Some(Engine {
+            host: must("STEAD_LAB_DOCKER"),
+            image: must("STEAD_LAB_IMAGE"),
+        })
+    }
+
+    fn docker(&self, args: &[&str]) -> String {
+        let mut docker = Command::new("docker");
+        docker
+            .env("DOCKER_HOST", &self.host)
+            .env_remove("DOCKER_CONTEXT")
+            .args(args);
+        let output = docker.output().expect("the docker client");
+        assert!(
+            output.status.success(),
+            "docker {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// A container that takes `stop` seconds to stop.
+    fn container(&self, name: &str, stop: u32) -> Container<'_> {
+        let name = format!("agent-{name}-{}", std::process::id());
+        let stop = stop.to_string();
+        let args = [
+            "run",
+            "-d",
+            "--name",
+            &name,
+            "--stop-timeout",
+            &stop,
+            &self.image,
+            "sleep",
+            "100000",
+        ];
+        let id = self.docker(&args);
+        Container {
+            engine: self,
+            name,
+            id,
+        }
+    }
+}
+
+struct Container<'a> {
+    engine: &'a Engine,
+    name: String,
+    id: String,
+}
+
+impl Container<'_> {
+    /// How often it was started since it was made.
+    fn starts(&self) -> usize {
+        let (id, until) = (format!("container={}", self.id), now());
+        let events = [
+            "events",
+            "--since",
+            "0",
+            "--until",
+            &until,
+            "--filter",
+            &id,
+            "--filter",
+            "event=start",
+        ];
+        self.engine
+            .docker(&[&events[..], &["--format", "{{.Action}}"]].concat())
+            .lines()
+            .count()
+    }
+
+    fn restart(&self, occurrence: u32) -> Order {
+        let container = self.name.parse().expect("a name");
+        let command = Do::ContainerRestart {
+            container,
+            id: self.id.clone(),
+        };
+        order(
+            occurrence,
+            u64::from(occurrence),
+            &format!("container/{NODE}/{}", self.name),
+            command,
+        )
+    }
+
+    fn started(&self, facts: &Facts) -> Option<stead_core::time::Time> {
+        match facts.get(&FactKey::Container(self.name.parse().expect("a name")))? {
+            Fact::Container(c) if c.state == ContainerState::Running => c.started_at,
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        self.engine.docker(&["rm", "-f", "-v", &self.name]);
+    }
+}
+
+fn now() -> String {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a clock");
+    (since.as_secs() + 1).to_string()
+}
+
+/// An agent that is killed; run by [`victim`].
+#[test]
+fn agent_victim() {
+    let (Ok(url), Ok(data)) = (
+        std::env::var("STEAD_TEST_URL"),
+        std::env::var("STEAD_TEST_DATA"),
+    ) else {
+        return;
+    };
+    let mut options = options(&url, Path::new(&data));
+    options.docker_host = Some(std::env::var("STEAD_LAB_DOCKER").expect("the lab's engine"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime
+        .block_on(stead_agent::run(options, CancellationToken::new()))
+        .expect("it runs until it is killed");
+}
+
+fn start(server: &Server, data: &Path) -> Child {
+    let (url, data) = (server.url(), data.to_str().expect("a path").to_owned());
+    victim(
+        "docker::agent_victim",
+        &[("STEAD_TEST_URL", &url), ("STEAD_TEST_DATA", &data)],
+    )
+}
+
+async fn link(server: &Server, after: u64) -> (Session, Frames) {
+    let session = server.accept().await;
+    let frames = session.frames(after).await;
+    (session, frames)
+}
+
+/// F18: wherever the agent dies, the container is restarted once and the order gets its result.
+#[tokio::test]
+async fn killed_in_the_middle_of_a_repair_there_is_one_effective_restart_and_a_result() {
+    let Some(engine) = Engine::lab() else { return };
+    // Before the engine began, while the container stops, and after it started again.
+    for (n, delay) in [0, 3, 30, 700, 2400].into_iter().enumerate() {
+        let (server, dir) = (Server::start().await, tempfile::tempdir().expect("dir"));
+        let container = engine.container(&format!("kill-{n}"), 2);
+        let mut child = start(&server, dir.path());
+        let (session, mut frames) = link(&server, 0).await;
+        let before = container
+            .started(&frames.snapshot().await)
+            .expect("it runs");
+        let order = container.restart(1);
+        assert_eq!(session.send("POST", "/v1/orders", &order).await, 202);
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        child.kill().expect("kill -9");
+        child.wait().expect("it ended");
+        let reached = frames.seen.last().map_or(0, |f| f.cursor);
+        drop((session, frames));
+
+        let mut child = start(&server, dir.path());
+        let (session, mut frames) = link(&server, reached).await;
+        let mut outcome = None;
+        let mut after = None;
+        let result = |frame: &stead_protocol::agent::Frame| match &frame.body {
+            FrameBody::Result { outcome, .. } => Some(outcome.clone()),
+            _ => None,
+        };
+        // As the server does: the order is given again once the agent is back with everything.
+        while outcome.is_none() {
+            let frame = frames
+                .until("a snapshot or the result", |f| Some(f.clone()))
+                .await;
+            outcome = result(&frame);
+            if let FrameBody::Snapshot { facts, .. } = &frame.body {
+                after = container.started(&facts.iter().cloned().collect());
+                assert_eq!(session.send("POST", "/v1/orders", &order).await, 202);
+            }
+        }
+        let outcome = outcome.expect("a result");
+        assert!(
+            matches!(outcome, Outcome::Done { .. }),
+            "after {delay} ms: {outcome:?}"
+        );
+        assert_eq!(
+            container.starts(),
+            2,
+            "after {delay} ms: made, and restarted once"
+        );
+        let latest = frames.seen.iter().rev().find_map(|f| match &f.body {
+            FrameBody::Delta { changed, .. } => {
+                container.started(&changed.iter().cloned().collect())
+            }
+            _ => None,
+        });
+        assert!(
+            latest.or(after).is_some_and(|at| at > before),
+            "the restart was seen before its result"
+        );
+        child.kill().expect("kill -9");
+        child.wait().expect("it ended");
+    }
+}
+
+#[tokio::test]
+async fn a_restart_is_issued_within_milliseconds_and_seen_before_its_result() {
+    let Some(engine) = Engine::lab() else { return };
+    let (server, dir) = (Server::start().await, tempfile::tempdir().expect("dir"));
+    let container = engine.container("fast", 0);
+    let mut options = options(&server.url(), dir.path());
+    options.docker_host = Some(engine.host.clone());
+    let agent = Agent::start(options);
+    let (session, mut frames) = link(&server, 0).await;
+    let before = container
+        .started(&frames.snapshot().await)
+        .expect("it runs");
+    let order = container.restart(1);
+    session.send("POST", "/v1/orders", &order).await;
+    let outcome = frames.result(&order).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    let seen = frames.seen.iter().rev().find_map(|f| match &f.body {
+        FrameBody::Delta { changed, .. } => container.started(&changed.iter().cloned().collect()),
+        _ => None,
+    });
+    assert!(seen.is_some_and(|at| at > before), "{:#?}", frames.seen);
+    let again = frames.seen.len();
+    session.send("POST", "/v1/orders", &order).await;
+    assert_eq!(
+        frames.result(&order).await,
+        outcome,
+        "the first result again"
+    );
+    assert!(frames.seen.len() > again);
+    assert_eq!(container.starts(), 2);
+    let sampled = |f: &stead_protocol::agent::Frame| match &f.body {
+        FrameBody::Sample { containers, .. } => containers
+            .iter()
+            .any(|c| c.name.as_str() == container.name)
+            .then_some(()),
+        _ => None,
+    };
+    frames.until("a sample of it", sampled).await;
+    agent.stop().await.expect("a clean end");
+}

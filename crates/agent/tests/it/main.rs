@@ -1,0 +1,8 @@
+//! The agent as a whole: over a real tunnel, killed for real, and (in the lab) on a real engine.
+#![allow(clippy::disallowed_methods)]
+
+mod docker;
+mod kill;
+mod server;
+mod session;
+mod tunnel;
