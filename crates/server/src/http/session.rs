@@ -21,7 +21,7 @@ pub async fn get_session(State(app): State<App>, Extension(caller): Extension<Ca
 }
 
 /// Trade a one-time login secret, or an access token, for a session cookie.
-#[utoipa::path(post, path = "/api/v1/session", operation_id = "sign_in", tag = "session",
+#[utoipa::path(post, path = "/api/v1/session", operation_id = "sign_in", tag = "session", security(()),
     request_body = api::SignIn, responses((status = 200, body = api::Session)))]
 pub async fn sign_in(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let headers = request.headers().clone();
