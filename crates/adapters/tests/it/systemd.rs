@@ -363,6 +363,7 @@ impl Machine {
     fn lxc(&self, args: &[&str]) -> Result<String, String> {
         let output = Command::new("lxc")
             .env("LXD_DIR", &self.folder)
+            .envs(std::env::var_os("STEAD_LAB_LXC_CONF").map(|conf| ("LXD_CONF", conf)))
             .args(args)
             .output()
             .expect("the lxc client");
