@@ -9,5 +9,4 @@ pub mod probe;
 pub mod program;
 mod queue;
 pub mod redact;
-pub mod settle;
 pub mod systemd;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stead_adapters::compose::{self, Compose};
-use stead_adapters::docker::{Cleanup, Docker};
+use stead_adapters::act::{self, Adapters};
+use stead_adapters::compose::Compose;
+use stead_adapters::docker::Docker;
 use stead_adapters::systemd::Systemd;
 use stead_core::command::{Command, Outcome};
 use stead_core::time::Span;
@@ -29,44 +30,12 @@ pub struct Machine {
 #[async_trait]
 impl Hands for Machine {
     async fn carry_out(&self, command: &Command, limit: Duration) -> Outcome {
-        match command {
-            Command::ContainerRestart { container, id } => {
-                self.docker.restart(container, id, limit).await
-            }
-            Command::ContainerRecreate {
-                service,
-                container,
-                definition,
-                replaces,
-            } => {
-                self.docker
-                    .recreate(service, container, definition, replaces.as_deref(), limit)
-                    .await
-            }
-            Command::ComposeUp {
-                path,
-                file,
-                project,
-                services,
-            } => match compose::Target::new(path, file.as_deref(), project.as_deref()) {
-                Ok(target) => self.compose.up(&target, services, limit).await,
-                Err(invalid) => Outcome::Refused {
-                    code: "bad-target".into(),
-                    why: invalid.to_string(),
-                },
-            },
-            Command::UnitRestart { unit } => self.systemd.restart(unit, limit).await,
-            Command::DiskCleanup {
-                build_cache,
-                dangling_images,
-            } => {
-                let what = Cleanup {
-                    build_cache: *build_cache,
-                    dangling_images: *dangling_images,
-                };
-                self.docker.cleanup(what, limit).await
-            }
-        }
+        let adapters = Adapters {
+            docker: self.docker.clone(),
+            compose: self.compose.clone(),
+            systemd: self.systemd.clone(),
+        };
+        act::run(&adapters, command, limit).await
     }
 
     async fn look_again(&self, command: &Command) {
