@@ -219,6 +219,46 @@ async fn appends(dir: &Path, burst: u64, rounds: usize, length: Duration) {
     log.close().await.expect("close");
 }
 
+/// One event at a time, as on a quiet night: how long until it is durable, beside one raw write and sync.
+async fn latency(dir: &Path, length: Duration) {
+    let log = SqliteLog::open(&dir.join("latency"), Options::default())
+        .await
+        .expect("open");
+    let mut file = File::create(dir.join("raw")).expect("raw file");
+    let bytes = vec![b'x'; encoded_len(&record(0, 0))];
+    let (mut ours, mut raws) = (Vec::new(), Vec::new());
+    let (start, mut seq) = (Instant::now(), Seq::ZERO);
+    while start.elapsed() < length * 2 {
+        seq = seq.next();
+        let event = Record {
+            seq,
+            ..record(0, seq.0)
+        };
+        let before = Instant::now();
+        log.append(vec![event]).await.expect("append");
+        ours.push(before.elapsed().as_secs_f64() * 1000.0);
+        let before = Instant::now();
+        file.write_all(&bytes).expect("write");
+        file.sync_data().expect("fdatasync");
+        raws.push(before.elapsed().as_secs_f64() * 1000.0);
+    }
+    let extra = format!(r#","appends":{}"#, ours.len());
+    for (name, times) in [
+        ("log_latency", &mut ours),
+        ("log_latency_raw_appending", &mut raws),
+    ] {
+        times.sort_by(f64::total_cmp);
+        say(&format!("{name}_p50"), "ms", times[times.len() / 2], &extra);
+        say(
+            &format!("{name}_p99"),
+            "ms",
+            times[times.len() * 99 / 100],
+            &extra,
+        );
+    }
+    log.close().await.expect("close");
+}
+
 /// Drops the pages of the log's files from the page cache, so that the next read comes from the disk.
 fn forget(dir: &Path) {
     for entry in std::fs::read_dir(dir.join("log"))
@@ -347,6 +387,7 @@ fn main() {
         .expect("a folder to write in");
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     runtime.block_on(async {
+        latency(dir.path(), length).await;
         let bursts = match argument("--only").as_deref() {
             Some("single") => vec![1],
             _ => vec![1, BURST],
