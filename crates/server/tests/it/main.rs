@@ -1,4 +1,11 @@
 //! The server from outside: a real engine on the log in memory, requests through the whole router, files in real
 //! directories.
 
+mod api;
+mod auth;
+mod errors;
+mod feed;
+mod files;
 mod openapi;
+mod scene;
+mod wire;
