@@ -113,6 +113,17 @@ test('low risk is approved at once, and the page follows until it is completed',
   await close()
 })
 
+test('in a list the first press of a key only chooses', async () => {
+  const { page, close } = await open('/actions')
+  await page.getByRole('button', { name: 'Reject' }).first().waitFor()
+  await page.keyboard.press('r')
+  assert.equal(await page.getByRole('dialog').count(), 0)
+  assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /Clean up disk/)
+  await page.keyboard.press('r')
+  await page.getByRole('dialog', { name: /Reject: Clean up disk/ }).waitFor()
+  await close()
+})
+
 test('guarded work shows its plan before it is approved, on a telephone too', async () => {
   const { page, close } = await open('/actions', 'trouble', { width: 360, height: 740 })
   const row = page.locator('li', { hasText: 'Clean up disk of vps-fra' })

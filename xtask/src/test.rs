@@ -74,6 +74,11 @@ pub fn everything(args: &[String]) -> Result<()> {
                 line.trim_start().starts_with("Tests ")
             })
         });
+        report.stage_keeping("ui size", || {
+            process::run_keeping(checkout::npm("ui").args(["run", "size"]), |line| {
+                line.starts_with("initial JavaScript")
+            })
+        });
     }
     if options.wants("lint") && ui {
         lint(&mut report);

@@ -42,12 +42,15 @@ function step(by: 1 | -1): void {
   all[next]?.scrollIntoView({ block: 'nearest' })
 }
 
-/** The row with the focus decides; without one, the page's own action does, if it is the only one. */
+/**
+ * The row with the focus decides; without one, the page's own action does. In a list where nothing is chosen the first
+ * press only chooses: nobody approves what they did not look at.
+ */
 function decide(what: 'approve' | 'reject'): void {
   const selector = `[data-decide=${what}]:not(:disabled)`
+  const own = document.querySelector<HTMLElement>(`main [data-page-action] ${selector}`)
   const row = rows().find((one) => one.contains(document.activeElement))
-  const inRow = row?.querySelector<HTMLElement>(selector)
-  const buttons = document.querySelectorAll<HTMLElement>(`main ${selector}`)
-  const button = inRow ?? (buttons.length === 1 || document.querySelector('main [data-page-action]') ? buttons[0] : undefined)
-  button?.click()
+  const button = row?.querySelector<HTMLElement>(selector) ?? own
+  if (button) button.click()
+  else rows().find((one) => one.querySelector(selector))?.focus()
 }
