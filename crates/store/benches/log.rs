@@ -31,7 +31,7 @@ fn record(producer: u64, n: u64) -> Record {
     let node = format!("node-{:03}", (producer * 7 + n) % 200);
     Record {
         seq: Seq::ZERO,
-        id: format!("{node}:{producer:02}:{n:010}"),
+        id: String::from("0123456789abcdef0123456789abcdef-1234567"),
         at: Time(1_795_000_000_000 + n as i64),
         version: 1,
         subject: format!("service/{node}/svc-{}", n % 20),
@@ -50,13 +50,15 @@ type Job = (Vec<Record>, oneshot::Sender<()>);
 
 /// The engine's loop: takes what waits in the queue, numbers it, appends it, answers.
 async fn commit_loop(log: Arc<SqliteLog>, mut queue: mpsc::Receiver<Job>, groups: Arc<AtomicU64>) {
-    let mut next = log.head().await.expect("head").seq.next();
+    let head = log.head().await.expect("head");
+    let (mut next, log_id) = (head.seq.next(), head.log_id);
     let mut jobs = Vec::with_capacity(QUEUE);
     while queue.recv_many(&mut jobs, QUEUE).await > 0 {
         let (mut batch, mut waiting) = (Vec::new(), Vec::with_capacity(jobs.len()));
         for (records, answer) in jobs.drain(..) {
             for mut record in records {
                 record.seq = next;
+                record.id = format!("{log_id}-{next}");
                 next = next.next();
                 batch.push(record);
             }
