@@ -46,6 +46,15 @@ function run(mood, action) {
   })
 }
 
+/** The server's own form of what the files say. */
+function asServed(desired) {
+  if (!desired) return null
+  const { image, ports, restart, mem_limit, checks = [], ...rest } = desired
+  const bytes = { '512m': 512 * 1024 ** 2, '8g': 8 * 1024 ** 3, '256m': 256 * 1024 ** 2 }[mem_limit]
+  const definition = image ? { image, ...(ports && { ports }), ...(restart && { restart }), ...(bytes && { mem_limit: bytes }) } : undefined
+  return { ...rest, definition, monitor: desired.monitor ?? true, suspended: false, needs: desired.needs ?? [], patience: desired.patience ?? {}, checks: checks.map((check) => ({ name: Object.keys(check)[0], probe: check, every: 10_000, timeout: 5000 })) }
+}
+
 function serviceDetail(w, service) {
   const ill = service.state === 'unhealthy'
   const mine = (list) => list.filter((one) => one.node === service.node && one.service === service.name)
@@ -56,7 +65,7 @@ function serviceDetail(w, service) {
   const about = w.events.filter((event) => event.subject === `service/${service.node}/${service.name}`)
   return {
     ...service,
-    desired: w.desiredOf.get(`${service.node}/${service.name}`) ?? null,
+    desired: asServed(w.desiredOf.get(`${service.node}/${service.name}`)),
     containers: mine(w.containers),
     units: mine(w.units),
     checks,

@@ -149,7 +149,7 @@ export function build(mood) {
     }
   })
   if (machines.length > 0 && mood !== 'many')
-    services.push({ ...clone(services[0]), node: 'vps-fra', name: 'adminer', kind: 'container', state: 'healthy', managed: false, detail: 'running, no health check', drift: [], image: 'adminer:5', needs: [], checks_total: 0, checks_failing: 0, trigger: null, action: null, action_state: null })
+    services.push({ ...clone(services[0]), node: 'vps-fra', name: 'adminer', kind: 'container', state: 'healthy', managed: false, monitored: false, detail: 'running, no health check', drift: [], image: 'adminer:5', needs: [], checks_total: 0, checks_failing: 0, trigger: null, action: null, action_state: null })
   const desiredOf = new Map(written.map(([node, name, desired]) => [`${node}/${name}`, desired]))
   const count = (list, state) => list.filter((one) => one.state === state && one.managed && one.monitored).length
   const counts = (list) => ({ total: list.filter((one) => one.managed && one.monitored).length, healthy: count(list, 'healthy'), unhealthy: count(list, 'unhealthy'), missing: count(list, 'missing'), unknown: count(list, 'unknown'), stale: count(list, 'stale'), starting: count(list, 'starting') })

@@ -7,11 +7,12 @@ it('only what was seen well looks well', () => {
 })
 
 it('an action at work lies over the state, a pending one does not', () => {
-  const service = { state: 'unhealthy', monitored: true }
+  const service = { state: 'unhealthy', monitored: true, managed: true }
   expect(serviceState({ ...service, action_state: 'running' })).toBe('working')
   expect(serviceState({ ...service, action_state: 'pending' })).toBe('unhealthy')
   expect(serviceState({ ...service, action_state: 'held' })).toBe('held')
   expect(serviceState({ ...service, monitored: false })).toBe('unmonitored')
+  expect(serviceState({ ...service, monitored: false, managed: false })).toBe('unhealthy')
 })
 
 it('a container without a health check is well while it runs', () => {

@@ -56,8 +56,9 @@ export function look(state: string): Look {
 }
 
 /** A service with what lies over it: a lock, or an action at work. */
-export function serviceState(service: { state: string; monitored: boolean; action_state?: string | null }): string {
-  if (!service.monitored) return 'unmonitored'
+export function serviceState(service: { state: string; monitored: boolean; managed: boolean; action_state?: string | null }): string {
+  // What no file names is shown as it is seen; what a file says not to watch is not judged.
+  if (service.managed && !service.monitored) return 'unmonitored'
   if (service.action_state === 'held') return 'held'
   if (service.action_state === 'running' || service.action_state === 'approved') return 'working'
   return service.state

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { actionTitle, metric, short, words } from './words'
+import { actionTitle, metric, outcomeWords, short, words } from './words'
 
 it('kinds read as sentences, acronyms keep their capitals', () => {
   expect(words('mqtt_unreachable')).toBe('MQTT unreachable')
@@ -13,6 +13,13 @@ it('an action is named after what it does and to what', () => {
   expect(actionTitle({ kind: 'disk_cleanup', subject: 'node/piha', node: 'piha' })).toBe('Clean up disk of piha')
   expect(actionTitle({ kind: 'unit_restart', subject: 'unit/piha/nginx.service' })).toBe('Restart unit nginx.service')
   expect(actionTitle({ kind: 'something_new', subject: 'node/a' })).toBe('Something new a')
+})
+
+it('outcomes read as sentences, and what is one already stays', () => {
+  expect(outcomeWords('drift_resolved_auto')).toBe('the drift resolved by itself')
+  expect(outcomeWords('timed_out')).toBe('Timed out')
+  expect(outcomeWords('The image could not be pulled: no such host.')).toContain('no such host')
+  expect(outcomeWords(null)).toBe('')
 })
 
 it('digests lose their algorithm, thresholds name their mount', () => {

@@ -41,6 +41,17 @@ export function actionTitle(action: { kind: string; subject: string; node?: stri
   return action.kind === 'disk_cleanup' ? `Clean up disk of ${action.node ?? name}` : `${actionKind(action.kind)} ${name}`
 }
 
+const OUTCOMES: Record<string, string> = {
+  drift_resolved_auto: 'the drift resolved by itself',
+  service_removed_from_desired_state: 'the service left the desired state',
+}
+
+/** How an action ended, for people: codes in words, sentences as they are. */
+export function outcomeWords(outcome: string | null | undefined): string {
+  if (!outcome) return ''
+  return OUTCOMES[outcome] ?? (/^[a-z_]+$/.test(outcome) ? words(outcome) : outcome)
+}
+
 export function short(id: string, length = 12): string {
   return id.replace(/^sha256:/, '').slice(0, length)
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Container, ServiceDetail } from '../api/generated'
-import { compare, yaml } from './compare'
+import { compare, written, yaml } from './compare'
 
 const container = {
   name: 'whoami',
@@ -39,6 +39,38 @@ it('what is absent differs from what was asked', () => {
   const rows = compare(service({ image: 'whoami:1' }, { containers: [], state: 'missing' }))
   expect(rows.find((row) => row.key === 'state')).toEqual({ key: 'state', desired: 'running', actual: 'absent', differs: true })
   expect(rows.find((row) => row.key === 'image')?.differs).toBe(true)
+})
+
+it('the server’s form is compared and shown in the shape of the files', () => {
+  const desired = {
+    kind: 'container',
+    container: 'whoami',
+    definition: { image: 'whoami:1', mem_limit: 64 * 1024 ** 2, ports: ['8080:80'] },
+    monitor: true,
+    suspended: false,
+    needs: [],
+    patience: { failures: 5, time: 30_000 },
+    checks: [{ name: 'web', probe: { http: { url: 'http://x/' } }, every: 5000, timeout: 500 }],
+  }
+  expect(differing(service(desired))).toEqual([])
+  expect(differing(service({ ...desired, definition: { image: 'whoami:2' } }))).toEqual(['image'])
+  expect(written(desired)).toEqual({
+    kind: 'container',
+    container: 'whoami',
+    image: 'whoami:1',
+    mem_limit: '64m',
+    ports: ['8080:80'],
+    patience: { failures: 5, time: '30s' },
+    checks: [{ name: 'web', http: { url: 'http://x/' }, every: '5s', timeout: 500 }],
+  })
+})
+
+it('what is suspended should not run', () => {
+  const stopped = { ...container, state: 'exited' } as Container
+  expect(differing(service({ suspended: true }, { containers: [stopped] }))).toEqual([])
+  expect(differing(service({ suspended: true }))).toEqual(['state'])
+  const unit = { name: 'a.service', active: 'inactive' } as ServiceDetail['units'][number]
+  expect(differing(service({ suspended: true, unit: 'a.service' }, { kind: 'systemd', containers: [], units: [unit] }))).toEqual([])
 })
 
 it('JSON reads as the YAML it came from', () => {

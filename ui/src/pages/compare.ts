@@ -11,19 +11,56 @@ export interface Row {
 
 type Fields = Record<string, unknown>
 
+/** The server's form of a service, in the shape of the files: a container's definition beside its name, checks by kind. */
+export function written(desired: unknown): Fields {
+  const { definition, checks, monitor, suspended, needs, patience, ...rest } = (desired ?? {}) as Fields
+  const out: Fields = { ...rest, ...(definition as Fields | undefined) }
+  if (typeof out.mem_limit === 'number') out.mem_limit = size(out.mem_limit)
+  if (Array.isArray(needs) && needs.length > 0) out.needs = needs
+  if (monitor === false) out.monitor = false
+  if (suspended === true) out.suspended = true
+  const { failures, time } = (patience ?? {}) as { failures?: number; time?: number }
+  // Three failures are the rule: it need not be written.
+  if (failures !== undefined && (failures !== 3 || time)) out.patience = timed({ failures, ...(time ? { time } : {}) })
+  if (Array.isArray(checks) && checks.length > 0) out.checks = checks.map((check) => checkWritten(check as Fields))
+  return out
+}
+
+function checkWritten({ name, probe, every, timeout, ...rest }: Fields): Fields {
+  const kind = Object.keys((probe ?? {}) as Fields)[0]
+  const own = name && name !== kind ? { name } : {}
+  return { ...own, ...(probe as Fields | undefined), ...timed({ every, timeout }), ...rest }
+}
+
+/** The server counts spans in milliseconds, people write `10s`. */
+function timed(fields: Fields): Fields {
+  const one = (value: unknown) => (typeof value !== 'number' || value < 1000 ? value : value % 60_000 === 0 ? `${value / 60_000}m` : `${value / 1000}s`)
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, one(value)]))
+}
+
+/** Bytes as Compose writes them, where they are a whole number of its units. */
+function size(value: number): string | number {
+  const unit = Object.entries(FACTORS).findLast(([, factor]) => value > 0 && value % factor === 0)
+  return unit && unit[0] !== 'b' ? `${value / unit[1]}${unit[0]}` : value
+}
+
 export function compare(service: ServiceDetail): Row[] {
-  const desired = (service.desired ?? {}) as Fields
+  const desired = written(service.desired)
   const rows: Row[] = []
   const row = (key: string, want: unknown, got: string | null, same: (want: string, got: string) => boolean = equal) => {
     const wanted = text(want)
     if (wanted === null && got === null) return
     rows.push({ key, desired: wanted, actual: got, differs: wanted !== null && (got === null || !same(wanted, got)) })
   }
+  const told = (key: string, want: unknown) => {
+    const wanted = text(want)
+    if (wanted !== null) rows.push({ key, desired: wanted, actual: null, differs: false })
+  }
   const container = service.containers.length === 1 ? service.containers[0] : undefined
   const unit = service.units.length === 1 ? service.units[0] : undefined
-  const runs = service.kind === 'systemd' ? 'active' : 'running'
-  row('state', service.monitored ? runs : null, actualState(service))
-  if (desired.container !== undefined || service.kind === 'container') row('container', desired.container ?? service.name, container?.name ?? null)
+  const runs = desired.suspended === true ? 'stopped' : service.kind === 'systemd' ? 'active' : 'running'
+  row('state', service.monitored && service.desired ? runs : null, actualState(service), sameState)
+  if (desired.container !== undefined || service.kind === 'container') row('container', desired.container, container?.name ?? null)
   if (container) {
     row('image', desired.image, container.image, sameImage)
     row('memory limit', limit(desired.mem_limit), container.memory_limit > 0 ? bytes(container.memory_limit) : 'none')
@@ -31,21 +68,23 @@ export function compare(service: ServiceDetail): Row[] {
     row('ports', desired.ports, container.ports.join(', ') || 'none', samePorts)
   } else if (desired.image !== undefined) row('image', desired.image, null)
   if (service.kind === 'compose') {
-    row('path', desired.path, null, () => true)
+    told('path', desired.path)
     row('containers', null, service.containers.map((one) => one.name).join(', ') || null)
-    const path = rows.find((one) => one.key === 'path')
-    if (path) path.differs = false
   }
   if (desired.unit !== undefined || unit) {
     row('unit', desired.unit, unit?.name ?? null)
     if (unit) row('enabled', null, unit.enabled)
   }
+  told('process', desired.process)
   return rows
 }
 
+/** Stopped has many words. */
+const sameState = (want: string, got: string) => (want === 'stopped' ? !/\b(running|active)\b/.test(got) : want === got)
+
 function actualState(service: ServiceDetail): string | null {
   const states = [...service.containers.map((one) => one.state), ...service.units.map((one) => one.active)]
-  if (states.length === 0) return service.state === 'missing' ? 'absent' : null
+  if (states.length === 0) return service.state === 'missing' ? 'absent' : service.kind === 'process' && service.state === 'healthy' ? 'running' : service.kind === 'external' ? service.state : null
   const distinct = [...new Set(states)]
   return distinct.length === 1 ? distinct[0]! : distinct.map((state) => `${states.filter((s) => s === state).length} ${state}`).join(', ')
 }
