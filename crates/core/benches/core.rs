@@ -10,13 +10,14 @@ use std::time::Instant;
 
 use stead_core::controller::{Change, Controller, Input, Step};
 use stead_core::desired::{
-    Check, ContainerDef, DEFINITION_LABEL, Fleet, HttpProbe, Node, Patience, Probe, Service, ServiceKind,
+    Check, ContainerDef, DEFINITION_LABEL, Fleet, HttpProbe, Node, Patience, Probe, Service,
+    ServiceKind,
 };
 use stead_core::drift;
 use stead_core::event::{DesiredLoaded, Event};
 use stead_core::facts::{
-    CheckFacts, ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, SourceFacts, SourceKind,
-    SourceState, Verdict,
+    CheckFacts, ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts,
+    SourceFacts, SourceKind, SourceState, Verdict,
 };
 use stead_core::ids::NodeName;
 use stead_core::policy::Now;
@@ -44,11 +45,15 @@ fn node(n: usize) -> NodeName {
 
 /// Every second service can be created by Stead and was; every fourth has a check of its own.
 fn service(s: usize) -> Service {
-    let definition = (s % 2 == 0).then(|| ContainerDef {
+    let definition = s.is_multiple_of(2).then(|| ContainerDef {
         image: format!("registry.example/team/app-{s}:1.{s}.3"),
         ports: vec![format!("127.0.0.1:{}:80", 8000 + s)],
         volumes: vec![format!("/srv/app-{s}:/data")],
-        environment: [("TZ".to_string(), "UTC".to_string()), ("MODE".to_string(), "production".to_string())].into(),
+        environment: [
+            ("TZ".to_string(), "UTC".to_string()),
+            ("MODE".to_string(), "production".to_string()),
+        ]
+        .into(),
         restart: Some("unless-stopped".to_string()),
         mem_limit: Some(256 << 20),
         ..Default::default()
@@ -62,7 +67,7 @@ fn service(s: usize) -> Service {
         latency: None,
         insecure: false,
     };
-    let checks = (s % 4 == 0).then(|| Check {
+    let checks = s.is_multiple_of(4).then(|| Check {
         name: "http".parse().expect("a name"),
         probe: Probe::Http(http(format!("http://127.0.0.1:{}/health", 8000 + s))),
         every: Span::secs(5),
@@ -70,7 +75,10 @@ fn service(s: usize) -> Service {
         failures: None,
     });
     Service {
-        kind: ServiceKind::Container { container: format!("app-{s}").parse().expect("a name"), definition },
+        kind: ServiceKind::Container {
+            container: format!("app-{s}").parse().expect("a name"),
+            definition,
+        },
         monitor: true,
         suspended: false,
         needs: Vec::new(),
@@ -80,7 +88,10 @@ fn service(s: usize) -> Service {
 }
 
 fn container(n: usize, s: usize, health: Health, definition: Option<&ContainerDef>) -> Fact {
-    let mut labels = [("org.opencontainers.image.source".to_string(), "https://example.org/app".to_string())];
+    let mut labels = [(
+        "org.opencontainers.image.source".to_string(),
+        "https://example.org/app".to_string(),
+    )];
     labels[0].1.push_str(&s.to_string());
     let mut labels: std::collections::BTreeMap<_, _> = labels.into();
     if let Some(definition) = definition {
@@ -103,7 +114,11 @@ fn container(n: usize, s: usize, health: Health, definition: Option<&ContainerDe
 }
 
 fn facts(n: usize, services: &[Service]) -> Facts {
-    let up = SourceFacts { state: SourceState::Up, version: "20.10".to_string(), detail: String::new() };
+    let up = SourceFacts {
+        state: SourceState::Up,
+        version: "20.10".to_string(),
+        detail: String::new(),
+    };
     let host = HostFacts {
         hostname: node(n).to_string(),
         boot_id: format!("{n:032x}"),
@@ -113,11 +128,23 @@ fn facts(n: usize, services: &[Service]) -> Facts {
         memory_bytes: 4 << 30,
         ..Default::default()
     };
-    let mut facts: Facts =
-        [(FactKey::Host, Fact::Host(host)), (FactKey::Source(SourceKind::Docker), Fact::Source(up))].into();
+    let mut facts: Facts = [
+        (FactKey::Host, Fact::Host(host)),
+        (FactKey::Source(SourceKind::Docker), Fact::Source(up)),
+    ]
+    .into();
     for (s, service) in services.iter().enumerate() {
-        let ServiceKind::Container { container: name, definition } = &service.kind else { continue };
-        facts.insert(FactKey::Container(name.clone()), container(n, s, Health::Healthy, definition.as_ref()));
+        let ServiceKind::Container {
+            container: name,
+            definition,
+        } = &service.kind
+        else {
+            continue;
+        };
+        facts.insert(
+            FactKey::Container(name.clone()),
+            container(n, s, Health::Healthy, definition.as_ref()),
+        );
         for check in &service.checks {
             let verdict = CheckFacts {
                 verdict: Verdict::Passing,
@@ -127,7 +154,10 @@ fn facts(n: usize, services: &[Service]) -> Facts {
                 answer: "200 OK in 3 ms".to_string(),
             };
             let service = format!("app-{s}").parse().expect("a name");
-            facts.insert(FactKey::Check(service, check.name.clone()), Fact::Check(verdict));
+            facts.insert(
+                FactKey::Check(service, check.name.clone()),
+                Fact::Check(verdict),
+            );
         }
     }
     facts
@@ -136,29 +166,73 @@ fn facts(n: usize, services: &[Service]) -> Facts {
 impl Bench {
     fn new(nodes: usize, services: usize, rounds: usize) -> Bench {
         let controller = Controller::new(World::default(), "bench");
-        Bench { nodes, services, rounds, controller, now: START, cursor: 0, log: None }
+        Bench {
+            nodes,
+            services,
+            rounds,
+            controller,
+            now: START,
+            cursor: 0,
+            log: None,
+        }
     }
 
     fn put(&mut self, input: Input) -> Step {
-        self.controller.handle(Now { at: self.now, minute: 720 }, input)
+        self.controller.handle(
+            Now {
+                at: self.now,
+                minute: 720,
+            },
+            input,
+        )
     }
 
     /// The fleet's files, then every agent's first snapshot.
     fn populate(&mut self) {
         let services: Vec<Service> = (0..self.services).map(service).collect();
-        let named = || services.iter().enumerate().map(|(s, d)| (format!("app-{s}").parse().expect("a name"), d.clone()));
-        let mut fleet = Fleet { name: "bench".to_string(), ..Default::default() };
+        let named = || {
+            services
+                .iter()
+                .enumerate()
+                .map(|(s, d)| (format!("app-{s}").parse().expect("a name"), d.clone()))
+        };
+        let mut fleet = Fleet {
+            name: "bench".to_string(),
+            ..Default::default()
+        };
         for n in 0..self.nodes {
-            fleet.nodes.insert(node(n), Node { services: named().collect(), ..Default::default() });
+            fleet.nodes.insert(
+                node(n),
+                Node {
+                    services: named().collect(),
+                    ..Default::default()
+                },
+            );
         }
-        self.keep(Input::Started { version: "bench".to_string() });
-        let loaded = DesiredLoaded { digest: "d".to_string(), origin: "bench".to_string(), ..Default::default() };
-        self.keep(Input::Desired { loaded, fleet: Arc::new(fleet) });
+        self.keep(Input::Started {
+            version: "bench".to_string(),
+        });
+        let loaded = DesiredLoaded {
+            digest: "d".to_string(),
+            origin: "bench".to_string(),
+            ..Default::default()
+        };
+        self.keep(Input::Desired {
+            loaded,
+            fleet: Arc::new(fleet),
+        });
         for n in 0..self.nodes {
             let at = self.now;
             let facts = facts(n, &services);
             let spool = "s".to_string();
-            self.keep(Input::Snapshot { node: node(n), at, facts, spool, cursor: 1, digest: String::new() });
+            self.keep(Input::Snapshot {
+                node: node(n),
+                at,
+                facts,
+                spool,
+                cursor: 1,
+                digest: String::new(),
+            });
         }
         self.cursor = 1;
     }
@@ -179,9 +253,23 @@ impl Bench {
     /// One container of one node changes its health: from the agent's word to everything that follows from it.
     fn change(&mut self, n: usize, s: usize, health: Health) -> Step {
         self.cursor += 1;
-        let ServiceKind::Container { container: name, definition } = service(s).kind else { unreachable!() };
-        let change = Change::Seen(FactKey::Container(name), container(n, s, health, definition.as_ref()));
-        let input = Input::Observed { node: node(n), at: self.now, cursor: self.cursor, changes: vec![change] };
+        let ServiceKind::Container {
+            container: name,
+            definition,
+        } = service(s).kind
+        else {
+            unreachable!()
+        };
+        let change = Change::Seen(
+            FactKey::Container(name),
+            container(n, s, health, definition.as_ref()),
+        );
+        let input = Input::Observed {
+            node: node(n),
+            at: self.now,
+            cursor: self.cursor,
+            changes: vec![change],
+        };
         self.put(input)
     }
 }
@@ -205,7 +293,9 @@ fn say(name: &str, unit: &str, value: f64) {
 fn resident_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().split(' ').next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    line.and_then(|line| line.trim().split(' ').next()?.parse::<f64>().ok())
+        .unwrap_or(0.0)
+        / 1024.0
 }
 
 fn fold(log: &[Event], rounds: usize, base: &World, name: &str) {
@@ -213,7 +303,11 @@ fn fold(log: &[Event], rounds: usize, base: &World, name: &str) {
     for _ in 0..rounds {
         let mut world = base.clone();
         let took = milliseconds(|| log.iter().for_each(|event| world.apply(event)));
-        assert_eq!(world.head, log.last().expect("events").seq, "every event was folded");
+        assert_eq!(
+            world.head,
+            log.last().expect("events").seq,
+            "every event was folded"
+        );
         rates.push(log.len() as f64 / took * 1e3);
     }
     say(name, "events/s", quantile(&mut rates, 0.5));
@@ -226,7 +320,11 @@ fn stream(bench: &mut Bench) -> (World, Vec<Event>) {
     let mut n = 0;
     while events.len() < STREAM {
         for health in [Health::Unhealthy, Health::Healthy] {
-            events.extend(bench.change(n * 7919 % bench.nodes, n % bench.services, health).events);
+            events.extend(
+                bench
+                    .change(n * 7919 % bench.nodes, n % bench.services, health)
+                    .events,
+            );
         }
         n += 1;
     }
@@ -239,10 +337,15 @@ fn one_event(bench: &mut Bench) {
     for n in 0..5_000 {
         let (on, s) = (n * 7919 % bench.nodes, n % bench.services);
         for health in [Health::Unhealthy, Health::Healthy] {
-            times.push(milliseconds(|| led_to += bench.change(on, s, health).events.len()));
+            times.push(milliseconds(|| {
+                led_to += bench.change(on, s, health).events.len()
+            }));
         }
     }
-    assert!(led_to >= 30_000, "each change led to a fact, a statement and an action: {led_to}");
+    assert!(
+        led_to >= 30_000,
+        "each change led to a fact, a statement and an action: {led_to}"
+    );
     say("core_one_event_p50", "ms", quantile(&mut times, 0.5));
     say("core_one_event_p99", "ms", quantile(&mut times, 0.99));
     say("core_one_event_max", "ms", quantile(&mut times, 1.0));
@@ -258,12 +361,22 @@ fn reconcile(bench: &mut Bench, name: &str) {
         }
         bench.now = bench.now + Span::secs(6);
         let mut events = 0;
-        times.push(milliseconds(|| events = bench.put(Input::Tick).events.len()));
+        times.push(milliseconds(|| {
+            events = bench.put(Input::Tick).events.len()
+        }));
         assert_eq!(events, 0, "nothing changed, so nothing follows");
         bench.everybody_is_heard();
     }
-    say(&format!("core_reconcile_{name}"), "ms", quantile(&mut times, 0.5));
-    say(&format!("core_reconcile_{name}_max"), "ms", quantile(&mut times, 1.0));
+    say(
+        &format!("core_reconcile_{name}"),
+        "ms",
+        quantile(&mut times, 0.5),
+    );
+    say(
+        &format!("core_reconcile_{name}_max"),
+        "ms",
+        quantile(&mut times, 1.0),
+    );
 }
 
 fn idle(bench: &mut Bench) {
@@ -280,13 +393,19 @@ fn idle(bench: &mut Bench) {
 
 fn argument(name: &str, default: usize) -> usize {
     let mut args = std::env::args().skip_while(|arg| arg != name);
-    args.next().and(args.next()).and_then(|n| n.parse().ok()).unwrap_or(default)
+    args.next()
+        .and(args.next())
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(default)
 }
 
 fn main() {
     let empty = resident_mib();
-    let (nodes, services, rounds) =
-        (argument("--nodes", 10_000), argument("--services", 20), argument("--rounds", 5));
+    let (nodes, services, rounds) = (
+        argument("--nodes", 10_000),
+        argument("--services", 20),
+        argument("--rounds", 5),
+    );
     let mut bench = Bench::new(nodes, services, rounds);
     let took = milliseconds(|| bench.populate());
     let events = bench.controller.world().events_total;
@@ -310,5 +429,10 @@ fn main() {
     let mut bench = Bench::new(nodes, services, rounds);
     bench.log = Some(Vec::new());
     bench.populate();
-    fold(&bench.log.take().unwrap_or_default(), rounds, &World::default(), "core_fold_snapshots");
+    fold(
+        &bench.log.take().unwrap_or_default(),
+        rounds,
+        &World::default(),
+        "core_fold_snapshots",
+    );
 }

@@ -121,24 +121,69 @@ impl Trigger {
 }
 
 /// What an action mends: its identity. At most one occurrence per key is open.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ActionKey {
     pub kind: ActionKind,
     pub subject: Subject,
 }
 
+/// By subject first: what concerns one subject lies together, and is found by one look.
+impl Ord for ActionKey {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.subject.cmp(&other.subject).then(self.kind.cmp(&other.kind))
+    }
+}
+
+impl PartialOrd for ActionKey {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl ActionKey {
+    /// Every key of `subject`, first to last.
+    pub fn all_of(subject: &Subject) -> core::ops::RangeInclusive<ActionKey> {
+        let [first, .., last] = ActionKind::ALL;
+        let key = |kind| ActionKey { kind, subject: subject.clone() };
+        key(first)..=key(last)
+    }
+
+    /// Whether `text` is its [`ActionKey::id`], without writing that down.
+    pub fn has_id(&self, text: &str) -> bool {
+        struct Rest<'a>(&'a str);
+        impl fmt::Write for Rest<'_> {
+            fn write_str(&mut self, part: &str) -> fmt::Result {
+                self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+                Ok(())
+            }
+        }
+        let mut rest = Rest(text);
+        self.write_id(&mut rest).is_ok() && rest.0.is_empty()
+    }
+
     /// `container-restart-{node}-{service}`, `disk-cleanup-{node}`.
     pub fn id(&self) -> String {
-        let kind = self.kind.word().replace('_', "-");
+        let mut text = String::new();
+        // Writing to a text does not fail.
+        let _ = self.write_id(&mut text);
+        text
+    }
+
+    fn write_id(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        for (i, part) in self.kind.word().split('_').enumerate() {
+            if i > 0 {
+                to.write_str("-")?;
+            }
+            to.write_str(part)?;
+        }
         match &self.subject {
-            Subject::Fleet => kind,
-            Subject::Node(n) => format!("{kind}-{n}"),
-            Subject::Service(n, s) => format!("{kind}-{n}-{s}"),
-            Subject::Container(n, c) => format!("{kind}-{n}-{c}"),
-            Subject::Unit(n, u) => format!("{kind}-{n}-{u}"),
-            Subject::Job(n, j) => format!("{kind}-{n}-{j}"),
-            Subject::Instance(p, i) => format!("{kind}-{p}-{i}"),
+            Subject::Fleet => Ok(()),
+            Subject::Node(n) => write!(to, "-{n}"),
+            Subject::Service(n, s) => write!(to, "-{n}-{s}"),
+            Subject::Container(n, c) => write!(to, "-{n}-{c}"),
+            Subject::Unit(n, u) => write!(to, "-{n}-{u}"),
+            Subject::Job(n, j) => write!(to, "-{n}-{j}"),
+            Subject::Instance(p, i) => write!(to, "-{p}-{i}"),
         }
     }
 }
@@ -322,5 +367,36 @@ impl Action {
     /// The step that is to be carried out or is being carried out.
     pub fn current_step(&self) -> Option<usize> {
         self.steps.iter().position(|s| !matches!(s.outcome, Some(Outcome::Done { .. })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    fn key(kind: ActionKind, subject: &str) -> ActionKey {
+        ActionKey { kind, subject: subject.parse().unwrap() }
+    }
+
+    #[test]
+    fn an_id_is_known_without_writing_it_down() {
+        let key = key(ActionKind::ContainerRestart, "service/piha/z2m");
+        assert_eq!(key.id(), "container-restart-piha-z2m");
+        assert!(key.has_id("container-restart-piha-z2m"));
+        for other in ["", "container-restart-piha-z2", "container-restart-piha-z2m-", "unit-restart-piha-z2m"] {
+            assert!(!key.has_id(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_subject_are_all_of_them_and_no_others() {
+        let subjects = ["service/a/x", "service/a/xy", "node/a", "container/a/x", "unit/a/x"];
+        let keys: BTreeSet<ActionKey> =
+            subjects.iter().flat_map(|s| ActionKind::ALL.map(|kind| key(kind, s))).collect();
+        for subject in subjects {
+            let found: Vec<ActionKind> = keys.range(ActionKey::all_of(&subject.parse().unwrap())).map(|k| k.kind).collect();
+            assert_eq!(found, ActionKind::ALL);
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::subject::Subject;
 /// One typed thing to do to a node. Its serialised form enters the plan digest, so it holds targets, never estimates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "a handful exist at a time; boxing would cost every reader of a plan")]
 pub enum Command {
     /// Stop and start a container; only the one with this immutable ID.
     ContainerRestart { container: ContainerName, id: String },

@@ -136,7 +136,7 @@ impl Controller {
 
     /// An outcome came back from an agent.
     pub(super) fn ended(&mut self, now: Now, id: &str, occurrence: u32, step: u32, attempt: u32, outcome: Outcome) {
-        let found = self.world.actions.open.values().find(|a| a.id() == id && a.occurrence == occurrence);
+        let found = self.world.actions.open.values().find(|a| a.occurrence == occurrence && a.key.has_id(id));
         let Some(action) = found.filter(|a| a.state == State::Running) else { return };
         let Some(state) = action.steps.get(step as usize) else { return };
         let open = matches!(state.outcome, None | Some(Outcome::Unknown { .. }));

@@ -259,7 +259,7 @@ impl Controller {
                 Some(a) if matches!(a.state, State::Approved | State::Running) => {
                     self.busy.insert(key);
                 }
-                _ if key.id() == id => {
+                _ if key.has_id(id) => {
                     self.busy.remove(&key);
                 }
                 _ => {}

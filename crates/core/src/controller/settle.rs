@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::Controller;
-use crate::action::{Action, ActionKey, ActionKind, Principal, State, Trigger};
+use crate::action::{Action, ActionKey, Principal, State, Trigger};
 use crate::drift::{self, Drift, DriftKind};
 use crate::event::{Approved, Body, Cancelled, Event, PlanChanged, Proposed, ServiceNote, Severity, Source};
 use crate::facts::FactKey;
@@ -132,11 +132,8 @@ impl Controller {
 
     /// Open actions and drift of one subject, held against each other.
     fn review_subject(&mut self, now: Now, subject: &Subject) {
-        let open: Vec<ActionKey> = ActionKind::ALL
-            .into_iter()
-            .map(|kind| ActionKey { kind, subject: subject.clone() })
-            .filter(|key| self.world.actions.open.contains_key(key))
-            .collect();
+        let open: Vec<ActionKey> =
+            self.world.actions.open.range(ActionKey::all_of(subject)).map(|(key, _)| key.clone()).collect();
         let found = self.drift.get(subject).to_vec();
         if open.is_empty() && found.is_empty() {
             return;
@@ -319,9 +316,7 @@ fn preview(p: &Proposed) -> Action {
 }
 
 fn any_open(world: &World, subject: &Subject) -> bool {
-    ActionKind::ALL
-        .into_iter()
-        .any(|kind| world.actions.open.contains_key(&ActionKey { kind, subject: subject.clone() }))
+    world.actions.open.range(ActionKey::all_of(subject)).next().is_some()
 }
 
 /// Why a repair that could be proposed is not, for people.

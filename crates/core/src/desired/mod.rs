@@ -6,10 +6,12 @@
 //! definition the owner wrote.
 
 mod check;
+mod memo;
 mod policy;
 mod service;
 
 pub use check::{Check, HttpProbe, LogSource, Probe};
+pub use memo::Memo;
 pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Window};
 pub use service::{ContainerDef, DEFINITION_LABEL, Patience, Service, ServiceKind};
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Probe};
+use super::{Check, Memo, Probe};
 use crate::ids::{CheckName, ContainerName, ServiceName, UnitName};
 use crate::time::Span;
 
@@ -141,6 +141,9 @@ pub struct ContainerDef {
     pub user: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<String>,
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub memo: Memo,
 }
 
 /// Label that names the definition a container was created from: its [`ContainerDef::digest`].
@@ -150,6 +153,11 @@ impl ContainerDef {
     /// Content address. A container whose [`DEFINITION_LABEL`] differs was created from another definition.
     pub fn digest(&self) -> String {
         crate::ids::digest(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Whether `text` is its digest. Worked out once: every reconcile asks it of every container.
+    pub fn has_digest(&self, text: &str) -> bool {
+        self.memo.is(text, || self.digest())
     }
 }
 

@@ -57,7 +57,7 @@ fn container_change(facts: &ContainerFacts, definition: &ContainerDef) -> Option
         return Some((Trigger::ImageChanged, format!("it runs {}, the file says {}", facts.image, definition.image)));
     }
     let has = facts.labels.get(DEFINITION_LABEL)?;
-    (*has != definition.digest())
+    (!definition.has_digest(has))
         .then(|| (Trigger::DefinitionChanged, String::from("its definition in the file changed")))
 }
 

@@ -118,10 +118,8 @@ impl Actions {
 
     /// The open action an event speaks of. Its subject decides between keys whose joined text is the same.
     fn find(&self, id: &str, occurrence: u32, subject: &Subject) -> Option<ActionKey> {
-        crate::action::ActionKind::ALL
-            .into_iter()
-            .map(|kind| ActionKey { kind, subject: subject.clone() })
-            .find(|key| self.open.get(key).is_some_and(|a| a.occurrence == occurrence && a.id() == id))
+        let mut here = self.open.range(ActionKey::all_of(subject));
+        here.find(|(key, a)| a.occurrence == occurrence && key.has_id(id)).map(|(key, _)| key.clone())
     }
 
     fn remember(&mut self, key: &ActionKey, action: &Action) {
@@ -150,13 +148,11 @@ impl Actions {
 
     /// The trouble is over: rejections and failures counted against it are over too.
     pub(super) fn all_clear(&mut self, subject: &Subject) {
-        for kind in crate::action::ActionKind::ALL {
-            if let Some(memory) = self.memory.get_mut(&ActionKey { kind, subject: subject.clone() }) {
-                memory.rejected = None;
-                memory.failures = 0;
-                memory.failed_at = None;
-                memory.unknown = false;
-            }
+        for (_, memory) in self.memory.range_mut(ActionKey::all_of(subject)) {
+            memory.rejected = None;
+            memory.failures = 0;
+            memory.failed_at = None;
+            memory.unknown = false;
         }
     }
 
@@ -178,13 +174,13 @@ impl Actions {
     /// An open action by its ID as people write it (`ID` or `ID#3`).
     pub fn by_id(&self, text: &str) -> Option<&Action> {
         let (id, occurrence) = split_label(text);
-        self.open.values().find(|a| a.id() == id && occurrence.is_none_or(|o| o == a.occurrence))
+        self.open.values().find(|a| a.key.has_id(id) && occurrence.is_none_or(|o| o == a.occurrence))
     }
 
     /// An action by its ID: the open occurrence first, else the latest that ended.
     pub fn any_by_id(&self, text: &str) -> Option<&Action> {
         let (id, occurrence) = split_label(text);
-        let ended = || self.ended.iter().rev().find(|a| a.id() == id && occurrence.is_none_or(|o| o == a.occurrence));
+        let ended = || self.ended.iter().rev().find(|a| a.key.has_id(id) && occurrence.is_none_or(|o| o == a.occurrence));
         self.by_id(text).or_else(ended)
     }
 }

@@ -82,6 +82,7 @@ pub(super) fn definition(
         mem_limit: service.mem_limit.map(|s| s.0),
         user: service.user.as_ref().map(|Text(u)| u.clone()),
         network_mode: service.network_mode.clone(),
+        ..ContainerDef::default()
     })
 }
 
