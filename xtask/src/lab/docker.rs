@@ -3,12 +3,11 @@
 //! Published ports work through Docker's proxy process on loopback; containers have no way out, and need none.
 
 use super::state::State;
-use super::{bridge_exists, data_path, run_path, with_log};
+use super::{bridge_exists, data_path, leavings, run_path, with_log};
 use crate::process;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -57,9 +56,10 @@ pub fn down(state: &mut State) -> Result<()> {
         process::quiet(Command::new("ip").args(["link", "del", BRIDGE]))?;
     }
     let _ = fs::remove_file(SOCKET);
-    remove_tree(&run_path("docker"))?;
+    leavings::end_processes(&run_path("docker"))?;
+    leavings::remove_tree(&run_path("docker"))?;
     // Started afresh each time: what a killed engine leaves behind is no test's business.
-    remove_tree(&data_path("docker"))
+    leavings::remove_tree(&data_path("docker"))
 }
 
 pub fn describe(state: &State) -> String {
@@ -176,11 +176,4 @@ fn busybox_archive() -> Result<Vec<u8>> {
         bail!("tar: {}", String::from_utf8_lossy(&tar.stderr));
     }
     Ok(tar.stdout)
-}
-
-fn remove_tree(path: &Path) -> Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
-    fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))
 }

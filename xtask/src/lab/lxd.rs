@@ -3,9 +3,9 @@
 //! Its containers boot a real systemd and get a new `boot_id` at each restart, so they stand in for machines.
 
 use super::state::State;
-use super::{data_path, run_path, with_log};
+use super::{bridge_exists, data_path, leavings, run_path, with_log};
 use crate::process;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use std::time::Duration;
 pub const IMAGE: &str = "stead-lab/bookworm";
 
 const NAME: &str = "lxd";
+const BRIDGE: &str = "steadlab0";
 
 /// No NAT and no rules: machines in the lab reach each other and the host, nothing else.
 const PRESEED: &str = "
@@ -91,7 +92,11 @@ pub fn down(state: &mut State) -> Result<()> {
         }
     }
     state.end(NAME, Duration::from_secs(20))?;
-    remove_tree()
+    leavings::end_processes(&dir())?;
+    if bridge_exists(BRIDGE) {
+        process::quiet(Command::new("ip").args(["link", "del", BRIDGE]))?;
+    }
+    leavings::remove_tree(&dir())
 }
 
 pub fn describe(state: &State) -> String {
@@ -144,40 +149,4 @@ fn lxd() -> Command {
         .env("LXD_DIR", dir())
         .env("LXD_CONF", client_config());
     command
-}
-
-fn remove_tree() -> Result<()> {
-    if !dir().exists() {
-        return Ok(());
-    }
-    for mounted in mounts_below(&fs::read_to_string("/proc/self/mounts")?, &dir()) {
-        process::quiet(Command::new("umount").args(["-l", &mounted]))?;
-    }
-    fs::remove_dir_all(dir()).with_context(|| format!("cannot remove {}", dir().display()))
-}
-
-/// Deepest first, so that each can be unmounted.
-fn mounts_below(table: &str, folder: &Path) -> Vec<String> {
-    let mut found: Vec<String> = table
-        .lines()
-        .filter_map(|line| line.split(' ').nth(1))
-        .filter(|point| Path::new(point).starts_with(folder))
-        .map(str::to_owned)
-        .collect();
-    found.sort_by_key(|point| std::cmp::Reverse(point.len()));
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_mounts_below_the_folder_are_named_and_the_deepest_first() {
-        let table = "tmpfs /lab/lxd tmpfs rw 0 0\ntmpfs /lab/lxd/devlxd tmpfs rw 0 0\ntmpfs /lab/lxdx tmpfs rw 0 0\n";
-        assert_eq!(
-            mounts_below(table, Path::new("/lab/lxd")),
-            ["/lab/lxd/devlxd", "/lab/lxd"]
-        );
-    }
 }

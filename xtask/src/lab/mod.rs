@@ -4,6 +4,7 @@
 //! spoken to, no packet filter is changed, and `down` ends only the processes written down in `lab.json`.
 
 mod docker;
+mod leavings;
 mod lxd;
 mod state;
 mod system_image;
