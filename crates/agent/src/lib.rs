@@ -23,6 +23,7 @@
 //! working without a server, without an engine and without systemd.
 
 pub mod board;
+pub mod clock;
 pub mod journal;
 pub mod observe;
 pub mod order;
@@ -31,7 +32,6 @@ pub mod spool;
 
 mod address;
 mod bundle;
-mod clock;
 mod error;
 mod frames;
 mod link;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use stead_adapters::act::Adapters;
 use stead_adapters::compose::{self, Compose};
 use stead_adapters::docker::{self, Docker};
 use stead_adapters::host::{Host, Marker};
@@ -144,12 +145,12 @@ fn assemble(
         ..Default::default()
     });
     let systemd = Systemd::new(systemd::Options::default());
-    let machine = Machine {
+    let adapters = Adapters {
         docker: docker.clone(),
         compose: compose.clone(),
         systemd: systemd.clone(),
-        measure,
     };
+    let machine = Machine { adapters, measure };
     let rules = Rules {
         node: options.node.clone(),
         read_only: options.read_only || inspector,

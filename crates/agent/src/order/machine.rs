@@ -1,12 +1,9 @@
-//! The hands that touch the machine: each typed command goes to the adapter that can do it, and nowhere else.
+//! The hands that touch the machine: typed commands go through the adapters' one door, and nothing else does.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use stead_adapters::act::{self, Adapters};
-use stead_adapters::compose::Compose;
-use stead_adapters::docker::Docker;
-use stead_adapters::systemd::Systemd;
 use stead_core::command::{Command, Outcome};
 use stead_core::time::Span;
 use tokio::sync::{mpsc, oneshot};
@@ -21,21 +18,14 @@ pub type Measure = mpsc::Sender<oneshot::Sender<()>>;
 
 #[derive(Debug)]
 pub struct Machine {
-    pub docker: Docker,
-    pub compose: Compose,
-    pub systemd: Systemd,
+    pub adapters: Adapters,
     pub measure: Measure,
 }
 
 #[async_trait]
 impl Hands for Machine {
     async fn carry_out(&self, command: &Command, limit: Duration) -> Outcome {
-        let adapters = Adapters {
-            docker: self.docker.clone(),
-            compose: self.compose.clone(),
-            systemd: self.systemd.clone(),
-        };
-        act::run(&adapters, command, limit).await
+        act::run(&self.adapters, command, limit).await
     }
 
     async fn look_again(&self, command: &Command) {
@@ -53,6 +43,7 @@ impl Hands for Machine {
         match command {
             Command::ContainerRestart { container, .. }
             | Command::ContainerRecreate { container, .. } => self
+                .adapters
                 .docker
                 .stop_timeout(container)
                 .await
@@ -63,10 +54,12 @@ impl Hands for Machine {
 
     fn claim(&self, command: &Command, length: Span) -> Box<dyn Send> {
         match command {
-            Command::ContainerRestart { id, .. } => Box::new(self.docker.claim(id, length)),
+            Command::ContainerRestart { id, .. } => {
+                Box::new(self.adapters.docker.claim(id, length))
+            }
             Command::ContainerRecreate {
                 replaces: Some(id), ..
-            } => Box::new(self.docker.claim(id, length)),
+            } => Box::new(self.adapters.docker.claim(id, length)),
             _ => Box::new(()),
         }
     }

@@ -6,18 +6,18 @@ use axum::response::{IntoResponse, Response};
 use stead_protocol::api::Problem;
 
 #[derive(Debug)]
-pub struct Refused(Problem);
+pub struct Refused(Box<Problem>);
 
 impl Refused {
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Refused {
-        Refused(Problem {
+        Refused(Box::new(Problem {
             kind: format!("/errors/{code}"),
             title: code.replace('-', " "),
             status: status.as_u16(),
             code: code.to_owned(),
             detail: detail.into(),
             remedy: String::new(),
-        })
+        }))
     }
 
     /// Says what to do next.
@@ -34,7 +34,7 @@ impl IntoResponse for Refused {
         (
             status,
             [(header::CONTENT_TYPE, "application/problem+json")],
-            Json(self.0),
+            Json(*self.0),
         )
             .into_response()
     }

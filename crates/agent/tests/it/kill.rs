@@ -5,7 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use stead_agent::clock;
+use stead_agent::journal::Journal;
+use stead_agent::journal::ledger::{Entry, Intent, Key, Rules, Standing};
 use stead_agent::spool::{Options, Position, Read, Spool};
+
+use stead_core::command::{Command as Do, Order, Outcome};
+use stead_core::time::Span;
+
+use crate::server::order;
 
 const DIR: &str = "STEAD_TEST_DIR";
 
@@ -94,4 +102,131 @@ fn nothing_synced_is_lost_and_nothing_comes_twice_when_killed_at_any_point() {
         cursors.iter().copied().eq(1..=cursors.len() as u64),
         "in order, none missing, none twice"
     );
+}
+
+fn intent(n: u32) -> Entry {
+    let command = Do::DiskCleanup {
+        build_cache: true,
+        dangling_images: true,
+    };
+    let order = order(n, u64::from(n), "node/piha", command);
+    Entry::Intent(Box::new(Intent {
+        order,
+        evidence: Default::default(),
+        stamp: clock::stamp("boot"),
+    }))
+}
+
+fn key(n: u32) -> Key {
+    Key {
+        action: "an-action".into(),
+        occurrence: n,
+        step: 0,
+        attempt: 1,
+    }
+}
+
+/// Journals orders until it is killed; says which intents and results are on disk.
+#[test]
+fn journal_victim() {
+    let Some(dir) = std::env::var_os(DIR) else {
+        return;
+    };
+    let (journal, _) = Journal::open(&PathBuf::from(dir)).expect("the journal opens");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let begin = (0..)
+            .find(|n| journal.ledger().standing(&key(*n)) == Standing::New)
+            .unwrap_or(0);
+        for n in begin.. {
+            journal
+                .write(intent(n), &clock::stamp("boot"))
+                .await
+                .expect("write");
+            println!("safe {}", u64::from(n) * 2 + 1);
+            let outcome = Outcome::Done {
+                output: n.to_string(),
+                freed: None,
+            };
+            journal
+                .write(
+                    Entry::Result {
+                        key: key(n),
+                        outcome,
+                    },
+                    &clock::stamp("boot"),
+                )
+                .await
+                .expect("write");
+            println!("safe {}", u64::from(n) * 2 + 2);
+        }
+    });
+}
+
+#[test]
+fn no_intent_and_no_result_is_forgotten_when_killed_at_any_point() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().to_str().expect("a path");
+    // What it said was on disk, of all rounds: 2n + 1 the intent of order n, 2n + 2 its result.
+    let mut safe: Vec<u64> = Vec::new();
+    for round in 0..8usize {
+        let mut child = victim("kill::journal_victim", &[(DIR, path)]);
+        let lines = BufReader::new(child.stdout.take().expect("output"))
+            .lines()
+            .map_while(Result::ok);
+        let mut said = lines.filter_map(|line| {
+            line.strip_prefix("safe ")
+                .and_then(|n| n.parse::<u64>().ok())
+        });
+        // Not by the clock, but by what it said: on a slow disk it is killed at the same points.
+        safe.extend(said.by_ref().take(1 + round * 7));
+        child.kill().expect("kill -9");
+        safe.extend(said);
+        child.wait().expect("it ended");
+
+        let (journal, _) = Journal::open(dir.path()).expect("the journal opens");
+        let ledger = journal.ledger();
+        let kept = safe
+            .len()
+            .saturating_sub(stead_agent::journal::ledger::RESULTS);
+        for said in &safe[kept..] {
+            let n = u32::try_from((said - 1) / 2).expect("small");
+            match ledger.standing(&key(n)) {
+                Standing::Ended(Outcome::Done { output, .. }) => assert_eq!(output, n.to_string()),
+                Standing::Open => assert!(said % 2 == 1, "the result of {n} is forgotten"),
+                other => panic!("{n}: {other:?}"),
+            }
+        }
+        let safe = *safe.last().expect("it said something");
+        let newest = u32::try_from((safe - 1) / 2).expect("small");
+        let late = order(
+            newest + 10,
+            u64::from(newest).saturating_sub(1),
+            "node/piha",
+            Do::DiskCleanup {
+                build_cache: true,
+                dangling_images: true,
+            },
+        );
+        let rules = Rules {
+            node: "piha".parse().expect("a name"),
+            read_only: false,
+        };
+        let refused = ledger.admit(
+            &Order {
+                automatic: false,
+                ..late
+            },
+            &rules,
+            Span::ZERO,
+            &clock::stamp("boot"),
+        );
+        assert!(
+            newest == 0 || refused.is_err_and(|r| r.code == "stale-token"),
+            "the highest token is forgotten"
+        );
+    }
 }

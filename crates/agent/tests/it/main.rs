@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod docker;
+mod full;
 mod kill;
 mod server;
 mod session;

@@ -46,6 +46,8 @@ impl Server {
         let stream = stream.into_std().expect("a socket");
         let wire = stream.try_clone().expect("a socket");
         let stream = TcpStream::from_std(stream).expect("a socket");
+        // The library's own signature.
+        #[allow(clippy::result_large_err)]
         let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
             assert_eq!(request.uri().path(), tunnel::PATH);
             let header = |name: &str| {

@@ -374,3 +374,81 @@ async fn two_agents_never_share_a_directory_and_a_server_elsewhere_is_refused() 
     assert_eq!(error.code(), "server-not-local");
     assert!(!error.remedy().is_empty());
 }
+
+#[tokio::test]
+async fn a_server_is_reached_by_its_unix_socket_too() {
+    let (server, dir) = (Server::start().await, tempfile::tempdir().expect("dir"));
+    let path = dir.path().join("server.sock");
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let target = server.url().trim_start_matches("http://").to_owned();
+    let relay = tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.expect("accept");
+        let mut far = tokio::net::TcpStream::connect(target)
+            .await
+            .expect("connect");
+        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+    });
+    let agent = Agent::start(options(&format!("unix://{}", path.display()), dir.path()));
+    let (_session, mut frames) = link(&server, 0).await;
+    frames.snapshot().await;
+    agent.stop().await.expect("a clean end");
+    relay.abort();
+}
+
+/// The newest state is told even if nothing of what led to it can be kept.
+#[tokio::test]
+async fn a_reader_that_stops_reading_costs_nobody_else_anything() {
+    let (server, dir) = (Server::start().await, tempfile::tempdir().expect("dir"));
+    let agent = Agent::start(options(&server.url(), dir.path()));
+    let (session, mut frames) = link(&server, 0).await;
+    let idle: Vec<Frames> = futures::future::join_all((0..20).map(|_| session.frames(0))).await;
+    frames.snapshot().await;
+    for _ in 0..3 {
+        frames
+            .until("a sample", |f| {
+                matches!(f.body, FrameBody::Sample { .. }).then_some(())
+            })
+            .await;
+    }
+    assert_eq!(session.hello().await.node.as_str(), "piha");
+    drop(idle);
+    agent.stop().await.expect("a clean end");
+}
+
+/// F17: a socket that takes calls and never answers.
+#[tokio::test]
+async fn an_engine_that_hangs_is_down_and_what_is_ordered_of_it_was_not_begun() {
+    let (server, dir) = (Server::start().await, tempfile::tempdir().expect("dir"));
+    let mut options = options(&server.url(), dir.path());
+    let path = dir.path().join("hangs.sock");
+    options.docker_host = Some(format!("unix://{}", path.display()));
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let hang = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    let agent = Agent::start(options);
+    let (session, mut frames) = link(&server, 0).await;
+    let facts = frames.snapshot().await;
+    let docker = &facts[&FactKey::Source(SourceKind::Docker)];
+    assert!(
+        matches!(docker, Fact::Source(s) if s.state == SourceState::Down && !s.detail.is_empty()),
+        "{docker:?}"
+    );
+    assert!(facts.contains_key(&FactKey::Host), "the rest is there");
+    let command = Command::ContainerRestart {
+        container: "web".parse().expect("name"),
+        id: "a".repeat(64),
+    };
+    let order = order(1, 1, "container/piha/web", command);
+    session.send("POST", "/v1/orders", &order).await;
+    let outcome = frames.result(&order).await;
+    assert!(
+        matches!(&outcome, Outcome::Failed { code, .. } if code == "engine-hangs"),
+        "{outcome:?}"
+    );
+    agent.stop().await.expect("a clean end");
+    hang.abort();
+}
