@@ -32,7 +32,12 @@ const PEER_GONE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves `router` on `listener` until `stop`.
-pub async fn serve(listener: TcpListener, router: Router, connections: usize, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: usize,
+    stop: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(connections));
     let tracker = TaskTracker::new();
     loop {
@@ -41,7 +46,9 @@ pub async fn serve(listener: TcpListener, router: Router, connections: usize, st
             () = stop.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((stream, peer, place)) = accepted else { break };
+        let Some((stream, peer, place)) = accepted else {
+            break;
+        };
         let (router, stop) = (router.clone(), stop.clone());
         tracker.spawn(async move {
             connection(stream, peer, router, stop).await;
@@ -50,7 +57,10 @@ pub async fn serve(listener: TcpListener, router: Router, connections: usize, st
     }
     drop(listener);
     tracker.close();
-    if tokio::time::timeout(FAREWELL, tracker.wait()).await.is_err() {
+    if tokio::time::timeout(FAREWELL, tracker.wait())
+        .await
+        .is_err()
+    {
         tracing::info!("some connections did not end in time and were cut");
     }
 }
@@ -85,8 +95,12 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
         router.clone().call(request)
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_MAX);
-    let serving = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_MAX);
+    let serving = http
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -21,24 +21,34 @@ pub struct Invalid {
 }
 
 fn invalid(detail: impl Into<String>, remedy: impl Into<String>) -> Invalid {
-    Invalid { detail: detail.into(), remedy: remedy.into() }
+    Invalid {
+        detail: detail.into(),
+        remedy: remedy.into(),
+    }
 }
 
-const NEEDED: &str = "an event needs `node` and `kind`, and may give `service`, `at`, `severity` and `data`";
+const NEEDED: &str =
+    "an event needs `node` and `kind`, and may give `service`, `at`, `severity` and `data`";
 
 /// Reads one report. What it says beside the known fields is kept in its data. The same content gives the same ID,
 /// wherever it comes from.
 pub fn read(value: &Value, source: Source, now: Time) -> Result<ForeignEvent, Invalid> {
     let Value::Object(given) = value else {
-        return Err(invalid(format!("an event is a JSON object, this is {}", shape(value)), NEEDED));
+        return Err(invalid(
+            format!("an event is a JSON object, this is {}", shape(value)),
+            NEEDED,
+        ));
     };
     let node = needed(given, "node")?;
     let kind_text = needed(given, "kind")?;
-    let node = NodeName::new(node).map_err(|e| invalid(e.to_string(), "give the node's name in the fleet"))?;
-    let kind = Kind::new(kind_text).map_err(|e| invalid(e.to_string(), "write it like service_unhealthy"))?;
+    let node = NodeName::new(node)
+        .map_err(|e| invalid(e.to_string(), "give the node's name in the fleet"))?;
+    let kind = Kind::new(kind_text)
+        .map_err(|e| invalid(e.to_string(), "write it like service_unhealthy"))?;
     let subject = match text(given, "service")? {
         Some(service) => {
-            let service = ServiceName::new(service).map_err(|e| invalid(e.to_string(), "give the service's name"))?;
+            let service = ServiceName::new(service)
+                .map_err(|e| invalid(e.to_string(), "give the service's name"))?;
             Subject::Service(node, service)
         }
         None => Subject::Node(node),
@@ -46,7 +56,15 @@ pub fn read(value: &Value, source: Source, now: Time) -> Result<ForeignEvent, In
     let severity = text(given, "severity")?.map(severity).transpose()?;
     let at = moment(given, now)?;
     let data = data(given)?;
-    Ok(ForeignEvent { id: id(given), at, subject, kind, severity, data, source })
+    Ok(ForeignEvent {
+        id: id(given),
+        at,
+        subject,
+        kind,
+        severity,
+        data,
+        source,
+    })
 }
 
 fn needed<'a>(given: &'a Map<String, Value>, key: &str) -> Result<&'a str, Invalid> {
@@ -54,7 +72,9 @@ fn needed<'a>(given: &'a Map<String, Value>, key: &str) -> Result<&'a str, Inval
         Some(text) => Ok(text),
         None => {
             let slip = given.keys().find(|k| nearest(k, [key]).is_some());
-            let hint = slip.map(|k| format!(" (did you mean {key} by {k}?)")).unwrap_or_default();
+            let hint = slip
+                .map(|k| format!(" (did you mean {key} by {k}?)"))
+                .unwrap_or_default();
             Err(invalid(format!("`{key}` is missing{hint}"), NEEDED))
         }
     }
@@ -64,13 +84,19 @@ fn text<'a>(given: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>,
     match given.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(invalid(format!("`{key}` must be a text, it is {}", shape(other)), NEEDED)),
+        Some(other) => Err(invalid(
+            format!("`{key}` must be a text, it is {}", shape(other)),
+            NEEDED,
+        )),
     }
 }
 
 fn severity(word: &str) -> Result<Severity, Invalid> {
     Severity::from_word(word).ok_or_else(|| {
-        invalid(format!("{word:?} is no severity"), "use info, warning or critical, or leave it out")
+        invalid(
+            format!("{word:?} is no severity"),
+            "use info, warning or critical, or leave it out",
+        )
     })
 }
 
@@ -78,19 +104,28 @@ fn severity(word: &str) -> Result<Severity, Invalid> {
 fn moment(given: &Map<String, Value>, now: Time) -> Result<Time, Invalid> {
     let at = match given.get("at") {
         None | Some(Value::Null) => return Ok(Time::ZERO),
-        Some(value) => serde_json::from_value::<Time>(value.clone())
-            .map_err(|e| invalid(format!("`at`: {e}"), "write it like 2026-11-21T08:30:00Z, or leave it out"))?,
+        Some(value) => serde_json::from_value::<Time>(value.clone()).map_err(|e| {
+            invalid(
+                format!("`at`: {e}"),
+                "write it like 2026-11-21T08:30:00Z, or leave it out",
+            )
+        })?,
     };
     if at > now + AHEAD {
         let detail = format!("`at` is {at}, this machine's clock says {now}");
-        return Err(invalid(detail, "set the clock of the machine that wrote it, or leave `at` out"));
+        return Err(invalid(
+            detail,
+            "set the clock of the machine that wrote it, or leave `at` out",
+        ));
     }
     Ok(at.max(Time(1)))
 }
 
 fn data(given: &Map<String, Value>) -> Result<Value, Invalid> {
     let known = ["node", "kind", "service", "at", "severity", "data"];
-    let beside = given.iter().filter(|(key, _)| !known.contains(&key.as_str()));
+    let beside = given
+        .iter()
+        .filter(|(key, _)| !known.contains(&key.as_str()));
     let mut data = match given.get("data") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(data)) => data.clone(),
@@ -102,15 +137,21 @@ fn data(given: &Map<String, Value>) -> Result<Value, Invalid> {
     let data = Value::Object(data);
     let size = data.to_string().len();
     if size > DATA_MAX {
-        return Err(invalid(format!("its data has {size} bytes, {DATA_MAX} are allowed"), "send less, or a link to it"));
+        return Err(invalid(
+            format!("its data has {size} bytes, {DATA_MAX} are allowed"),
+            "send less, or a link to it",
+        ));
     }
     Ok(data)
 }
 
 /// The digest of what was said, whatever the order it was said in.
 fn id(given: &Map<String, Value>) -> String {
-    let told: std::collections::BTreeMap<&str, String> =
-        given.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.as_str(), canonical(v))).collect();
+    let told: std::collections::BTreeMap<&str, String> = given
+        .iter()
+        .filter(|(_, v)| !v.is_null())
+        .map(|(k, v)| (k.as_str(), canonical(v)))
+        .collect();
     let bytes = serde_json::to_vec(&told).unwrap_or_default();
     format!("report-{}", &digest(&bytes)[..40])
 }
@@ -118,12 +159,17 @@ fn id(given: &Map<String, Value>) -> String {
 fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
-            let sorted: std::collections::BTreeMap<&str, String> =
-                map.iter().map(|(k, v)| (k.as_str(), canonical(v))).collect();
+            let sorted: std::collections::BTreeMap<&str, String> = map
+                .iter()
+                .map(|(k, v)| (k.as_str(), canonical(v)))
+                .collect();
             let parts: Vec<String> = sorted.iter().map(|(k, v)| format!("{k:?}:{v}")).collect();
             format!("{{{}}}", parts.join(","))
         }
-        Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Value::Array(list) => format!(
+            "[{}]",
+            list.iter().map(canonical).collect::<Vec<_>>().join(",")
+        ),
         other => other.to_string(),
     }
 }
@@ -155,24 +201,38 @@ mod tests {
 
     #[test]
     fn a_report_names_its_subject_and_keeps_what_else_it_says() {
-        let event = ok(json!({"node": "piha", "kind": "tea_is_ready", "service": "kitchen", "cups": 2,
-            "at": "2026-11-18T11:00:00Z", "severity": "warn", "data": {"sort": "green"}}));
+        let event = ok(
+            json!({"node": "piha", "kind": "tea_is_ready", "service": "kitchen", "cups": 2,
+            "at": "2026-11-18T11:00:00Z", "severity": "warn", "data": {"sort": "green"}}),
+        );
         assert_eq!(event.subject.to_string(), "service/piha/kitchen");
         assert_eq!(event.severity, Some(Severity::Warning));
         assert_eq!(event.at.to_string(), "2026-11-18T11:00:00.000Z");
         assert_eq!(event.data, json!({"sort": "green", "cups": 2}));
         let bare = ok(json!({"node": "piha", "kind": "x"}));
-        assert_eq!((bare.subject.to_string().as_str(), bare.at), ("node/piha", Time::ZERO));
+        assert_eq!(
+            (bare.subject.to_string().as_str(), bare.at),
+            ("node/piha", Time::ZERO)
+        );
     }
 
     #[test]
     fn the_same_content_is_the_same_event_whatever_its_order() {
-        let one = ok(json!({"node": "a", "kind": "x", "data": {"p": 1, "q": [1, {"r": 2, "s": 3}]}}));
-        let same: Value =
-            serde_json::from_str(r#"{"data":{"q":[1,{"s":3,"r":2}],"p":1},"kind":"x","service":null,"node":"a"}"#).unwrap();
+        let one =
+            ok(json!({"node": "a", "kind": "x", "data": {"p": 1, "q": [1, {"r": 2, "s": 3}]}}));
+        let same: Value = serde_json::from_str(
+            r#"{"data":{"q":[1,{"s":3,"r":2}],"p":1},"kind":"x","service":null,"node":"a"}"#,
+        )
+        .unwrap();
         assert_eq!(one.id, ok(same).id);
-        assert_ne!(one.id, ok(json!({"node": "a", "kind": "x", "data": {"p": 2}})).id);
-        assert_ne!(ok(json!({"node": "a", "kind": "x", "data": {"p": "1"}})).id, ok(json!({"node": "a", "kind": "x", "data": {"p": 1}})).id);
+        assert_ne!(
+            one.id,
+            ok(json!({"node": "a", "kind": "x", "data": {"p": 2}})).id
+        );
+        assert_ne!(
+            ok(json!({"node": "a", "kind": "x", "data": {"p": "1"}})).id,
+            ok(json!({"node": "a", "kind": "x", "data": {"p": 1}})).id
+        );
     }
 
     #[test]
@@ -185,7 +245,12 @@ mod tests {
         assert!(why(json!({"node": "a", "kind": "Not A Kind"})).contains("kind"));
         assert!(why(json!({"node": "a", "kind": "x", "severity": "awful"})).contains("awful"));
         assert!(why(json!({"node": "a", "kind": "x", "at": "yesterday"})).contains("at"));
-        assert!(why(json!({"node": "a", "kind": "x", "at": "2126-01-01T00:00:00Z"})).contains("clock"));
-        assert!(why(json!({"node": "a", "kind": "x", "data": {"big": "x".repeat(DATA_MAX)}})).contains("bytes"));
+        assert!(
+            why(json!({"node": "a", "kind": "x", "at": "2126-01-01T00:00:00Z"})).contains("clock")
+        );
+        assert!(
+            why(json!({"node": "a", "kind": "x", "data": {"big": "x".repeat(DATA_MAX)}}))
+                .contains("bytes")
+        );
     }
 }

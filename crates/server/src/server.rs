@@ -31,7 +31,10 @@ pub enum Error {
     #[error(transparent)]
     Access(#[from] access::Error),
     #[error("{address} cannot be listened on: {source}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
 }
 
 impl Error {
@@ -44,7 +47,9 @@ impl Error {
     pub fn remedy(&self) -> &'static str {
         match self {
             Error::Access(error) => error.remedy(),
-            Error::Listen { .. } => "another program may have the port: choose one with --listen ADDRESS:PORT",
+            Error::Listen { .. } => {
+                "another program may have the port: choose one with --listen ADDRESS:PORT"
+            }
         }
     }
 }
@@ -58,7 +63,9 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,20 +79,42 @@ impl Server {
         stop: CancellationToken,
     ) -> Result<Server, Error> {
         let tokens = Tokens::open(&options.data)?;
-        let failed = |source| Error::Listen { address: options.listen, source };
+        let failed = |source| Error::Listen {
+            address: options.listen,
+            source,
+        };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let hosts = Hosts { loopback_only: address.ip().is_loopback(), allowed: options.allow_hosts };
+        let hosts = Hosts {
+            loopback_only: address.ip().is_loopback(),
+            allowed: options.allow_hosts,
+        };
         let door = agents.router();
-        let parts =
-            Parts { handle: handle.clone(), agents, tokens, data: options.data, hosts, problems, stop: stop.clone() };
+        let parts = Parts {
+            handle: handle.clone(),
+            agents,
+            tokens,
+            data: options.data,
+            hosts,
+            problems,
+            stop: stop.clone(),
+        };
         let app = App::new(parts);
         let router = http::router(app.clone(), door);
         let tasks = TaskTracker::new();
-        tasks.spawn(listen::serve(listener, router, listen::CONNECTIONS, stop.clone()));
+        tasks.spawn(listen::serve(
+            listener,
+            router,
+            listen::CONNECTIONS,
+            stop.clone(),
+        ));
         tasks.spawn(files::run(options.files, handle, stop));
         tasks.close();
-        Ok(Server { app, address, tasks })
+        Ok(Server {
+            app,
+            address,
+            tasks,
+        })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -104,7 +133,11 @@ impl Server {
 
     /// A one-time login link. Works once, for 15 minutes.
     pub fn login_link(&self) -> Result<String, Problem> {
-        Ok(format!("{}{}", self.url(), http::mint_link(&self.app)?.path))
+        Ok(format!(
+            "{}{}",
+            self.url(),
+            http::mint_link(&self.app)?.path
+        ))
     }
 
     /// Waits until everything has ended after `stop`: answers under way, files still to be written.

@@ -30,7 +30,10 @@ impl Limiter {
         let oldest = if of.is_some_and(|times| times.len() >= PER_ADDRESS) {
             of.and_then(|times| times.front().copied())
         } else if self.failures.values().map(VecDeque::len).sum::<usize>() >= IN_ALL {
-            self.failures.values().filter_map(|times| times.front().copied()).min()
+            self.failures
+                .values()
+                .filter_map(|times| times.front().copied())
+                .min()
         } else {
             None
         };
@@ -61,7 +64,10 @@ mod tests {
             limiter.failed(Time(i as i64), address(1));
         }
         assert_eq!(limiter.may_try(Time(1000), address(1)), Err(Span(59_000)));
-        assert!(limiter.may_try(Time(1000), address(2)).is_ok(), "others are not punished");
+        assert!(
+            limiter.may_try(Time(1000), address(2)).is_ok(),
+            "others are not punished"
+        );
         assert!(limiter.may_try(Time(60_000), address(1)).is_ok());
     }
 

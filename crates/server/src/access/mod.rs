@@ -26,5 +26,8 @@ fn random(bytes: usize) -> Result<String, Error> {
 
 /// Whether two texts are equal, in a time that tells nothing about where they differ, nor about their lengths.
 fn same(a: &str, b: &str) -> bool {
-    digest(a.as_bytes()).as_bytes().ct_eq(digest(b.as_bytes()).as_bytes()).into()
+    digest(a.as_bytes())
+        .as_bytes()
+        .ct_eq(digest(b.as_bytes()).as_bytes())
+        .into()
 }

@@ -61,21 +61,37 @@ impl Sessions {
     pub fn open(data: &Path, tokens: &Tokens) -> Sessions {
         let path = data.join("sessions.json");
         let generation = tokens.generation();
-        let stored = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
-        let sessions = stored.filter(|s| s.generation == generation).map(|s| s.sessions).unwrap_or_default();
-        Sessions { path, generation, sessions: Mutex::new(sessions) }
+        let stored = fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
+        let sessions = stored
+            .filter(|s| s.generation == generation)
+            .map(|s| s.sessions)
+            .unwrap_or_default();
+        Sessions {
+            path,
+            generation,
+            sessions: Mutex::new(sessions),
+        }
     }
 
     /// A new session: its cookie value and when it ends.
     pub fn create(&self, now: Time, user: &str) -> Result<(String, Time), Error> {
         let cookie = random(32)?;
         let expires_at = now + LIFE;
-        let session =
-            Session { user: user.to_string(), created_at: now, expires_at, closed: CancellationToken::new() };
+        let session = Session {
+            user: user.to_string(),
+            created_at: now,
+            expires_at,
+            closed: CancellationToken::new(),
+        };
         let mut sessions = self.lock();
         sessions.retain(|_, s| s.is_open(now));
         if sessions.len() >= MOST
-            && let Some(oldest) = sessions.iter().min_by_key(|(_, s)| s.created_at).map(|(id, _)| id.clone())
+            && let Some(oldest) = sessions
+                .iter()
+                .min_by_key(|(_, s)| s.created_at)
+                .map(|(id, _)| id.clone())
         {
             sessions.remove(&oldest);
         }
@@ -87,8 +103,14 @@ impl Sessions {
     pub fn find(&self, now: Time, cookie: &str) -> Option<Found> {
         let sessions = self.lock();
         // Looked up by a digest: what can be timed is no part of the secret.
-        let session = sessions.get(&digest(cookie.as_bytes())).filter(|s| s.is_open(now))?;
-        Some(Found { user: session.user.clone(), expires_at: session.expires_at, closed: session.closed.clone() })
+        let session = sessions
+            .get(&digest(cookie.as_bytes()))
+            .filter(|s| s.is_open(now))?;
+        Some(Found {
+            user: session.user.clone(),
+            expires_at: session.expires_at,
+            closed: session.closed.clone(),
+        })
     }
 
     /// Ends a session and closes what it has open.
@@ -106,7 +128,10 @@ impl Sessions {
 
     /// Not being able to write costs a sign-in after the next restart, no more.
     fn keep(&self, sessions: &BTreeMap<String, Session>) {
-        let stored = Stored { generation: self.generation.clone(), sessions: sessions.clone() };
+        let stored = Stored {
+            generation: self.generation.clone(),
+            sessions: sessions.clone(),
+        };
         let bytes = serde_json::to_vec(&stored).unwrap_or_default();
         if let Err(error) = write_private(&self.path, &bytes) {
             tracing::warn!(path = %self.path.display(), %error, "sessions are not kept over a restart");
@@ -133,14 +158,19 @@ mod tests {
     fn a_restart_signs_nobody_out_and_the_file_holds_no_cookie() {
         let data = tempfile::tempdir().unwrap();
         let tokens = Tokens::open(data.path()).unwrap();
-        let (cookie, until) = Sessions::open(data.path(), &tokens).create(Time(0), "admin").unwrap();
+        let (cookie, until) = Sessions::open(data.path(), &tokens)
+            .create(Time(0), "admin")
+            .unwrap();
         let again = Sessions::open(data.path(), &tokens);
         assert_eq!(again.find(Time(1), &cookie).unwrap().user, "admin");
         assert!(again.find(until, &cookie).is_none(), "sessions end");
         assert!(again.find(Time(1), "").is_none());
         let path = data.path().join("sessions.json");
         assert!(!fs::read_to_string(&path).unwrap().contains(&cookie));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]
@@ -153,16 +183,26 @@ mod tests {
         sessions.end(&cookie);
         assert!(found.closed.is_cancelled());
         assert!(sessions.find(Time(1), &cookie).is_none());
-        assert!(Sessions::open(data.path(), &tokens).find(Time(1), &cookie).is_none());
+        assert!(
+            Sessions::open(data.path(), &tokens)
+                .find(Time(1), &cookie)
+                .is_none()
+        );
     }
 
     #[test]
     fn a_new_admin_token_signs_everybody_out() {
         let data = tempfile::tempdir().unwrap();
         let tokens = Tokens::open(data.path()).unwrap();
-        let (cookie, _) = Sessions::open(data.path(), &tokens).create(Time(0), "admin").unwrap();
+        let (cookie, _) = Sessions::open(data.path(), &tokens)
+            .create(Time(0), "admin")
+            .unwrap();
         fs::remove_file(data.path().join("admin.token")).unwrap();
         let tokens = Tokens::open(data.path()).unwrap();
-        assert!(Sessions::open(data.path(), &tokens).find(Time(1), &cookie).is_none());
+        assert!(
+            Sessions::open(data.path(), &tokens)
+                .find(Time(1), &cookie)
+                .is_none()
+        );
     }
 }

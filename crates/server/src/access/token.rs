@@ -32,7 +32,9 @@ impl Error {
     }
     pub fn remedy(&self) -> &'static str {
         match self {
-            Error::File { .. } => "check that the data directory exists and belongs to the user Stead runs as",
+            Error::File { .. } => {
+                "check that the data directory exists and belongs to the user Stead runs as"
+            }
             Error::Weak { .. } => "remove the file and start Stead again: it makes a new token",
             Error::Random(_) => "check that getrandom(2) works on this machine",
         }
@@ -54,7 +56,10 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// Reads the tokens of `data`, making those that are absent (256 random bits, mode 0600).
     pub fn open(data: &Path) -> Result<Tokens, Error> {
-        Ok(Tokens { admin: read_or_make(&data.join("admin.token"))?, agent: read_or_make(&data.join("agent.token"))? })
+        Ok(Tokens {
+            admin: read_or_make(&data.join("admin.token"))?,
+            agent: read_or_make(&data.join("agent.token"))?,
+        })
     }
 
     pub fn is_admin(&self, token: &str) -> bool {
@@ -75,7 +80,10 @@ impl Tokens {
 }
 
 fn read_or_make(path: &Path) -> Result<String, Error> {
-    let failed = |source: io::Error| Error::File { path: path.to_path_buf(), source };
+    let failed = |source: io::Error| Error::File {
+        path: path.to_path_buf(),
+        source,
+    };
     match fs::File::open(path) {
         Ok(file) => {
             let mode = file.metadata().map_err(failed)?.permissions().mode();
@@ -83,10 +91,18 @@ fn read_or_make(path: &Path) -> Result<String, Error> {
                 fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
             }
             let mut text = String::new();
-            file.take(LONGEST).read_to_string(&mut text).map_err(failed)?;
+            file.take(LONGEST)
+                .read_to_string(&mut text)
+                .map_err(failed)?;
             let token = text.trim().to_string();
             let usable = token.len() >= SHORTEST && !token.contains(char::is_whitespace);
-            if usable { Ok(token) } else { Err(Error::Weak { path: path.to_path_buf() }) }
+            if usable {
+                Ok(token)
+            } else {
+                Err(Error::Weak {
+                    path: path.to_path_buf(),
+                })
+            }
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let token = random(32)?;
@@ -118,11 +134,17 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let first = Tokens::open(data.path()).unwrap();
         let path = data.path().join("admin.token");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let written = fs::read_to_string(&path).unwrap();
         assert_eq!(written.trim().len(), 64);
         assert!(first.is_admin(written.trim()));
-        assert!(!first.is_agent(written.trim()), "an admin token is no agent token");
+        assert!(
+            !first.is_agent(written.trim()),
+            "an admin token is no agent token"
+        );
         assert!(Tokens::open(data.path()).unwrap().is_admin(written.trim()));
         assert!(!first.is_admin(""));
         assert!(!first.is_admin(&written.trim()[..63]));
@@ -135,7 +157,10 @@ mod tests {
         let path = data.path().join("agent.token");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         Tokens::open(data.path()).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         fs::write(&path, "\n").unwrap();
         assert_eq!(Tokens::open(data.path()).unwrap_err().code(), "token-weak");
     }

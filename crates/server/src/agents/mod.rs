@@ -65,12 +65,20 @@ impl Agents {
     /// `token`: what an agent must show.
     pub fn new(handle: Handle, token: String) -> Arc<Agents> {
         let sessions = Mutex::new(HashMap::new());
-        Arc::new(Agents { handle, token, sessions, syncing: Semaphore::new(SYNCING), next: AtomicU64::new(1) })
+        Arc::new(Agents {
+            handle,
+            token,
+            sessions,
+            syncing: Semaphore::new(SYNCING),
+            next: AtomicU64::new(1),
+        })
     }
 
     /// The one route that agents dial.
     pub fn router(self: &Arc<Agents>) -> Router {
-        Router::new().route(tunnel::PATH, get(accept)).with_state(Arc::clone(self))
+        Router::new()
+            .route(tunnel::PATH, get(accept))
+            .with_state(Arc::clone(self))
     }
 
     /// Carries out effects as they come, until the engine stops. Orders leave in the order they were made.
@@ -101,21 +109,46 @@ impl Agents {
         self.post(node, "/v1/bundle", "PUT", &bundle).await
     }
 
-    async fn post<T: serde::Serialize>(&self, node: &NodeName, path: &str, method: &str, body: &T) -> Result<(), Error> {
-        let broken = |why: String| Error::Failed { node: node.clone(), why };
+    async fn post<T: serde::Serialize>(
+        &self,
+        node: &NodeName,
+        path: &str,
+        method: &str,
+        body: &T,
+    ) -> Result<(), Error> {
+        let broken = |why: String| Error::Failed {
+            node: node.clone(),
+            why,
+        };
         let body = serde_json::to_vec(body).map_err(|e| broken(e.to_string()))?;
         self.ask(node, method, path, body.into()).await.map(drop)
     }
 
-    async fn ask(&self, node: &NodeName, method: &str, path: &str, body: Bytes) -> Result<Bytes, Error> {
-        let link = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
+    async fn ask(
+        &self,
+        node: &NodeName,
+        method: &str,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Bytes, Error> {
+        let link = self
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(node)
+            .cloned();
         let link = link.ok_or_else(|| Error::NotConnected(node.clone()))?;
         let asked = ask(node, link.send, method, path, body);
-        tokio::time::timeout(ANSWER_WITHIN, asked).await.map_err(|_| Error::TimedOut(node.clone()))?
+        tokio::time::timeout(ANSWER_WITHIN, asked)
+            .await
+            .map_err(|_| Error::TimedOut(node.clone()))?
     }
 
     fn is_authorised(&self, headers: &HeaderMap) -> bool {
-        let shown = headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+        let shown = headers
+            .get("authorization")
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.strip_prefix("Bearer "));
         shown.is_some_and(|t| bool::from(t.as_bytes().ct_eq(self.token.as_bytes())))
     }
 }
@@ -135,45 +168,82 @@ async fn ask(
     path: &str,
     body: Bytes,
 ) -> Result<Bytes, Error> {
-    let broken = |why: String| Error::Failed { node: node.clone(), why };
+    let broken = |why: String| Error::Failed {
+        node: node.clone(),
+        why,
+    };
     let request = http::Request::builder()
         .method(method)
         .uri(format!("http://agent{path}"))
         .header("content-type", "application/json")
         .body(Full::new(body))
         .map_err(|e| broken(e.to_string()))?;
-    let response = send.send_request(request).await.map_err(|e| broken(e.to_string()))?;
+    let response = send
+        .send_request(request)
+        .await
+        .map_err(|e| broken(e.to_string()))?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|e| broken(e.to_string()))?;
+    let body = Limited::new(response.into_body(), MAX_ANSWER)
+        .collect()
+        .await
+        .map_err(|e| broken(e.to_string()))?;
     let body = body.to_bytes();
     if status.is_success() {
         return Ok(body);
     }
     let detail = String::from_utf8_lossy(&body).chars().take(500).collect();
-    Err(Error::Answered { status: status.as_u16(), detail })
+    Err(Error::Answered {
+        status: status.as_u16(),
+        detail,
+    })
 }
 
 /// Takes an agent's call.
 async fn accept(State(agents): State<Arc<Agents>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     if !agents.is_authorised(&parts.headers) {
-        return (StatusCode::UNAUTHORIZED, "this agent's token is not this server's").into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            "this agent's token is not this server's",
+        )
+            .into_response();
     }
-    let header = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+    };
     let node = match header(tunnel::NODE_HEADER).map(|n| NodeName::new(&n)) {
         Some(Ok(node)) => node,
         Some(Err(e)) => return (StatusCode::BAD_REQUEST, e.to_string()).into_response(),
-        None => return (StatusCode::BAD_REQUEST, "the header x-stead-node is missing").into_response(),
+        None => {
+            return (
+                StatusCode::BAD_REQUEST,
+                "the header x-stead-node is missing",
+            )
+                .into_response();
+        }
     };
     let spoken = header(tunnel::PROTOCOL_HEADER);
     if spoken.as_deref() != Some(agent::VERSION.to_string().as_str()) {
-        let text = format!("this server speaks agent protocol {}; upgrade the older of the two", agent::VERSION);
+        let text = format!(
+            "this server speaks agent protocol {}; upgrade the older of the two",
+            agent::VERSION
+        );
         return (StatusCode::UPGRADE_REQUIRED, text).into_response();
     }
-    let upgrade = match <WebSocketUpgrade as axum::extract::FromRequestParts<()>>::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade,
-        Err(no) => return no.into_response(),
-    };
+    let upgrade =
+        match <WebSocketUpgrade as axum::extract::FromRequestParts<()>>::from_request_parts(
+            &mut parts,
+            &(),
+        )
+        .await
+        {
+            Ok(upgrade) => upgrade,
+            Err(no) => return no.into_response(),
+        };
     upgrade
         .read_buffer_size(4 * 1024)
         .write_buffer_size(4 * 1024)
@@ -181,7 +251,9 @@ async fn accept(State(agents): State<Arc<Agents>>, request: Request) -> Response
         .max_message_size(64 * 1024)
         .max_frame_size(64 * 1024)
         .on_upgrade(move |socket| async move {
-            if let Err(error) = session::run(&agents, node.clone(), tunnel::ByteStream::new(socket)).await {
+            if let Err(error) =
+                session::run(&agents, node.clone(), tunnel::ByteStream::new(socket)).await
+            {
                 tracing::info!(%node, %error, "session ended");
             }
         })
@@ -189,11 +261,22 @@ async fn accept(State(agents): State<Arc<Agents>>, request: Request) -> Response
 
 impl Agents {
     /// Registers a session; returns its number and what ends when a newer one takes its place.
-    fn enter(&self, node: &NodeName, send: SendRequest<Full<Bytes>>) -> (u64, tokio_util::sync::CancellationToken) {
+    fn enter(
+        &self,
+        node: &NodeName,
+        send: SendRequest<Full<Bytes>>,
+    ) -> (u64, tokio_util::sync::CancellationToken) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let replaced = tokio_util::sync::CancellationToken::new();
-        let link = Link { id, send, _alive: Arc::new(replaced.clone().drop_guard()) };
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(node.clone(), link);
+        let link = Link {
+            id,
+            send,
+            _alive: Arc::new(replaced.clone().drop_guard()),
+        };
+        self.sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(node.clone(), link);
         self.handle.linked(node, 1);
         (id, replaced)
     }

@@ -31,13 +31,20 @@ pub(super) async fn run<T>(agents: &Agents, called: NodeName, io: T) -> Result<(
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |why: String| Error::Failed { node: called.clone(), why };
+    let broken = |why: String| Error::Failed {
+        node: called.clone(),
+        why,
+    };
     let (send, connection) = tunnel::open(io).await.map_err(|e| broken(e.to_string()))?;
     let link = tokio::spawn(connection);
     let hello = ask(&called, send.clone(), "GET", "/v1/hello", Bytes::new()).await?;
-    let hello: Hello = serde_json::from_slice(&hello).map_err(|e| broken(format!("its hello: {e}")))?;
+    let hello: Hello =
+        serde_json::from_slice(&hello).map_err(|e| broken(format!("its hello: {e}")))?;
     if hello.protocol != VERSION || hello.node != called {
-        return Err(broken(format!("it says it is {} with protocol {}", hello.node, hello.protocol)));
+        return Err(broken(format!(
+            "it says it is {} with protocol {}",
+            hello.node, hello.protocol
+        )));
     }
     let node = agents.handle.resolve(&called);
     let (id, replaced) = agents.enter(&node, send.clone());
@@ -52,13 +59,26 @@ where
 }
 
 async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) -> Result<(), Error> {
-    let broken = |why: String| Error::Failed { node: node.clone(), why };
-    let linked = Input::Linked { node: node.clone(), spool: hello.spool.clone(), version: hello.version.clone() };
-    agents.handle.submit(linked).await.map_err(|e| broken(e.to_string()))?;
+    let broken = |why: String| Error::Failed {
+        node: node.clone(),
+        why,
+    };
+    let linked = Input::Linked {
+        node: node.clone(),
+        spool: hello.spool.clone(),
+        version: hello.version.clone(),
+    };
+    agents
+        .handle
+        .submit(linked)
+        .await
+        .map_err(|e| broken(e.to_string()))?;
     agents.hand_bundle(node).await?;
     // A snapshot is the largest thing an agent says: not everybody at once.
     let mut turn = agents.syncing.acquire().await.ok();
-    let after = agents.handle.read(|v| v.world().node(node).map_or(0, |n| n.cursor));
+    let after = agents
+        .handle
+        .read(|v| v.world().node(node).map_or(0, |n| n.cursor));
     let path = format!("/v1/frames?spool={}&after={after}", hello.spool);
     let mut body = stream(node, send.clone(), &path).await?;
     let (acks, waiting) = mpsc::channel(UNACKED);
@@ -70,11 +90,14 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
             let Ok(data) = part.into_data() else { continue };
             lines.push(&data);
             while let Some(line) = lines.next_line().map_err(broken)? {
-                let frame: Frame = serde_json::from_slice(&line).map_err(|e| broken(format!("a frame: {e}")))?;
+                let frame: Frame =
+                    serde_json::from_slice(&line).map_err(|e| broken(format!("a frame: {e}")))?;
                 if matches!(frame.body, FrameBody::Snapshot { .. }) {
                     turn = None;
                 }
-                take(agents, node, &hello.spool, frame, &acks).await.map_err(|e| broken(e.to_string()))?;
+                take(agents, node, &hello.spool, frame, &acks)
+                    .await
+                    .map_err(|e| broken(e.to_string()))?;
             }
         }
         Ok(())
@@ -85,15 +108,28 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
     }
 }
 
-async fn stream(node: &NodeName, mut send: Sender, path: &str) -> Result<hyper::body::Incoming, Error> {
-    let broken = |why: String| Error::Failed { node: node.clone(), why };
+async fn stream(
+    node: &NodeName,
+    mut send: Sender,
+    path: &str,
+) -> Result<hyper::body::Incoming, Error> {
+    let broken = |why: String| Error::Failed {
+        node: node.clone(),
+        why,
+    };
     let request = http::Request::get(format!("http://agent{path}"))
         .body(Full::new(Bytes::new()))
         .map_err(|e| broken(e.to_string()))?;
-    let response = send.send_request(request).await.map_err(|e| broken(e.to_string()))?;
+    let response = send
+        .send_request(request)
+        .await
+        .map_err(|e| broken(e.to_string()))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
-        return Err(Error::Answered { status, detail: "it refuses to give its frames".to_string() });
+        return Err(Error::Answered {
+            status,
+            detail: "it refuses to give its frames".to_string(),
+        });
     }
     Ok(response.into_body())
 }
@@ -118,35 +154,91 @@ async fn take(
         FrameBody::Heartbeat => return agents.handle.tell(Input::Heard { node }).await,
         FrameBody::Snapshot { facts, digest } => {
             let facts = facts.into_iter().collect();
-            Input::Snapshot { node, at, facts, spool: spool.to_string(), cursor, digest }
+            Input::Snapshot {
+                node,
+                at,
+                facts,
+                spool: spool.to_string(),
+                cursor,
+                digest,
+            }
         }
         FrameBody::Delta { changed, gone } => {
-            let seen = changed.into_iter().map(|(key, fact)| Change::Seen(key, fact));
+            let seen = changed
+                .into_iter()
+                .map(|(key, fact)| Change::Seen(key, fact));
             let changes = seen.chain(gone.into_iter().map(Change::Gone)).collect();
-            Input::Observed { node, at, cursor, changes }
+            Input::Observed {
+                node,
+                at,
+                cursor,
+                changes,
+            }
         }
-        FrameBody::Note { kind, subject, severity, data } => {
+        FrameBody::Note {
+            kind,
+            subject,
+            severity,
+            data,
+        } => {
             let id = format!("{spool}-{cursor}");
             // An agent speaks for its own node only (S20).
-            let subject = if subject.node().is_some_and(|n| agents.handle.resolve(n) == node) {
+            let subject = if subject
+                .node()
+                .is_some_and(|n| agents.handle.resolve(n) == node)
+            {
                 subject
             } else {
                 Subject::Node(node.clone())
             };
-            let changes = vec![Change::Note { id, kind, subject, severity, data }];
-            Input::Observed { node, at, cursor, changes }
+            let changes = vec![Change::Note {
+                id,
+                kind,
+                subject,
+                severity,
+                data,
+            }];
+            Input::Observed {
+                node,
+                at,
+                cursor,
+                changes,
+            }
         }
         FrameBody::Gap { dropped } => {
             let id = format!("{spool}-{cursor}");
             let data = serde_json::json!({ "dropped": dropped });
-            let Ok(kind) = stead_core::event::Kind::new("spool_gap") else { return Ok(()) };
+            let Ok(kind) = stead_core::event::Kind::new("spool_gap") else {
+                return Ok(());
+            };
             let severity = stead_core::event::Severity::Warning;
             let subject = Subject::Node(node.clone());
-            Input::Observed { node, at, cursor, changes: vec![Change::Note { id, kind, subject, severity, data }] }
+            Input::Observed {
+                node,
+                at,
+                cursor,
+                changes: vec![Change::Note {
+                    id,
+                    kind,
+                    subject,
+                    severity,
+                    data,
+                }],
+            }
         }
-        FrameBody::Result { action, occurrence, step, attempt, outcome } => {
-            Input::Result { action, occurrence, step, attempt, outcome }
-        }
+        FrameBody::Result {
+            action,
+            occurrence,
+            step,
+            attempt,
+            outcome,
+        } => Input::Result {
+            action,
+            occurrence,
+            step,
+            attempt,
+            outcome,
+        },
     };
     let durable = agents.handle.send(input).await?;
     // The acknowledging side is gone only when the session is.
@@ -168,7 +260,10 @@ async fn acknowledge(
         match next {
             Ok(Some((cursor, durable))) => {
                 let why = "the engine stopped".to_string();
-                durable.await.map_err(|_| Error::Failed { node: node.clone(), why })?;
+                durable.await.map_err(|_| Error::Failed {
+                    node: node.clone(),
+                    why,
+                })?;
                 reached = reached.max(cursor);
             }
             Ok(None) => return Ok(()),
@@ -176,7 +271,10 @@ async fn acknowledge(
         }
         let idle = waiting.is_empty();
         if reached > told && (idle || reached - told >= UNACKED as u64 / 2) {
-            let ack = Ack { spool: spool.clone(), cursor: reached };
+            let ack = Ack {
+                spool: spool.clone(),
+                cursor: reached,
+            };
             let body = serde_json::to_vec(&ack).unwrap_or_default();
             ask(&node, send.clone(), "POST", "/v1/ack", body.into()).await?;
             told = reached;
@@ -198,7 +296,10 @@ impl Lines {
     }
 
     fn next_line(&mut self) -> Result<Option<Bytes>, String> {
-        let Some(end) = self.buffer[self.searched..].iter().position(|b| *b == b'\n') else {
+        let Some(end) = self.buffer[self.searched..]
+            .iter()
+            .position(|b| *b == b'\n')
+        else {
             self.searched = self.buffer.len();
             if self.buffer.len() > MAX_FRAME {
                 return Err(format!("a frame is larger than {} MiB", MAX_FRAME >> 20));

@@ -35,10 +35,20 @@ pub fn file_name(action: &Action) -> String {
     let stem = if id.len() <= 200 {
         id
     } else {
-        let start: String = id.chars().scan(0, |n, c| { *n += c.len_utf8(); (*n <= 180).then_some(c) }).collect();
+        let start: String = id
+            .chars()
+            .scan(0, |n, c| {
+                *n += c.len_utf8();
+                (*n <= 180).then_some(c)
+            })
+            .collect();
         format!("{start}-{}", &digest(id.as_bytes())[..12])
     };
-    if action.state.is_open() { format!("{stem}.json") } else { format!("{stem}.{}.json", action.occurrence) }
+    if action.state.is_open() {
+        format!("{stem}.json")
+    } else {
+        format!("{stem}.{}.json", action.occurrence)
+    }
 }
 
 fn path(action: &Action) -> String {
@@ -48,11 +58,21 @@ fn path(action: &Action) -> String {
 impl Cards {
     /// The cards that should be there: every open action, and those that ended lately.
     pub fn wanted(look: Look<'_>) -> Vec<Card> {
-        let actions = look.world.actions.open.values().chain(&look.world.actions.ended);
+        let actions = look
+            .world
+            .actions
+            .open
+            .values()
+            .chain(&look.world.actions.ended);
         let card = |action: &Action| {
-            let mut bytes = serde_json::to_vec_pretty(&present::action(look, action)).unwrap_or_default();
+            let mut bytes =
+                serde_json::to_vec_pretty(&present::action(look, action)).unwrap_or_default();
             bytes.push(b'\n');
-            Card { path: path(action), bytes, open: action.state.is_open() }
+            Card {
+                path: path(action),
+                bytes,
+                open: action.state.is_open(),
+            }
         };
         actions.map(card).collect()
     }
@@ -89,7 +109,9 @@ impl Cards {
         for state in open {
             for name in tree.names(format!("actions/{}", state.word()))? {
                 let path = format!("actions/{}/{name}", state.word());
-                let explained = name.strip_suffix(".why").map(|n| format!("actions/{}/{n}", state.word()));
+                let explained = name
+                    .strip_suffix(".why")
+                    .map(|n| format!("actions/{}/{n}", state.word()));
                 let keep = wanted.contains(path.as_str())
                     || explained.is_some_and(|card| wanted.contains(card.as_str()))
                     || (!self.wrote(&path) && !name.ends_with(".why") && !is_stale(tree, &path));
@@ -99,7 +121,8 @@ impl Cards {
                 }
             }
         }
-        self.written.retain(|path, _| wanted.contains(path.as_str()));
+        self.written
+            .retain(|path, _| wanted.contains(path.as_str()));
         first
     }
 
@@ -108,7 +131,11 @@ impl Cards {
         let same = self.written.get(&card.path) == Some(&now);
         let there = || tree.path(&card.path).symlink_metadata().is_ok();
         // What ended does not change, and a card a person took away stays away.
-        let settled = if card.open { same && there() } else { same || there() };
+        let settled = if card.open {
+            same && there()
+        } else {
+            same || there()
+        };
         if !settled {
             tree.write(&card.path, &card.bytes)?;
         }
@@ -121,7 +148,9 @@ impl Cards {
 /// moved says another state, and is theirs to be answered.
 fn is_stale(tree: &Tree, path: &str) -> bool {
     let folder = path.split('/').nth(1).unwrap_or("");
-    let Ok(bytes) = super::tree::read(&tree.path(path)) else { return false };
+    let Ok(bytes) = super::tree::read(&tree.path(path)) else {
+        return false;
+    };
     let said = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
     said.is_some_and(|v| v.get("state").and_then(|s| s.as_str()) == Some(folder))
 }

@@ -34,11 +34,23 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Also: where to go on from, if anybody knows.
     pub fn open(tree: &Tree, head: &Head) -> (Checkpoint, Option<(Seq, String)>) {
-        let kept = tree::read(&tree.path(FILE)).ok().and_then(|b| serde_json::from_slice::<Content>(&b).ok());
+        let kept = tree::read(&tree.path(FILE))
+            .ok()
+            .and_then(|b| serde_json::from_slice::<Content>(&b).ok());
         // One of another log, or from a future this log does not have, says nothing.
-        let kept = kept.filter(|c| c.log_id == head.log_id && c.seq <= head.seq).map(|c| (c.seq, c.digest));
+        let kept = kept
+            .filter(|c| c.log_id == head.log_id && c.seq <= head.seq)
+            .map(|c| (c.seq, c.digest));
         let reached = kept.clone().unwrap_or((Seq::ZERO, String::new()));
-        (Checkpoint { log_id: head.log_id.clone(), reached, written: None, removed: false }, kept)
+        (
+            Checkpoint {
+                log_id: head.log_id.clone(),
+                reached,
+                written: None,
+                removed: false,
+            },
+            kept,
+        )
     }
 
     pub fn reached(&mut self, journal: &Journal) {
@@ -51,7 +63,12 @@ impl Checkpoint {
             return Ok(());
         }
         let (seq, digest) = self.reached.clone();
-        let content = Content { seq, digest, at: now, log_id: self.log_id.clone() };
+        let content = Content {
+            seq,
+            digest,
+            at: now,
+            log_id: self.log_id.clone(),
+        };
         tree.write(FILE, &serde_json::to_vec(&content).unwrap_or_default())?;
         self.written = Some(self.reached.clone());
         Ok(())

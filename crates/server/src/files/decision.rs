@@ -44,8 +44,14 @@ type Pending = BTreeMap<String, (String, u32)>;
 /// Looks for moved cards and hands in what they decide.
 pub async fn look(handle: &Handle, tree: &Tree, cards: &mut Cards) -> Result<(), Error> {
     let pending: Pending = handle.read(|v| {
-        let open = v.world().actions.open.values().filter(|a| a.state == State::Pending);
-        open.map(|a| (file_name(a), (a.id(), a.occurrence))).collect()
+        let open = v
+            .world()
+            .actions
+            .open
+            .values()
+            .filter(|a| a.state == State::Pending);
+        open.map(|a| (file_name(a), (a.id(), a.occurrence)))
+            .collect()
     });
     for verdict in [Verdict::Approve, Verdict::Reject] {
         for name in candidates(tree, verdict, &pending)? {
@@ -68,7 +74,12 @@ fn candidates(tree: &Tree, verdict: Verdict, pending: &Pending) -> Result<Vec<St
             Ok(names.into_iter().filter(|n| n.ends_with(".json")).collect())
         }
         Verdict::Reject => {
-            let there = |n: &&String| tree.path(verdict.folder()).join(n).symlink_metadata().is_ok();
+            let there = |n: &&String| {
+                tree.path(verdict.folder())
+                    .join(n)
+                    .symlink_metadata()
+                    .is_ok()
+            };
             Ok(pending.keys().filter(there).cloned().collect())
         }
     }
@@ -89,7 +100,10 @@ async fn one(
         Err(refusal) => return refuse(tree, cards, &path, name, action.is_some(), &refusal),
     };
     // A card of an earlier run that was approved then: no decision of now.
-    let from_pending = moved.state.as_deref().is_none_or(|state| state == State::Pending.word());
+    let from_pending = moved
+        .state
+        .as_deref()
+        .is_none_or(|state| state == State::Pending.word());
     if !from_pending {
         return Ok(());
     }
@@ -128,10 +142,16 @@ fn read(tree: &Tree, path: &str) -> Result<Option<Moved>, Refusal> {
     };
     match tree::read(&tree.path(path)) {
         Ok(bytes) if bytes.trim_ascii().is_empty() => Ok(Some(Moved::default())),
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| bad(format!("{path} is no card: {e}"))),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| bad(format!("{path} is no card: {e}"))),
         Err(Unreadable::Gone) => Ok(None),
-        Err(Unreadable::NotRegular(what)) => Err(bad(format!("{path} is {what}, and only regular files are read"))),
-        Err(Unreadable::TooLarge(size)) => Err(bad(format!("{path} has {size} bytes, that is no card"))),
+        Err(Unreadable::NotRegular(what)) => Err(bad(format!(
+            "{path} is {what}, and only regular files are read"
+        ))),
+        Err(Unreadable::TooLarge(size)) => {
+            Err(bad(format!("{path} has {size} bytes, that is no card")))
+        }
         Err(Unreadable::Io(error)) => Err(bad(format!("{path} cannot be read: {error}"))),
     }
 }
@@ -145,9 +165,17 @@ fn command(verdict: Verdict, id: &str, occurrence: u32, moved: Moved) -> Result<
         });
     }
     let id = format!("{id}#{occurrence}");
-    let (by, note) = (Principal::Files, moved.note.filter(|n| !n.trim().is_empty()));
+    let (by, note) = (
+        Principal::Files,
+        moved.note.filter(|n| !n.trim().is_empty()),
+    );
     Ok(match verdict {
-        Verdict::Approve => Command::Approve { id, digest: moved.digest, by, note },
+        Verdict::Approve => Command::Approve {
+            id,
+            digest: moved.digest,
+            by,
+            note,
+        },
         Verdict::Reject => {
             // A rejection holds for the trouble, not for one plan.
             Command::Reject { id, by, note }
@@ -183,13 +211,26 @@ mod tests {
 
     #[test]
     fn a_card_decides_about_its_own_occurrence_and_plan_only() {
-        let moved = Moved { occurrence: Some(2), digest: Some("d".into()), ..Moved::default() };
+        let moved = Moved {
+            occurrence: Some(2),
+            digest: Some("d".into()),
+            ..Moved::default()
+        };
         let refused = command(Verdict::Approve, "redeploy-a-b", 3, moved).unwrap_err();
         assert_eq!(refused.code, "plan-changed");
-        let moved = Moved { occurrence: Some(3), digest: Some("d".into()), ..Moved::default() };
-        let Ok(Command::Approve { id, digest, by, .. }) = command(Verdict::Approve, "redeploy-a-b", 3, moved) else {
+        let moved = Moved {
+            occurrence: Some(3),
+            digest: Some("d".into()),
+            ..Moved::default()
+        };
+        let Ok(Command::Approve { id, digest, by, .. }) =
+            command(Verdict::Approve, "redeploy-a-b", 3, moved)
+        else {
             panic!("an approval");
         };
-        assert_eq!((id.as_str(), digest.as_deref(), by), ("redeploy-a-b#3", Some("d"), Principal::Files));
+        assert_eq!(
+            (id.as_str(), digest.as_deref(), by),
+            ("redeploy-a-b#3", Some("d"), Principal::Files)
+        );
     }
 }

@@ -49,7 +49,11 @@ struct Stamp {
 
 impl Stamp {
     fn of(seen: &Metadata) -> Stamp {
-        Stamp { inode: seen.ino(), len: seen.len(), changed: (seen.mtime(), seen.mtime_nsec()) }
+        Stamp {
+            inode: seen.ino(),
+            len: seen.len(),
+            changed: (seen.mtime(), seen.mtime_nsec()),
+        }
     }
 }
 
@@ -78,14 +82,25 @@ struct Outcome {
 
 impl Inbox {
     pub fn new(tree: Tree) -> Inbox {
-        Inbox { tree, offsets: None, seen: BTreeMap::new(), rounds: 0 }
+        Inbox {
+            tree,
+            offsets: None,
+            seen: BTreeMap::new(),
+            rounds: 0,
+        }
     }
 
     /// Looks at everything others wrote. One bad file does not keep the others from being read.
     pub async fn look(&mut self, handle: &Handle) -> Result<(), Error> {
         let mut stamps = BTreeMap::new();
         let mut first = Ok(());
-        for name in self.tree.names("inbox")?.into_iter().filter(|n| is_events(n)).take(FILES) {
+        for name in self
+            .tree
+            .names("inbox")?
+            .into_iter()
+            .filter(|n| is_events(n))
+            .take(FILES)
+        {
             let done = self.inbox_file(handle, &name, &mut stamps).await;
             first = first.and(done);
         }
@@ -105,16 +120,27 @@ impl Inbox {
 
     /// Files of others in the days' folders.
     fn days(&mut self) -> Result<Vec<String>, Error> {
-        let mut days: Vec<String> = self.tree.names("events")?.into_iter().filter(|d| is_day(d)).collect();
+        let mut days: Vec<String> = self
+            .tree
+            .names("events")?
+            .into_iter()
+            .filter(|d| is_day(d))
+            .collect();
         if self.rounds.is_multiple_of(SELDOM) {
-            self.offsets().retain(|path| days.iter().any(|d| path.starts_with(d.as_str())));
+            self.offsets()
+                .retain(|path| days.iter().any(|d| path.starts_with(d.as_str())));
         } else {
             days.drain(..days.len().saturating_sub(DAYS));
         }
         let mut files = Vec::new();
         for day in days {
             // A link to a folder elsewhere is no folder of ours.
-            let is_dir = self.tree.path("events").join(&day).symlink_metadata().is_ok_and(|s| s.is_dir());
+            let is_dir = self
+                .tree
+                .path("events")
+                .join(&day)
+                .symlink_metadata()
+                .is_ok_and(|s| s.is_dir());
             if is_dir {
                 let names = self.tree.names(format!("events/{day}"))?;
                 let others = names.into_iter().filter(|n| is_events(n) && !is_own(n));
@@ -144,8 +170,13 @@ impl Inbox {
     ) -> Result<(), Error> {
         let relative = format!("inbox/{name}");
         let path = self.tree.path(&relative);
-        let Ok(seen) = fs::symlink_metadata(&path) else { return Ok(()) };
-        if seen.is_file() && seen.len() <= READ_MAX && !self.rests(&relative, Stamp::of(&seen), stamps) {
+        let Ok(seen) = fs::symlink_metadata(&path) else {
+            return Ok(());
+        };
+        if seen.is_file()
+            && seen.len() <= READ_MAX
+            && !self.rests(&relative, Stamp::of(&seen), stamps)
+        {
             return Ok(());
         }
         let bytes = match tree::read(&path) {
@@ -158,10 +189,21 @@ impl Inbox {
             return Ok(());
         }
         let lined = name.ends_with(".jsonl");
-        let found = if lined { lines::each(&bytes, 1) } else { lines::whole(&bytes) };
+        let found = if lined {
+            lines::each(&bytes, 1)
+        } else {
+            lines::whole(&bytes)
+        };
         let now = handle.now().at;
-        let torn = found.is_empty() || found.last().is_some_and(|l| l.value.as_ref().is_err_and(|b| b.torn));
-        let patience = if lined || bytes.is_empty() { TORN } else { CUT_SHORT };
+        let torn = found.is_empty()
+            || found
+                .last()
+                .is_some_and(|l| l.value.as_ref().is_err_and(|b| b.torn));
+        let patience = if lined || bytes.is_empty() {
+            TORN
+        } else {
+            CUT_SHORT
+        };
         if torn && age(&seen, now) < patience {
             return Ok(());
         }
@@ -181,13 +223,29 @@ impl Inbox {
             };
             return self.refuse(&relative, name, &[fault], None);
         }
-        self.refuse(&relative, name, &faults, (outcome.good > 0).then_some(outcome.good))
+        self.refuse(
+            &relative,
+            name,
+            &faults,
+            (outcome.good > 0).then_some(outcome.good),
+        )
     }
 
     /// Moves a file to where refused ones are, and says why.
-    fn refuse(&self, relative: &str, name: &str, faults: &[Fault], recorded: Option<usize>) -> Result<(), Error> {
-        let moved = self.tree.move_into(&self.tree.path(relative), "inbox/refused", name)?;
-        self.tree.write(format!("inbox/refused/{moved}.why"), explain_all(relative, faults, recorded).as_bytes())
+    fn refuse(
+        &self,
+        relative: &str,
+        name: &str,
+        faults: &[Fault],
+        recorded: Option<usize>,
+    ) -> Result<(), Error> {
+        let moved = self
+            .tree
+            .move_into(&self.tree.path(relative), "inbox/refused", name)?;
+        self.tree.write(
+            format!("inbox/refused/{moved}.why"),
+            explain_all(relative, faults, recorded).as_bytes(),
+        )
     }
 
     async fn day_file(
@@ -197,7 +255,9 @@ impl Inbox {
         stamps: &mut BTreeMap<String, Stamp>,
     ) -> Result<(), Error> {
         let relative = format!("events/{file}");
-        let Ok(seen) = fs::symlink_metadata(self.tree.path(&relative)) else { return Ok(()) };
+        let Ok(seen) = fs::symlink_metadata(self.tree.path(&relative)) else {
+            return Ok(());
+        };
         if !seen.is_file() {
             return Ok(());
         }
@@ -220,7 +280,11 @@ impl Inbox {
         };
         let found = lines::whole(&bytes);
         let now = handle.now().at;
-        if found.iter().any(|l| l.value.as_ref().is_err_and(|b| b.torn)) && age(&seen, now) < TORN {
+        if found
+            .iter()
+            .any(|l| l.value.as_ref().is_err_and(|b| b.torn))
+            && age(&seen, now) < TORN
+        {
             return Ok(());
         }
         let outcome = record(handle, found, now).await;
@@ -229,9 +293,21 @@ impl Inbox {
         }
         if !outcome.faults.is_empty() {
             let faults: Vec<Fault> = outcome.faults.into_iter().map(|(_, fault)| fault).collect();
-            return self.refuse(&relative, &name, &faults, (outcome.good > 0).then_some(outcome.good));
+            return self.refuse(
+                &relative,
+                &name,
+                &faults,
+                (outcome.good > 0).then_some(outcome.good),
+            );
         }
-        self.offsets().set(file, Offset { inode: seen.ino(), bytes: seen.len(), ..Offset::default() });
+        self.offsets().set(
+            file,
+            Offset {
+                inode: seen.ino(),
+                bytes: seen.len(),
+                ..Offset::default()
+            },
+        );
         Ok(())
     }
 
@@ -287,7 +363,10 @@ impl Inbox {
             return Ok(());
         }
         let why = explain_all(&format!("events/{file}"), faults, None);
-        self.tree.write(format!("inbox/refused/{}.why", file.replace('/', ".")), why.as_bytes())
+        self.tree.write(
+            format!("inbox/refused/{}.why", file.replace('/', ".")),
+            why.as_bytes(),
+        )
     }
 
     /// Removes what was recorded long ago: the log has it.
@@ -295,7 +374,8 @@ impl Inbox {
         for name in self.tree.names("inbox/done")? {
             let relative = format!("inbox/done/{name}");
             // When it came here; its own age says nothing about that.
-            let moved = fs::symlink_metadata(self.tree.path(&relative)).map(|s| Time(s.ctime().saturating_mul(1000)));
+            let moved = fs::symlink_metadata(self.tree.path(&relative))
+                .map(|s| Time(s.ctime().saturating_mul(1000)));
             if moved.is_ok_and(|at| now.since(at) >= DONE_KEPT) {
                 self.tree.remove(relative)?;
             }
@@ -306,7 +386,11 @@ impl Inbox {
 
 /// Records what can be recorded, in order.
 async fn record(handle: &Handle, found: Vec<Line>, now: Time) -> Outcome {
-    let mut outcome = Outcome { faults: Vec::new(), good: 0, again: false };
+    let mut outcome = Outcome {
+        faults: Vec::new(),
+        good: 0,
+        again: false,
+    };
     let mut reports = Vec::with_capacity(found.len());
     for line in found {
         match line.value {
@@ -314,23 +398,40 @@ async fn record(handle: &Handle, found: Vec<Line>, now: Time) -> Outcome {
                 Ok(report) => reports.push(report),
                 Err(e) => {
                     let place = format!("line {}", line.number);
-                    outcome.faults.push((line.number, Fault { place, why: e.detail, remedy: e.remedy }));
+                    outcome.faults.push((
+                        line.number,
+                        Fault {
+                            place,
+                            why: e.detail,
+                            remedy: e.remedy,
+                        },
+                    ));
                 }
             },
             Err(bad) => {
                 let place = format!("line {}, column {}", line.number, bad.column);
-                let fault = Fault { place, why: bad.why, remedy: "correct the JSON at that place".into() };
+                let fault = Fault {
+                    place,
+                    why: bad.why,
+                    remedy: "correct the JSON at that place".into(),
+                };
                 outcome.faults.push((line.number, fault));
             }
         }
     }
-    let sent = futures::stream::iter(reports).map(|r| handle.foreign(r)).buffered(AT_ONCE);
+    let sent = futures::stream::iter(reports)
+        .map(|r| handle.foreign(r))
+        .buffered(AT_ONCE);
     tokio::pin!(sent);
     while let Some(done) = sent.next().await {
         match done {
             Ok(_) => outcome.good += 1,
             Err(EngineError::Refused(refusal)) => {
-                let fault = Fault { place: "the file".into(), why: refusal.detail, remedy: refusal.remedy };
+                let fault = Fault {
+                    place: "the file".into(),
+                    why: refusal.detail,
+                    remedy: refusal.remedy,
+                };
                 outcome.faults.push((0, fault));
             }
             Err(EngineError::Storage(_) | EngineError::Stopped) => {
@@ -346,7 +447,9 @@ fn chunk(path: &std::path::Path, from: u64) -> Result<Vec<u8>, Unreadable> {
     let (mut file, _) = tree::open(path)?;
     file.seek(SeekFrom::Start(from)).map_err(Unreadable::Io)?;
     let mut bytes = Vec::new();
-    file.take(READ_MAX).read_to_end(&mut bytes).map_err(Unreadable::Io)?;
+    file.take(READ_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(Unreadable::Io)?;
     Ok(bytes)
 }
 
@@ -356,7 +459,13 @@ fn is_events(name: &str) -> bool {
 
 /// `YYYY-MM-DD`
 fn is_day(name: &str) -> bool {
-    let shape = |(i, b): (usize, u8)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() };
+    let shape = |(i, b): (usize, u8)| {
+        if i == 4 || i == 7 {
+            b == b'-'
+        } else {
+            b.is_ascii_digit()
+        }
+    };
     name.len() == 10 && name.bytes().enumerate().all(shape)
 }
 
@@ -367,14 +476,22 @@ fn age(seen: &Metadata, now: Time) -> Span {
 
 fn unread(why: &Unreadable) -> Fault {
     let (why, remedy) = match why {
-        Unreadable::NotRegular(what) => (format!("it is {what}"), "put the file itself there: only regular files are read"),
-        Unreadable::TooLarge(size) => {
-            (format!("it is too large: {size} bytes, {READ_MAX} (1 MiB) are allowed"), "split it into smaller files")
-        }
+        Unreadable::NotRegular(what) => (
+            format!("it is {what}"),
+            "put the file itself there: only regular files are read",
+        ),
+        Unreadable::TooLarge(size) => (
+            format!("it is too large: {size} bytes, {READ_MAX} (1 MiB) are allowed"),
+            "split it into smaller files",
+        ),
         Unreadable::Io(error) => (error.to_string(), "check who may read it, and the disk"),
         Unreadable::Gone => ("it is gone".to_string(), "put it there again"),
     };
-    Fault { place: "the whole file".into(), why, remedy: remedy.into() }
+    Fault {
+        place: "the whole file".into(),
+        why,
+        remedy: remedy.into(),
+    }
 }
 
 fn too_long(line: usize) -> Fault {
@@ -388,10 +505,15 @@ fn too_long(line: usize) -> Fault {
 fn explain_all(path: &str, faults: &[Fault], recorded: Option<usize>) -> String {
     let mut text = format!("{path} was refused (code bad-event, see docs/errors/bad-event.md)\n");
     if let Some(good) = recorded {
-        text.push_str(&format!("{good} other events of it were recorded; correct and put back only the rest.\n"));
+        text.push_str(&format!(
+            "{good} other events of it were recorded; correct and put back only the rest.\n"
+        ));
     }
     for fault in faults.iter().take(LISTED) {
-        text.push_str(&format!("\nwhere: {}\nwhy:   {}\ndo:    {}\n", fault.place, fault.why, fault.remedy));
+        text.push_str(&format!(
+            "\nwhere: {}\nwhy:   {}\ndo:    {}\n",
+            fault.place, fault.why, fault.remedy
+        ));
     }
     if faults.len() > LISTED {
         text.push_str(&format!("\nand {} more\n", faults.len() - LISTED));
@@ -403,6 +525,12 @@ fn explain_all(path: &str, faults: &[Fault], recorded: Option<usize>) -> String 
 
 /// The text of a `.why` for anything else that was refused.
 pub fn explain(path: &str, code: &str, place: &str, why: &str, remedy: &str) -> String {
-    let place = if place.is_empty() { "the whole file" } else { place };
-    format!("{path} was refused (code {code}, see docs/errors/{code}.md)\n\nwhere: {place}\nwhy:   {why}\ndo:    {remedy}\n")
+    let place = if place.is_empty() {
+        "the whole file"
+    } else {
+        place
+    };
+    format!(
+        "{path} was refused (code {code}, see docs/errors/{code}.md)\n\nwhere: {place}\nwhy:   {why}\ndo:    {remedy}\n"
+    )
 }

@@ -50,7 +50,12 @@ impl Journal {
         };
         let digest = from.map(|(_, digest)| digest).unwrap_or_default();
         put_aside(tree, &head.log_id)?;
-        Ok(Journal { told, digest, overlap: head.seq, known: BTreeMap::new() })
+        Ok(Journal {
+            told,
+            digest,
+            overlap: head.seq,
+            known: BTreeMap::new(),
+        })
     }
 
     /// Appends everything the log has beyond.
@@ -64,7 +69,8 @@ impl Journal {
             if records.is_empty() {
                 return (self, Ok(()));
             }
-            let events: Result<Vec<Event>, _> = records.into_iter().map(stead_engine::decode).collect();
+            let events: Result<Vec<Event>, _> =
+                records.into_iter().map(stead_engine::decode).collect();
             let events = match events {
                 Ok(events) => events,
                 Err(error) => return (self, Err(error.into())),
@@ -81,7 +87,15 @@ impl Journal {
                 Ok((journal, done)) => return (journal, done),
                 Err(error) => {
                     let (told, digest, overlap) = before;
-                    return (Journal { told, digest, overlap, known: BTreeMap::new() }, Err(error));
+                    return (
+                        Journal {
+                            told,
+                            digest,
+                            overlap,
+                            known: BTreeMap::new(),
+                        },
+                        Err(error),
+                    );
                 }
             }
         }
@@ -118,7 +132,10 @@ impl Journal {
             let known = in_file(&path).map_err(|source| Error::Io { path, source })?;
             self.known.insert(day.to_string(), known);
         }
-        Ok(self.known.get(day).is_some_and(|known| known.contains(&seq.0)))
+        Ok(self
+            .known
+            .get(day)
+            .is_some_and(|known| known.contains(&seq.0)))
     }
 }
 
@@ -158,8 +175,12 @@ fn in_file(path: &Path) -> io::Result<HashSet<u64>> {
     for line in BufReader::new(file.take(TAIL)).split(b'\n') {
         let line = line?;
         // Written by `append`: the number comes first.
-        let number = line.strip_prefix(b"{\"seq\":").and_then(|rest| rest.split(|b| *b == b',').next());
-        let number = number.and_then(|n| std::str::from_utf8(n).ok()).and_then(|n| n.parse::<u64>().ok());
+        let number = line
+            .strip_prefix(b"{\"seq\":")
+            .and_then(|rest| rest.split(|b| *b == b',').next());
+        let number = number
+            .and_then(|n| std::str::from_utf8(n).ok())
+            .and_then(|n| n.parse::<u64>().ok());
         known.extend(number);
     }
     Ok(known)
@@ -170,9 +191,15 @@ fn cut_torn_line(path: &Path, mut file: File, len: u64) -> io::Result<File> {
     let mut end = vec![0; usize::try_from(look).unwrap_or(0)];
     file.seek(SeekFrom::Start(len - look))?;
     file.read_exact(&mut end)?;
-    let whole = end.iter().rposition(|b| *b == b'\n').map_or(0, |at| at as u64 + 1);
+    let whole = end
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at as u64 + 1);
     if whole != look {
-        OpenOptions::new().write(true).open(path)?.set_len(len - look + whole)?;
+        OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .set_len(len - look + whole)?;
     }
     Ok(file)
 }
@@ -180,21 +207,41 @@ fn cut_torn_line(path: &Path, mut file: File, len: u64) -> io::Result<File> {
 /// Files of another log (the data directory was begun anew) are kept under another name: their numbers are not ours.
 fn put_aside(tree: &Tree, log_id: &str) -> Result<(), Error> {
     let owner = tree.path("state/events_of.json");
-    let before = tree::read(&owner).ok().and_then(|b| serde_json::from_slice::<String>(&b).ok());
+    let before = tree::read(&owner)
+        .ok()
+        .and_then(|b| serde_json::from_slice::<String>(&b).ok());
     if before.as_deref() == Some(log_id) {
         return Ok(());
     }
     if let Some(before) = before {
-        let mark: String = before.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+        let mark: String = before
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(12)
+            .collect();
         for day in tree.names("events")? {
-            let (own, aside) = (own_file(tree, &day), tree.path("events").join(&day).join(format!("stead.{mark}.jsonl")));
+            let (own, aside) = (
+                own_file(tree, &day),
+                tree.path("events")
+                    .join(&day)
+                    .join(format!("stead.{mark}.jsonl")),
+            );
             match fs::rename(&own, &aside) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound && e.kind() != io::ErrorKind::NotADirectory => {
-                    return Err(Error::Io { path: own, source: e });
+                Err(e)
+                    if e.kind() != io::ErrorKind::NotFound
+                        && e.kind() != io::ErrorKind::NotADirectory =>
+                {
+                    return Err(Error::Io {
+                        path: own,
+                        source: e,
+                    });
                 }
                 _ => {}
             }
         }
     }
-    tree.write("state/events_of.json", serde_json::json!(log_id).to_string().as_bytes())
+    tree.write(
+        "state/events_of.json",
+        serde_json::json!(log_id).to_string().as_bytes(),
+    )
 }

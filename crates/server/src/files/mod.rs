@@ -51,7 +51,10 @@ const GATHER: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{path}: {source}")]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Log(#[from] stead_ports::log::Error),
     /// A blocking task of the mirror died.
@@ -87,7 +90,11 @@ pub async fn run(dir: PathBuf, handle: Handle, stop: CancellationToken) {
             }
         };
         news = false;
-        let pause = if mirror.round(full).await { GATHER } else { RETRY };
+        let pause = if mirror.round(full).await {
+            GATHER
+        } else {
+            RETRY
+        };
         not_before = Instant::now() + pause;
         if pause == RETRY {
             look.reset_after(RETRY);
@@ -154,8 +161,12 @@ impl Mirror {
             }
             Some(error) => {
                 tracing::warn!(%error, "the files are not up to date");
-                let text = format!("The files of {} are not up to date: {error}", self.tree.root().display());
-                let remedy = "Check the disk and who owns that directory; Stead catches up by itself.";
+                let text = format!(
+                    "The files of {} are not up to date: {error}",
+                    self.tree.root().display()
+                );
+                let remedy =
+                    "Check the disk and who owns that directory; Stead catches up by itself.";
                 self.handle.trouble(TROUBLE, text, remedy);
                 false
             }
@@ -173,7 +184,10 @@ impl Mirror {
             tree.make()?;
             let (checkpoint, from) = Checkpoint::open(&tree, &head);
             let journal = Journal::open(&tree, &head, from)?;
-            Ok(Ready { journal, checkpoint })
+            Ok(Ready {
+                journal,
+                checkpoint,
+            })
         })
         .await?;
         self.ready = Some(ready);
@@ -182,11 +196,19 @@ impl Mirror {
 
     /// Appends what the log has and the files have not.
     async fn tell_events(&mut self) -> Result<(), Error> {
-        let Some(ready) = self.ready.take() else { return Ok(()) };
-        let Ready { journal, mut checkpoint } = ready;
+        let Some(ready) = self.ready.take() else {
+            return Ok(());
+        };
+        let Ready {
+            journal,
+            mut checkpoint,
+        } = ready;
         let (journal, told) = journal.follow(&self.handle, &self.tree).await;
         checkpoint.reached(&journal);
-        self.ready = Some(Ready { journal, checkpoint });
+        self.ready = Some(Ready {
+            journal,
+            checkpoint,
+        });
         told
     }
 
@@ -196,7 +218,9 @@ impl Mirror {
         let head = self.handle.read(|v| v.world().head);
         let changed = self.written != Some(head);
         if changed || self.cards.is_due(now.at) {
-            let cards = self.handle.read(|v| Cards::wanted(crate::present::Look::of(v, now)));
+            let cards = self
+                .handle
+                .read(|v| Cards::wanted(crate::present::Look::of(v, now)));
             let (tree, mut kept) = (self.tree.clone(), std::mem::take(&mut self.cards));
             let (kept, done) = blocking(move || {
                 let done = kept.write(&tree, cards, now.at);
@@ -222,19 +246,32 @@ impl Mirror {
     }
 
     async fn keep_checkpoint(&mut self, now: Time) -> Result<(), Error> {
-        let Some(Ready { journal, mut checkpoint }) = self.ready.take() else { return Ok(()) };
+        let Some(Ready {
+            journal,
+            mut checkpoint,
+        }) = self.ready.take()
+        else {
+            return Ok(());
+        };
         let tree = self.tree.clone();
         let (checkpoint, done) = blocking(move || {
             let done = checkpoint.keep(&tree, now);
             Ok((checkpoint, done))
         })
         .await?;
-        self.ready = Some(Ready { journal, checkpoint });
+        self.ready = Some(Ready {
+            journal,
+            checkpoint,
+        });
         done
     }
 }
 
 /// File work away from the threads that answer people.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::Task(e.to_string()))?
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::Task(e.to_string()))?
 }

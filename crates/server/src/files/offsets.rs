@@ -30,14 +30,25 @@ pub struct Offsets {
 
 impl Offsets {
     pub fn open(tree: &Tree) -> Offsets {
-        let known = tree::read(&tree.path(FILE)).ok().and_then(|b| serde_json::from_slice(&b).ok());
-        Offsets { known: known.unwrap_or_default(), changed: false }
+        let known = tree::read(&tree.path(FILE))
+            .ok()
+            .and_then(|b| serde_json::from_slice(&b).ok());
+        Offsets {
+            known: known.unwrap_or_default(),
+            changed: false,
+        }
     }
 
     /// Where to go on in a file that is `len` long now.
     pub fn of(&self, path: &str, inode: u64, len: u64) -> Offset {
-        let known = self.known.get(path).filter(|o| o.inode == inode && o.bytes <= len);
-        known.cloned().unwrap_or(Offset { inode, ..Offset::default() })
+        let known = self
+            .known
+            .get(path)
+            .filter(|o| o.inode == inode && o.bytes <= len);
+        known.cloned().unwrap_or(Offset {
+            inode,
+            ..Offset::default()
+        })
     }
 
     pub fn set(&mut self, path: &str, offset: Offset) {

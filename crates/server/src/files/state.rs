@@ -43,14 +43,27 @@ impl State {
     /// What the files should say. Built under the read lock.
     pub fn files(&self, view: &View<'_>, now: Now) -> Files {
         let live = Quiet(view);
-        let look = Look { world: view.world(), drift: view.drift(), live: &live, now };
+        let look = Look {
+            world: view.world(),
+            drift: view.drift(),
+            live: &live,
+            now,
+        };
         let parts = parts(look);
         let mut files = Files::new();
         let drift: Vec<_> = look.drift.iter().map(|d| present::drift(look, d)).collect();
         files.insert("world/drift.json".into(), json(&drift));
-        files.insert("world/actions.json".into(), json(&present::actions(look, &[])));
-        files.insert("world/desired.json".into(), json(&present::desired_info(look, Vec::new())));
-        let whole = (!self.split).then(|| whole(&parts)).filter(|w| w.values().all(|bytes| bytes.len() <= LARGE));
+        files.insert(
+            "world/actions.json".into(),
+            json(&present::actions(look, &[])),
+        );
+        files.insert(
+            "world/desired.json".into(),
+            json(&present::desired_info(look, Vec::new())),
+        );
+        let whole = (!self.split)
+            .then(|| whole(&parts))
+            .filter(|w| w.values().all(|bytes| bytes.len() <= LARGE));
         files.extend(whole.unwrap_or_else(|| split(&parts)));
         files
     }
@@ -86,11 +99,29 @@ fn remove_ghosts(tree: &Tree, files: &Files) -> Result<(), Error> {
 }
 
 fn parts(look: Look<'_>) -> Vec<Part> {
-    let names: BTreeSet<&NodeName> = look.world.fleet.nodes.keys().chain(look.world.nodes.keys()).collect();
+    let names: BTreeSet<&NodeName> = look
+        .world
+        .fleet
+        .nodes
+        .keys()
+        .chain(look.world.nodes.keys())
+        .collect();
     let part = |name: &NodeName| {
-        let api::NodeDetail { node, services_list, containers_list, units_list, drift, .. } =
-            present::node_detail(look, name, &[], &[])?;
-        Some(Part { node, services: services_list, containers: containers_list, units: units_list, drift })
+        let api::NodeDetail {
+            node,
+            services_list,
+            containers_list,
+            units_list,
+            drift,
+            ..
+        } = present::node_detail(look, name, &[], &[])?;
+        Some(Part {
+            node,
+            services: services_list,
+            containers: containers_list,
+            units: units_list,
+            drift,
+        })
     };
     names.into_iter().filter_map(part).collect()
 }

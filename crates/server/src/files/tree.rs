@@ -42,9 +42,15 @@ impl Tree {
 
     /// Makes every directory that people look for, so that they are there to be looked into.
     pub fn make(&self) -> Result<(), Error> {
-        let mut wanted: Vec<PathBuf> =
-            ["events", "world", "state", "inbox/done", "inbox/refused"].iter().map(|d| self.path(d)).collect();
-        wanted.extend(action::State::ALL.iter().map(|s| self.path("actions").join(s.word())));
+        let mut wanted: Vec<PathBuf> = ["events", "world", "state", "inbox/done", "inbox/refused"]
+            .iter()
+            .map(|d| self.path(d))
+            .collect();
+        wanted.extend(
+            action::State::ALL
+                .iter()
+                .map(|s| self.path("actions").join(s.word())),
+        );
         for dir in wanted {
             make_dir(&dir)?;
         }
@@ -60,7 +66,10 @@ impl Tree {
         let put = || -> io::Result<()> {
             // What is left of an interrupted write, or a link somebody put there, is not written through.
             let _ = fs::remove_file(&part);
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&part)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&part)?;
             file.write_all(bytes)?;
             drop(file);
             fs::rename(&part, &path)
@@ -93,7 +102,10 @@ impl Tree {
         make_dir(&dir)?;
         let name = free_name(&dir, name);
         let path = dir.join(&name);
-        fs::rename(from, &path).map_err(|source| Error::Io { path: from.to_path_buf(), source })?;
+        fs::rename(from, &path).map_err(|source| Error::Io {
+            path: from.to_path_buf(),
+            source,
+        })?;
         Ok(name)
     }
 
@@ -102,7 +114,12 @@ impl Tree {
         let path = self.path(relative);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 return Ok(Vec::new());
             }
             Err(source) => return Err(Error::Io { path, source }),
@@ -118,8 +135,14 @@ impl Tree {
 }
 
 fn make_dir(path: &Path) -> Result<(), Error> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
-    made.map_err(|source| Error::Io { path: path.to_path_buf(), source })
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path);
+    made.map_err(|source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 /// `name`, or `name` with a number before its ending where it is taken. After 1000 of them the last is replaced.
@@ -128,9 +151,14 @@ fn free_name(dir: &Path, name: &str) -> String {
     if !taken(name) {
         return name.to_string();
     }
-    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
+    let (stem, ending) = name
+        .rsplit_once('.')
+        .map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
     let numbered = (1..1000).map(|i| format!("{stem}.{i}{ending}"));
-    numbered.into_iter().find(|n| !taken(n)).unwrap_or_else(|| format!("{stem}.1000{ending}"))
+    numbered
+        .into_iter()
+        .find(|n| !taken(n))
+        .unwrap_or_else(|| format!("{stem}.1000{ending}"))
 }
 
 /// A name that fits beside its prefix and ending.
@@ -145,7 +173,11 @@ pub fn open(path: &Path) -> Result<(File, fs::Metadata), Unreadable> {
     if let Some(what) = irregular(&seen) {
         return Err(Unreadable::NotRegular(what));
     }
-    let file = OpenOptions::new().read(true).custom_flags(flags as i32).open(path).map_err(unreadable)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags as i32)
+        .open(path)
+        .map_err(unreadable)?;
     // What was opened may be another thing than what was seen.
     let seen = file.metadata().map_err(unreadable)?;
     match irregular(&seen) {
@@ -161,7 +193,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
         return Err(Unreadable::TooLarge(seen.len()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(seen.len()).unwrap_or(0));
-    let read = file.take(READ_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let read = file
+        .take(READ_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     if read as u64 > READ_MAX {
         return Err(Unreadable::TooLarge(read as u64));
     }
@@ -185,7 +220,9 @@ fn unreadable(error: io::Error) -> Unreadable {
     match error.kind() {
         io::ErrorKind::NotFound => Unreadable::Gone,
         // ELOOP: it became a link between the look and the opening.
-        _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Unreadable::NotRegular("a link"),
+        _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            Unreadable::NotRegular("a link")
+        }
         _ => Unreadable::Io(error),
     }
 }

@@ -43,7 +43,13 @@ pub async fn list_actions(
     State(app): State<App>,
     Ask(asked): Ask<InState>,
 ) -> Result<Json<Vec<api::Action>>, Problem> {
-    let words = asked.state.as_deref().unwrap_or("").split(',').map(str::trim).filter(|w| !w.is_empty());
+    let words = asked
+        .state
+        .as_deref()
+        .unwrap_or("")
+        .split(',')
+        .map(str::trim)
+        .filter(|w| !w.is_empty());
     let states = words.map(|word| {
         ActionState::from_word(word).ok_or_else(|| {
             let known: Vec<&str> = ActionState::ALL.iter().map(|s| s.word()).collect();
@@ -51,7 +57,11 @@ pub async fn list_actions(
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("use one of {}", known.join(", ")),
             };
-            Problem::new("bad-query", format!("{word:?} is no state of an action"), remedy)
+            Problem::new(
+                "bad-query",
+                format!("{word:?} is no state of an action"),
+                remedy,
+            )
         })
     });
     let states: Vec<ActionState> = states.collect::<Result<_, _>>()?;
@@ -86,7 +96,10 @@ pub async fn get_action(
         && found.state == ActionState::Pending
         && let Subject::Node(node) = &found.key.subject
     {
-        shown.would_free = app.estimate_soon(node).await.map(|e| e.build_cache + e.dangling_images);
+        shown.would_free = app
+            .estimate_soon(node)
+            .await
+            .map(|e| e.build_cache + e.dangling_images);
     }
     Ok(Json(shown))
 }
@@ -104,7 +117,11 @@ pub async fn get_why(
     for link in &found.chain {
         events.extend(numbered(&app, link.seq).await?.map(|e| (e.seq, e)));
     }
-    let mut cause = found.chain.first().and_then(|l| events.get(&l.seq)).and_then(|e| e.cause);
+    let mut cause = found
+        .chain
+        .first()
+        .and_then(|l| events.get(&l.seq))
+        .and_then(|e| e.cause);
     for _ in 0..CAUSES {
         let Some(event) = (match cause {
             Some(seq) => numbered(&app, seq).await?,
@@ -127,9 +144,14 @@ pub async fn get_estimate(
     Ask(asked): Ask<Occurrence>,
 ) -> Result<Json<api::Estimate>, Problem> {
     let found = any(&app, &label(&id, &asked)).await?;
-    let (ActionKind::DiskCleanup, Subject::Node(node)) = (found.key.kind, &found.key.subject) else {
+    let (ActionKind::DiskCleanup, Subject::Node(node)) = (found.key.kind, &found.key.subject)
+    else {
         let detail = format!("{} frees no space", found.label());
-        return Err(Problem::new("no-estimate", detail, "only disk_cleanup has an estimate"));
+        return Err(Problem::new(
+            "no-estimate",
+            detail,
+            "only disk_cleanup has an estimate",
+        ));
     };
     let e = app.estimate(node).await?;
     Ok(Json(api::Estimate {
@@ -153,7 +175,12 @@ pub async fn approve_action(
 ) -> Result<Json<api::Action>, Problem> {
     let api::Decision { digest, note } = decision;
     let id = label(&id, &asked);
-    let command = Command::Approve { id, digest, by: caller.principal(), note: tidy(note) };
+    let command = Command::Approve {
+        id,
+        digest,
+        by: caller.principal(),
+        note: tidy(note),
+    };
     decide(&app, command).await
 }
 
@@ -168,7 +195,11 @@ pub async fn reject_action(
     Ask(asked): Ask<Occurrence>,
     Body(decision): Body<api::Decision>,
 ) -> Result<Json<api::Action>, Problem> {
-    let command = Command::Reject { id: label(&id, &asked), by: caller.principal(), note: tidy(decision.note) };
+    let command = Command::Reject {
+        id: label(&id, &asked),
+        by: caller.principal(),
+        note: tidy(decision.note),
+    };
     decide(&app, command).await
 }
 
@@ -181,7 +212,14 @@ pub async fn cancel_action(
     Place(id): Place<String>,
     Ask(asked): Ask<Occurrence>,
 ) -> Result<Json<api::Action>, Problem> {
-    decide(&app, Command::Cancel { id: label(&id, &asked), by: caller.principal() }).await
+    decide(
+        &app,
+        Command::Cancel {
+            id: label(&id, &asked),
+            by: caller.principal(),
+        },
+    )
+    .await
 }
 
 /// Start something directly: the same action, approved by whoever asks.
@@ -198,16 +236,36 @@ pub async fn start_action(
             Some(near) => format!("did you mean {near}?"),
             None => format!("use one of {}", known.join(", ")),
         };
-        Problem::new("unknown-kind", format!("{:?} is no kind of action", asked.kind), remedy)
+        Problem::new(
+            "unknown-kind",
+            format!("{:?} is no kind of action", asked.kind),
+            remedy,
+        )
     })?;
-    let subject: Subject = asked.subject.parse().map_err(|e: stead_core::subject::InvalidSubject| {
-        Problem::new("bad-subject", e.to_string(), "write it like service/NODE/NAME")
-    })?;
+    let subject: Subject =
+        asked
+            .subject
+            .parse()
+            .map_err(|e: stead_core::subject::InvalidSubject| {
+                Problem::new(
+                    "bad-subject",
+                    e.to_string(),
+                    "write it like service/NODE/NAME",
+                )
+            })?;
     let subject = app.handle.read(|v| own_name(&v.world().fleet, subject));
-    let command = Command::Start { kind, subject, by: caller.principal(), note: tidy(asked.note) };
+    let command = Command::Start {
+        kind,
+        subject,
+        by: caller.principal(),
+        note: tidy(asked.note),
+    };
     let reply = app.handle.command(command).await?;
-    let accepted =
-        api::Accepted { id: reply.id, occurrence: reply.occurrence, state: reply.state.word().to_string() };
+    let accepted = api::Accepted {
+        id: reply.id,
+        occurrence: reply.occurrence,
+        state: reply.state.word().to_string(),
+    };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -238,7 +296,10 @@ async fn decide(app: &App, command: Command) -> Result<Json<api::Action>, Proble
 
 /// An action by its label: from the world, else from the log.
 async fn any(app: &App, label: &str) -> Result<Action, Problem> {
-    if let Some(found) = app.handle.read(|v| v.world().actions.any_by_id(label).cloned()) {
+    if let Some(found) = app
+        .handle
+        .read(|v| v.world().actions.any_by_id(label).cloned())
+    {
         return Ok(found);
     }
     if let Some(old) = from_log(app, label).await? {
@@ -246,13 +307,22 @@ async fn any(app: &App, label: &str) -> Result<Action, Problem> {
     }
     let known: Vec<String> = app.handle.read(|v| {
         let actions = &v.world().actions;
-        actions.open.values().chain(&actions.ended).map(Action::id).collect()
+        actions
+            .open
+            .values()
+            .chain(&actions.ended)
+            .map(Action::id)
+            .collect()
     });
     let remedy = match nearest(label, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
         None => "see `stead actions`".to_string(),
     };
-    Err(Problem::new("unknown-action", format!("there is no action {label}"), remedy))
+    Err(Problem::new(
+        "unknown-action",
+        format!("there is no action {label}"),
+        remedy,
+    ))
 }
 
 /// One that ended so long ago that the world forgot it: folded anew from its own events.
@@ -261,7 +331,9 @@ async fn from_log(app: &App, label: &str) -> Result<Option<Action>, Problem> {
         Some((id, Ok(n))) => (id, Some(n)),
         _ => (label, None),
     };
-    let kinds = stead_core::event::Body::KINDS.iter().filter(|k| k.starts_with("action_"));
+    let kinds = stead_core::event::Body::KINDS
+        .iter()
+        .filter(|k| k.starts_with("action_"));
     let filter = Filter {
         kinds: kinds.map(ToString::to_string).collect(),
         text: Some(format!("\"{id}\"")),

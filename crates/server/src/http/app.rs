@@ -78,7 +78,9 @@ impl std::fmt::Debug for Inner {
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").field("data", &self.data).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("data", &self.data)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,7 +110,12 @@ impl App {
 
     /// What a cleanup of `node` would free.
     pub async fn estimate(&self, node: &NodeName) -> Result<CleanupEstimate, Problem> {
-        let kept = self.estimates.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
+        let kept = self
+            .estimates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(node)
+            .cloned();
         if let Some((at, estimate)) = kept
             && at.elapsed() < ESTIMATE_KEPT
         {
@@ -117,9 +124,16 @@ impl App {
         let answer = self.agents.get(node, "/v1/estimate/cleanup").await?;
         let estimate: CleanupEstimate = serde_json::from_slice(&answer).map_err(|e| {
             let detail = format!("the agent of {node} answered something else: {e}");
-            Problem::new("agent-failed", detail, "upgrade the agent to this server's version")
+            Problem::new(
+                "agent-failed",
+                detail,
+                "upgrade the agent to this server's version",
+            )
         })?;
-        let mut estimates = self.estimates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut estimates = self
+            .estimates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // At most one per node of the fleet, and only young ones.
         estimates.retain(|_, (at, _)| at.elapsed() < ESTIMATE_KEPT);
         estimates.insert(node.clone(), (Instant::now(), estimate.clone()));
@@ -128,7 +142,10 @@ impl App {
 
     /// The same for a page that shows it if it is there.
     pub async fn estimate_soon(&self, node: &NodeName) -> Option<CleanupEstimate> {
-        tokio::time::timeout(ESTIMATE_WITHIN, self.estimate(node)).await.ok()?.ok()
+        tokio::time::timeout(ESTIMATE_WITHIN, self.estimate(node))
+            .await
+            .ok()?
+            .ok()
     }
 }
 
@@ -145,6 +162,9 @@ impl FleetProblems {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problems;
     }
     pub fn get(&self) -> Vec<api::FleetProblem> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

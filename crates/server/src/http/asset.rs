@@ -26,14 +26,22 @@ pub async fn serve(request: Request) -> Response {
     match Ui::get(path).filter(|_| !hidden && !is_compressed(path)) {
         Some(file) => answer(path, &file, request.headers()),
         // A file that is not there is not a page of the UI. Pages may have dots: `/services/piha/nginx.service`.
-        None if hidden || path.starts_with("assets/") || (!path.contains('/') && path.contains('.')) => {
+        None if hidden
+            || path.starts_with("assets/")
+            || (!path.contains('/') && path.contains('.')) =>
+        {
             let detail = format!("there is no file /{path}");
             Problem::new("not-found", detail, "open / and go on from there").into_response()
         }
         // Every other address is a page: the UI's own router knows it.
         None => match Ui::get("index.html") {
             Some(page) => answer("index.html", &page, request.headers()),
-            None => Problem::new("not-found", "this build has no web UI", "build it with `make build`").into_response(),
+            None => Problem::new(
+                "not-found",
+                "this build has no web UI",
+                "build it with `make build`",
+            )
+            .into_response(),
         },
     }
 }
@@ -47,9 +55,18 @@ fn answer(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
     let hash = file.metadata.sha256_hash();
     let tag: String = hash[..12].iter().map(|b| format!("{b:02x}")).collect();
     let (data, encoding) = best(path, file, asked);
-    let etag = format!("\"{tag}{}\"", encoding.map(|e| format!("-{e}")).unwrap_or_default());
-    let known = asked.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
-    let unchanged = known.is_some_and(|known| known.split(',').any(|k| k.trim().trim_start_matches("W/") == etag));
+    let etag = format!(
+        "\"{tag}{}\"",
+        encoding.map(|e| format!("-{e}")).unwrap_or_default()
+    );
+    let known = asked
+        .get(header::IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok());
+    let unchanged = known.is_some_and(|known| {
+        known
+            .split(',')
+            .any(|k| k.trim().trim_start_matches("W/") == etag)
+    });
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -59,7 +76,10 @@ fn answer(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
         })
     };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type(path)),
+    );
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep(path)));
     if let Ok(etag) = HeaderValue::from_str(&etag) {
@@ -72,8 +92,15 @@ fn answer(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
 }
 
 /// The smallest form the browser takes.
-fn best(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> (Cow<'static, [u8]>, Option<&'static str>) {
-    let accepted = asked.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or("");
+fn best(
+    path: &str,
+    file: &EmbeddedFile,
+    asked: &HeaderMap,
+) -> (Cow<'static, [u8]>, Option<&'static str>) {
+    let accepted = asked
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
     let takes = |name: &str| {
         accepted.split(',').any(|part| {
             let (coding, weight) = part.split_once(';').unwrap_or((part, ""));
@@ -92,7 +119,11 @@ fn best(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> (Cow<'static, [u8
 
 /// Files with a hash in their name never change; everything else is asked for again.
 fn keep(path: &str) -> &'static str {
-    if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" }
+    if path.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    }
 }
 
 fn content_type(path: &str) -> &'static str {

@@ -18,11 +18,28 @@ struct Errors;
 /// The text of the page of an error code.
 pub fn error_page(code: &str) -> Option<String> {
     // Codes are words; nothing else is looked up.
-    if !code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+    if !code
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    {
         return None;
     }
-    let file = Errors::get(&format!("{code}.md"))?;
-    String::from_utf8(file.data.into_owned()).ok()
+    match Errors::get(&format!("{code}.md")) {
+        Some(file) => String::from_utf8(file.data.into_owned()).ok(),
+        None => fleet_section(code),
+    }
+}
+
+/// Problems of fleet files share one page, made from the code of the fleet's grammar.
+fn fleet_section(code: &str) -> Option<String> {
+    let page = Errors::get("fleet.md")?;
+    let page = String::from_utf8(page.data.into_owned()).ok()?;
+    let (_, rest) = page.split_once(&format!("\n### `{code}`\n"))?;
+    let section = rest.split("\n#").next().unwrap_or("").trim();
+    Some(format!(
+        "# {code}\n\n{section}\n\n## What to do\n\n`stead check DIR` names file, line and column, and the nearest \
+         valid key. Correct it there; the files are read again on change. All problems: [fleet](/errors/fleet).\n"
+    ))
 }
 
 pub async fn openapi() -> Json<OpenApi> {
@@ -33,7 +50,8 @@ pub async fn error(Path(code): Path<String>) -> Response {
     let code = code.trim_end_matches(".md");
     let Some(text) = error_page(code) else {
         let detail = format!("there is no error code {code}");
-        return Problem::new("not-found", detail, "see docs/errors for all of them").into_response();
+        return Problem::new("not-found", detail, "see docs/errors for all of them")
+            .into_response();
     };
     let mut body = String::new();
     html::push_html(&mut body, Parser::new_ext(&text, Options::ENABLE_TABLES));
@@ -50,13 +68,20 @@ pub async fn page() -> Html<String> {
          <code>remedy</code>.</p><table><thead><tr><th>Method<th>Address<th>What it does</thead>",
     );
     for (path, item) in &api.paths.paths {
-        let operations: [(&str, &Option<Operation>); 4] =
-            [("GET", &item.get), ("POST", &item.post), ("PUT", &item.put), ("DELETE", &item.delete)];
+        let operations: [(&str, &Option<Operation>); 4] = [
+            ("GET", &item.get),
+            ("POST", &item.post),
+            ("PUT", &item.put),
+            ("DELETE", &item.delete),
+        ];
         for (method, operation) in operations {
             let Some(operation) = operation else { continue };
             let what = operation.summary.as_deref().unwrap_or("");
             let path = escape(path);
-            body.push_str(&format!("<tr><td>{method}<td><code>{path}</code><td>{}", escape(what)));
+            body.push_str(&format!(
+                "<tr><td>{method}<td><code>{path}</code><td>{}",
+                escape(what)
+            ));
         }
     }
     body.push_str("</table>");
@@ -74,5 +99,8 @@ fn document(title: &str, body: &str) -> Html<String> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

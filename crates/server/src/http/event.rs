@@ -1,8 +1,8 @@
 //! Events: the log as people read it, and what others report.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::Json;
 use serde::Deserialize;
 use serde_json::Value;
 use stead_core::event::{Event, Severity, Source};
@@ -37,7 +37,9 @@ fn read(record: Record) -> Result<Event, Problem> {
 
 /// One event by its number; `None` where there is none (any more).
 pub async fn numbered(app: &App, seq: Seq) -> Result<Option<Event>, Problem> {
-    let Some(before) = seq.0.checked_sub(1) else { return Ok(None) };
+    let Some(before) = seq.0.checked_sub(1) else {
+        return Ok(None);
+    };
     let records = app.handle.log().read(Seq(before), 1).await?;
     let found = records.into_iter().next().map(read).transpose()?;
     Ok(found.filter(|e| e.seq == seq))
@@ -73,21 +75,35 @@ impl Search {
     fn filter(&self, app: &App) -> Result<Filter, Problem> {
         let severity = self.severity.as_deref().filter(|s| !s.is_empty());
         let min_severity = severity.map_or(Ok(0), |word| {
-            Severity::from_word(word).map(Severity::rank).ok_or_else(|| {
-                let detail = format!("{word:?} is no severity");
-                Problem::new("bad-query", detail, "use info, warning or critical")
-            })
+            Severity::from_word(word)
+                .map(Severity::rank)
+                .ok_or_else(|| {
+                    let detail = format!("{word:?} is no severity");
+                    Problem::new("bad-query", detail, "use info, warning or critical")
+                })
         })?;
         let ascending = match self.order.as_deref() {
             None | Some("desc" | "") => false,
             Some("asc") => true,
             Some(other) => {
-                return Err(Problem::new("bad-query", format!("{other:?} is no order"), "use asc or desc"));
+                return Err(Problem::new(
+                    "bad-query",
+                    format!("{other:?} is no order"),
+                    "use asc or desc",
+                ));
             }
         };
         let text = |given: &Option<String>| given.clone().filter(|t| !t.trim().is_empty());
-        let node = text(&self.node).map(|n| super::extract::node(app, &n)).transpose()?;
-        let kinds = self.kind.as_deref().unwrap_or("").split(',').map(str::trim).filter(|k| !k.is_empty());
+        let node = text(&self.node)
+            .map(|n| super::extract::node(app, &n))
+            .transpose()?;
+        let kinds = self
+            .kind
+            .as_deref()
+            .unwrap_or("")
+            .split(',')
+            .map(str::trim)
+            .filter(|k| !k.is_empty());
         Ok(Filter {
             after: self.after.map(Seq),
             before: self.before.map(Seq),
@@ -107,27 +123,46 @@ impl Search {
 /// Events that match, newest first.
 #[utoipa::path(get, path = "/api/v1/events", operation_id = "list_events", tag = "events", params(Search),
     responses((status = 200, body = api::EventPage)))]
-pub async fn list_events(State(app): State<App>, Ask(asked): Ask<Search>) -> Result<Json<api::EventPage>, Problem> {
+pub async fn list_events(
+    State(app): State<App>,
+    Ask(asked): Ask<Search>,
+) -> Result<Json<api::EventPage>, Problem> {
     let filter = asked.filter(&app)?;
     let limit = filter.limit;
     let head = app.handle.log().head().await?.seq;
     let events = find(&app, filter).await?;
-    let next = events.last().filter(|_| events.len() == limit).map(|e| e.seq.0);
-    Ok(Json(api::EventPage { events: events.iter().map(present::event).collect(), next, head: head.0 }))
+    let next = events
+        .last()
+        .filter(|_| events.len() == limit)
+        .map(|e| e.seq.0);
+    Ok(Json(api::EventPage {
+        events: events.iter().map(present::event).collect(),
+        next,
+        head: head.0,
+    }))
 }
 
 /// One event, what led to it (nearest first) and what it led to (oldest first).
 #[utoipa::path(get, path = "/api/v1/events/{seq}", operation_id = "get_event", tag = "events",
     params(("seq" = u64, Path)), responses((status = 200, body = api::EventDetail)))]
-pub async fn get_event(State(app): State<App>, Place(seq): Place<u64>) -> Result<Json<api::EventDetail>, Problem> {
+pub async fn get_event(
+    State(app): State<App>,
+    Place(seq): Place<u64>,
+) -> Result<Json<api::EventDetail>, Problem> {
     let event = numbered(&app, Seq(seq)).await?.ok_or_else(|| {
         let detail = format!("there is no event {seq}");
-        Problem::new("unknown-event", detail, "see `stead events`; very old ones may have been compacted away")
+        Problem::new(
+            "unknown-event",
+            detail,
+            "see `stead events`; very old ones may have been compacted away",
+        )
     })?;
     let mut causes = Vec::new();
     let mut cause = event.cause;
     while let Some(before) = cause.filter(|_| causes.len() < CAUSES) {
-        let Some(found) = numbered(&app, before).await? else { break };
+        let Some(found) = numbered(&app, before).await? else {
+            break;
+        };
         cause = found.cause.filter(|c| *c < found.seq);
         causes.push(present::event(&found));
     }
@@ -144,8 +179,12 @@ pub async fn get_event(State(app): State<App>, Place(seq): Place<u64>) -> Result
 async fn effects(app: &App, event: &Event) -> Result<Vec<Event>, Problem> {
     let mut family = std::collections::BTreeSet::from([event.seq]);
     let mut found = Vec::new();
-    let mut actions: std::collections::BTreeSet<(String, u32)> =
-        event.body.action().map(|(id, n)| (id.to_string(), n)).into_iter().collect();
+    let mut actions: std::collections::BTreeSet<(String, u32)> = event
+        .body
+        .action()
+        .map(|(id, n)| (id.to_string(), n))
+        .into_iter()
+        .collect();
     for record in app.handle.log().read(event.seq, SEARCHED).await? {
         let later = read(record)?;
         if later.cause.is_some_and(|cause| family.contains(&cause)) && found.len() < EFFECTS {
@@ -180,6 +219,16 @@ pub async fn record_event(
     let event = report::read(&value, Source::Api, app.handle.now().at)
         .map_err(|e| Problem::new("bad-event", e.detail, e.remedy))?;
     let recorded = app.handle.foreign(event).await?;
-    let status = if recorded.new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(api::Recorded { recorded: recorded.new, seq: recorded.seq.0 })))
+    let status = if recorded.new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((
+        status,
+        Json(api::Recorded {
+            recorded: recorded.new,
+            seq: recorded.seq.0,
+        }),
+    ))
 }

@@ -20,17 +20,35 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_string();
-        let bytes = Bytes::from_request(request, state).await.map_err(|e| unreadable(&e))?;
-        let is_json = kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"));
+        let kind = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("")
+            .to_string();
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|e| unreadable(&e))?;
+        let is_json = kind
+            .split(';')
+            .next()
+            .is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"));
         // Anything else could be sent by a form of another site.
         if !is_json && !(bytes.is_empty() && kind.is_empty()) {
             let detail = format!("the body's content type is {kind:?}");
-            return Err(Problem::new("not-json", detail, "send `content-type: application/json`"));
+            return Err(Problem::new(
+                "not-json",
+                detail,
+                "send `content-type: application/json`",
+            ));
         }
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         serde_json::from_slice(text).map(Body).map_err(|e| {
-            Problem::new("bad-json", e.to_string(), "correct the body at that place; /api/docs shows what it holds")
+            Problem::new(
+                "bad-json",
+                e.to_string(),
+                "correct the body at that place; /api/docs shows what it holds",
+            )
         })
     }
 }
@@ -52,7 +70,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Ask<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Ask(value)),
-            Err(e) => Err(Problem::new("bad-query", e.body_text(), "correct the parameter; /api/docs lists them")),
+            Err(e) => Err(Problem::new(
+                "bad-query",
+                e.body_text(),
+                "correct the parameter; /api/docs lists them",
+            )),
         }
     }
 }
@@ -66,13 +88,19 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Place<T
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Place(value)),
-            Err(e) => Err(Problem::new("bad-name", e.body_text(), "correct the address; /api/docs lists them")),
+            Err(e) => Err(Problem::new(
+                "bad-name",
+                e.body_text(),
+                "correct the address; /api/docs lists them",
+            )),
         }
     }
 }
 
 /// A name out of an address.
-pub fn name<T: std::str::FromStr<Err = stead_core::ids::InvalidName>>(text: &str) -> Result<T, Problem> {
+pub fn name<T: std::str::FromStr<Err = stead_core::ids::InvalidName>>(
+    text: &str,
+) -> Result<T, Problem> {
     text.parse().map_err(|e: stead_core::ids::InvalidName| {
         Problem::new("bad-name", e.to_string(), "correct the name in the address")
     })

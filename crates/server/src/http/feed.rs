@@ -51,7 +51,11 @@ pub struct Feeds(Mutex<BTreeMap<String, usize>>);
 
 impl Feeds {
     pub fn open(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .sum()
     }
 
     fn take(self: &Arc<Feeds>, user: &str) -> Option<Seat> {
@@ -61,7 +65,10 @@ impl Feeds {
             return None;
         }
         users.insert(user.to_string(), of_user + 1);
-        Some(Seat { feeds: Arc::clone(self), user: user.to_string() })
+        Some(Seat {
+            feeds: Arc::clone(self),
+            user: user.to_string(),
+        })
     }
 }
 
@@ -105,26 +112,41 @@ pub async fn get_feed(
     let seat = app.feeds.take(&caller.user).ok_or_else(|| {
         let detail = format!("{PER_USER} feeds of one user, {IN_ALL} in all may be open");
         let remedy = "close pages and scripts that listen, then try again";
-        Problem { retry_after: Some(30), ..Problem::new("too-many-feeds", detail, remedy) }
+        Problem {
+            retry_after: Some(30),
+            ..Problem::new("too-many-feeds", detail, remedy)
+        }
     })?;
-    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.trim().parse().ok());
     // Subscribed before the head is read: what happens in between is seen twice and told once.
     let live = app.handle.subscribe();
     let head = app.handle.log().head().await?;
-    let mut reader = Reader::new(app.clone(), live, Wanted::read(what.samples.as_deref()), seat);
+    let mut reader = Reader::new(
+        app.clone(),
+        live,
+        Wanted::read(what.samples.as_deref()),
+        seat,
+    );
     reader.start(last.or(what.after), head.seq.0, head.first.0);
     let end = ended(&app, &caller);
     let messages = messages(reader).take_until(end);
     let mut response = Sse::new(messages).into_response();
     // Some proxies hold back what they think is a page.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 
 /// When the session ends, or Stead does (S11).
 fn ended(app: &App, caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
     let (stop, closed) = (app.stop.clone(), caller.closed.clone());
-    let left = caller.expires_at.map(|at| Duration::from_millis(at.since(app.handle.now().at).0));
+    let left = caller
+        .expires_at
+        .map(|at| Duration::from_millis(at.since(app.handle.now().at).0));
     async move {
         let expired = async {
             match left {
@@ -146,7 +168,9 @@ fn messages(reader: Reader) -> impl Stream<Item = Result<Message, Infallible>> {
             api::Feed::Resync { .. } => "resync",
         };
         let message = Message::default().event(tag).id(reader.told.to_string());
-        let message = message.json_data(&told).unwrap_or_else(|_| Message::default().comment("unreadable"));
+        let message = message
+            .json_data(&told)
+            .unwrap_or_else(|_| Message::default().comment("unreadable"));
         Some((Ok(message), reader))
     })
 }
@@ -196,7 +220,17 @@ impl Reader {
         let mut alive = tokio::time::interval_at(Instant::now() + ALIVE_EVERY, ALIVE_EVERY);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let batch = (Arc::from([]), 0);
-        Reader { app, live, wanted, told: 0, behind: false, first: VecDeque::new(), batch, alive, _seat: seat }
+        Reader {
+            app,
+            live,
+            wanted,
+            told: 0,
+            behind: false,
+            first: VecDeque::new(),
+            batch,
+            alive,
+            _seat: seat,
+        }
     }
 
     /// `last`: the event the reader saw last. `head` and `first` of the log.
@@ -244,7 +278,10 @@ impl Reader {
             match received {
                 Ok(Feed::Events(events)) => self.take(events),
                 Ok(Feed::Sample { node, sample }) if self.wanted.has(node.as_str()) => {
-                    return Some(api::Feed::Sample { node: node.to_string(), sample: present::sample(&sample) });
+                    return Some(api::Feed::Sample {
+                        node: node.to_string(),
+                        sample: present::sample(&sample),
+                    });
                 }
                 Ok(Feed::Sample { .. }) => {}
                 Err(RecvError::Lagged(_)) => {
@@ -263,7 +300,9 @@ impl Reader {
             self.batch.1 += 1;
             if event.seq.0 > self.told {
                 self.told = event.seq.0;
-                return Some(api::Feed::Event { event: present::event(event) });
+                return Some(api::Feed::Event {
+                    event: present::event(event),
+                });
             }
         }
     }
@@ -277,9 +316,19 @@ impl Reader {
     }
 
     async fn catch_up(&mut self) -> Option<()> {
-        let records = self.app.handle.log().read(Seq(self.told), PAGE).await.ok()?;
+        let records = self
+            .app
+            .handle
+            .log()
+            .read(Seq(self.told), PAGE)
+            .await
+            .ok()?;
         self.behind = records.len() == PAGE;
-        let events: Vec<Event> = records.into_iter().map(stead_engine::decode).collect::<Result<_, _>>().ok()?;
+        let events: Vec<Event> = records
+            .into_iter()
+            .map(stead_engine::decode)
+            .collect::<Result<_, _>>()
+            .ok()?;
         self.batch = (events.into(), 0);
         Some(())
     }
@@ -308,7 +357,9 @@ mod tests {
         assert!(feeds.take("bob").is_some(), "others have their own");
         seats.pop();
         assert!(feeds.take("ann").is_some());
-        let more: Vec<Seat> = (0..IN_ALL).filter_map(|n| feeds.take(&format!("user-{n}"))).collect();
+        let more: Vec<Seat> = (0..IN_ALL)
+            .filter_map(|n| feeds.take(&format!("user-{n}")))
+            .collect();
         assert_eq!(feeds.open(), IN_ALL);
         drop((more, seats));
         assert_eq!(feeds.open(), 0);

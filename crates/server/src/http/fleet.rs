@@ -41,7 +41,11 @@ pub async fn get_health(State(app): State<App>) -> Response {
     if !health.troubles.is_empty() {
         health.status = "trouble".to_string();
     }
-    let status = if cannot_write { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let status = if cannot_write {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
     (status, Json(health)).into_response()
 }
 
@@ -67,11 +71,21 @@ pub struct Since {
 /// The first page in one answer.
 #[utoipa::path(get, path = "/api/v1/overview", operation_id = "get_overview", tag = "fleet", params(Since),
     responses((status = 200, body = api::Overview)))]
-pub async fn get_overview(State(app): State<App>, Ask(asked): Ask<Since>) -> Result<Json<api::Overview>, Problem> {
+pub async fn get_overview(
+    State(app): State<App>,
+    Ask(asked): Ask<Since>,
+) -> Result<Json<api::Overview>, Problem> {
     let since = asked.since.as_deref().map(time).transpose()?;
-    let filter = Filter { min_severity: 1, newest_first: true, limit: RECENT, ..Filter::default() };
+    let filter = Filter {
+        min_severity: 1,
+        newest_first: true,
+        limit: RECENT,
+        ..Filter::default()
+    };
     let recent = find(&app, filter).await?;
-    Ok(Json(app.look(|look| present::overview(look, since, &recent))))
+    Ok(Json(
+        app.look(|look| present::overview(look, since, &recent)),
+    ))
 }
 
 /// Where world and desired state differ.
@@ -98,7 +112,14 @@ pub async fn get_table(State(app): State<App>) -> Json<Vec<api::RepairLine>> {
 
 pub fn time(text: &str) -> Result<Time, Problem> {
     // A `+` of an offset arrives as a space where somebody forgot to escape it.
-    text.trim().replace(' ', "+").parse().map_err(|e: stead_core::time::InvalidTime| {
-        Problem::new("bad-query", e.to_string(), "write the time as RFC 3339, in UTC if in doubt")
-    })
+    text.trim()
+        .replace(' ', "+")
+        .parse()
+        .map_err(|e: stead_core::time::InvalidTime| {
+            Problem::new(
+                "bad-query",
+                e.to_string(),
+                "write the time as RFC 3339, in UTC if in doubt",
+            )
+        })
 }

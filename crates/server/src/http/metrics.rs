@@ -52,10 +52,14 @@ const ROUTES: usize = 64;
 impl Traffic {
     pub fn answered(&self, route: &str, status: StatusCode, took: Duration) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = routes.contains(route) || (routes.len() < ROUTES && routes.insert(route.to_string()));
+        let known =
+            routes.contains(route) || (routes.len() < ROUTES && routes.insert(route.to_string()));
         drop(routes);
         let route = if known { route } else { "other" };
-        let labels = vec![("route", route.to_string()), ("status", status.as_u16().to_string())];
+        let labels = vec![
+            ("route", route.to_string()),
+            ("status", status.as_u16().to_string()),
+        ];
         self.requests.get_or_create(&labels).inc();
         // A live feed is no slow answer.
         if route != "/api/v1/feed" && !route.starts_with("/agent/") {
@@ -73,12 +77,24 @@ pub async fn get_metrics(State(app): State<App>) -> Result<Response, Problem> {
         head: look.world.head.0,
         drift: look.drift.iter().count() as u64,
         troubles: look.live.troubles().len() as u64,
-        connected: look.world.nodes.keys().filter(|n| look.live.is_connected(n)).count() as u64,
+        connected: look
+            .world
+            .nodes
+            .keys()
+            .filter(|n| look.live.is_connected(n))
+            .count() as u64,
     });
     let mut text = String::new();
     encode(&mut text, &registry(&app, &seen))
         .map_err(|e| Problem::new("internal", e.to_string(), "report this, with Stead's log"))?;
-    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+    Ok((
+        [(
+            CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response())
 }
 
 struct Seen {
@@ -93,14 +109,38 @@ fn registry(app: &App, seen: &Seen) -> Registry {
     let mut r = Registry::with_prefix("stead");
     let gauge = |n: u64| ConstGauge::new(i64::try_from(n).unwrap_or(i64::MAX));
     let s = &seen.summary;
-    r.register("events", "Events ever recorded", ConstCounter::new(seen.head));
-    r.register("drift", "Differences between world and desired state", gauge(seen.drift));
+    r.register(
+        "events",
+        "Events ever recorded",
+        ConstCounter::new(seen.head),
+    );
+    r.register(
+        "drift",
+        "Differences between world and desired state",
+        gauge(seen.drift),
+    );
     r.register("troubles", "Troubles of Stead itself", gauge(seen.troubles));
-    r.register("agents_connected", "Agents linked now", gauge(seen.connected));
-    r.register("feeds_open", "Live feeds open now", gauge(app.feeds.open() as u64));
-    r.register("queue", "Actions that wait for a decision", gauge(s.actions.pending));
+    r.register(
+        "agents_connected",
+        "Agents linked now",
+        gauge(seen.connected),
+    );
+    r.register(
+        "feeds_open",
+        "Live feeds open now",
+        gauge(app.feeds.open() as u64),
+    );
+    r.register(
+        "queue",
+        "Actions that wait for a decision",
+        gauge(s.actions.pending),
+    );
     let n = s.nodes;
-    let nodes = [("fresh", n.fresh), ("stale", n.stale), ("unknown", n.unknown)];
+    let nodes = [
+        ("fresh", n.fresh),
+        ("stale", n.stale),
+        ("unknown", n.unknown),
+    ];
     r.register("nodes", "Nodes by evidence", by_state(&nodes));
     let v = s.services;
     let services = [
@@ -122,12 +162,28 @@ fn registry(app: &App, seen: &Seen) -> Registry {
         ("rejected", a.rejected),
         ("cancelled", a.cancelled),
     ];
-    r.register("actions", "Open actions by state, and those that ended in the last 24 hours", by_state(&actions));
+    r.register(
+        "actions",
+        "Open actions by state, and those that ended in the last 24 hours",
+        by_state(&actions),
+    );
     if let Some(bytes) = resident() {
-        r.register("resident_memory_bytes", "Memory this process holds", gauge(bytes));
+        r.register(
+            "resident_memory_bytes",
+            "Memory this process holds",
+            gauge(bytes),
+        );
     }
-    r.register("http_requests", "Requests answered", app.traffic.requests.clone());
-    r.register("http_request_seconds", "How long answers took, live feeds aside", app.traffic.seconds.clone());
+    r.register(
+        "http_requests",
+        "Requests answered",
+        app.traffic.requests.clone(),
+    );
+    r.register(
+        "http_request_seconds",
+        "How long answers took, live feeds aside",
+        app.traffic.seconds.clone(),
+    );
     r
 }
 
@@ -135,7 +191,9 @@ fn by_state(counts: &[(&str, u64)]) -> Family<Labels, Gauge> {
     let family = Family::<Labels, Gauge>::default();
     for (state, n) in counts {
         let labels = vec![("state", (*state).to_string())];
-        family.get_or_create(&labels).set(i64::try_from(*n).unwrap_or(i64::MAX));
+        family
+            .get_or_create(&labels)
+            .set(i64::try_from(*n).unwrap_or(i64::MAX));
     }
     family
 }

@@ -26,8 +26,8 @@ mod service;
 mod session;
 
 pub use app::{App, FleetProblems, Parts};
-pub use guard::{Hosts, Peer};
 pub use docs::error_page;
+pub use guard::{Hosts, Peer};
 pub use problem::{CODES, Problem};
 pub use session::mint as mint_link;
 
@@ -119,11 +119,15 @@ fn described(mut api: OpenApi) -> OpenApi {
     api.info = InfoBuilder::new()
         .title("Stead")
         .version("1")
-        .description(Some("Runs a fleet in its owner's stead. Fields are only ever added within a version."))
+        .description(Some(
+            "Runs a fleet in its owner's stead. Fields are only ever added within a version.",
+        ))
         .license(Some(license))
         .build();
     let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-    api.components.get_or_insert_default().add_security_scheme("token", scheme);
+    api.components
+        .get_or_insert_default()
+        .add_security_scheme("token", scheme);
     api.security = Some(vec![SecurityRequirement::new("token", [] as [&str; 0])]);
     problem::describe(&mut api);
     api
@@ -135,6 +139,14 @@ async fn nothing_here(request: Request) -> impl IntoResponse {
 }
 
 async fn wrong_method(request: Request) -> impl IntoResponse {
-    let detail = format!("{} does not answer {}", request.uri().path(), request.method());
-    Problem::new("method-not-allowed", detail, "/api/docs lists the methods of each address")
+    let detail = format!(
+        "{} does not answer {}",
+        request.uri().path(),
+        request.method()
+    );
+    Problem::new(
+        "method-not-allowed",
+        detail,
+        "/api/docs lists the methods of each address",
+    )
 }

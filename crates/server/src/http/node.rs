@@ -40,21 +40,37 @@ pub async fn get_node(
     let events = find(&app, latest(Vec::new())).await?;
     let reboots = find(&app, latest(vec!["node_rebooted".to_string()])).await?;
     let detail = app.look(|look| present::node_detail(look, &name, &events, &reboots));
-    detail.map(Json).ok_or_else(|| Problem::unknown_node(&asked))
+    detail
+        .map(Json)
+        .ok_or_else(|| Problem::unknown_node(&asked))
 }
 
 /// The last minutes, oldest first, one a second.
 #[utoipa::path(get, path = "/api/v1/nodes/{node}/samples", operation_id = "get_samples", tag = "nodes",
     params(("node" = String, Path)), responses((status = 200, body = api::Samples)))]
-pub async fn get_samples(State(app): State<App>, Place(asked): Place<String>) -> Result<Json<api::Samples>, Problem> {
+pub async fn get_samples(
+    State(app): State<App>,
+    Place(asked): Place<String>,
+) -> Result<Json<api::Samples>, Problem> {
     let name = known(&app, &asked)?;
-    let samples = app.handle.read(|view| view.samples(&name).map(present::sample).collect());
-    Ok(Json(api::Samples { node: name.to_string(), samples }))
+    let samples = app
+        .handle
+        .read(|view| view.samples(&name).map(present::sample).collect());
+    Ok(Json(api::Samples {
+        node: name.to_string(),
+        samples,
+    }))
 }
 
 /// A node that a file names or an agent told of.
 pub fn known(app: &App, asked: &str) -> Result<NodeName, Problem> {
     let name = node(app, asked)?;
-    let known = app.handle.read(|v| v.world().nodes.contains_key(&name) || v.world().fleet.nodes.contains_key(&name));
-    if known { Ok(name) } else { Err(Problem::unknown_node(asked)) }
+    let known = app
+        .handle
+        .read(|v| v.world().nodes.contains_key(&name) || v.world().fleet.nodes.contains_key(&name));
+    if known {
+        Ok(name)
+    } else {
+        Err(Problem::unknown_node(asked))
+    }
 }

@@ -14,7 +14,11 @@ use crate::proxy::ProxyError;
 /// Every code an answer can carry: status, and a title that is the same for all errors of that code.
 pub const CODES: &[(&str, u16, &str)] = &[
     // Asked wrongly.
-    ("bad-json", 400, "The body is not the JSON this route expects"),
+    (
+        "bad-json",
+        400,
+        "The body is not the JSON this route expects",
+    ),
     ("bad-query", 400, "A query parameter cannot be read"),
     ("bad-event", 422, "The event cannot be recorded"),
     ("bad-name", 400, "A name in the address is no name"),
@@ -23,7 +27,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("not-json", 415, "The body must be JSON"),
     ("too-large", 413, "The body is too large"),
     ("not-found", 404, "There is nothing at this address"),
-    ("method-not-allowed", 405, "The address exists, the method does not"),
+    (
+        "method-not-allowed",
+        405,
+        "The address exists, the method does not",
+    ),
     ("unknown-node", 404, "There is no such node"),
     ("unknown-service", 404, "There is no such service"),
     ("unknown-event", 404, "There is no such event"),
@@ -33,7 +41,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("bad-secret", 401, "The secret is not accepted"),
     ("wrong-token", 403, "This token does not open this door"),
     ("foreign-origin", 403, "The request comes from another site"),
-    ("host-not-allowed", 421, "Stead does not answer to this host name"),
+    (
+        "host-not-allowed",
+        421,
+        "Stead does not answer to this host name",
+    ),
     ("too-many-tries", 429, "Too many failed tries"),
     ("too-many-feeds", 429, "Too many live feeds are open"),
     // Refused by the core.
@@ -43,17 +55,29 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("no-plan", 422, "Nothing says how to do this"),
     ("no-estimate", 422, "There is nothing to estimate"),
     // Not now.
-    ("agent-not-connected", 503, "No agent of the node is connected"),
+    (
+        "agent-not-connected",
+        503,
+        "No agent of the node is connected",
+    ),
     ("agent-timeout", 504, "The agent did not answer in time"),
     ("agent-failed", 502, "The agent could not answer"),
     ("timeout", 504, "The request took too long"),
     ("storage", 503, "The event log cannot be written"),
     ("stopping", 503, "Stead is stopping"),
     ("internal", 500, "Something is wrong inside Stead"),
-    ("log-disk-full", 503, "The disk that holds the event log is full"),
+    (
+        "log-disk-full",
+        503,
+        "The disk that holds the event log is full",
+    ),
     ("log-write-failed", 503, "Writing the event log failed"),
     ("log-damaged", 500, "The event log is damaged"),
-    ("log-newer", 500, "The event log was written by a newer Stead"),
+    (
+        "log-newer",
+        500,
+        "The event log was written by a newer Stead",
+    ),
     ("log-gap", 500, "The event log was continued wrongly"),
     ("log-locked", 503, "Another Stead uses the event log"),
     ("log-unreadable", 503, "The event log cannot be read"),
@@ -74,7 +98,11 @@ pub struct Problem {
 
 impl Problem {
     /// `code` is one of [`CODES`].
-    pub fn new(code: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    pub fn new(
+        code: &'static str,
+        detail: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Problem {
         let known = CODES.iter().find(|(known, _, _)| *known == code);
         // What the core refuses with a code this table does not have is a conflict with how things stand.
         let (_, status, title) = known.copied().unwrap_or((code, 409, "It was refused"));
@@ -90,7 +118,11 @@ impl Problem {
 
     pub fn unknown_node(node: &str) -> Problem {
         let detail = format!("there is no node {node}");
-        Problem::new("unknown-node", detail, "see `stead nodes` for those that Stead knows")
+        Problem::new(
+            "unknown-node",
+            detail,
+            "see `stead nodes` for those that Stead knows",
+        )
     }
 
     pub fn body(&self) -> api::Problem {
@@ -110,7 +142,10 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -133,12 +168,19 @@ impl From<engine::Error> for Problem {
         match error {
             engine::Error::Refused(refusal) => refusal.into(),
             engine::Error::Storage(_) => {
-                let remedy = "look at the disk of the data directory and at Stead's own log, then try again";
-                Problem { retry_after: Some(5), ..Problem::new("storage", detail, remedy) }
+                let remedy =
+                    "look at the disk of the data directory and at Stead's own log, then try again";
+                Problem {
+                    retry_after: Some(5),
+                    ..Problem::new("storage", detail, remedy)
+                }
             }
             engine::Error::Stopped => {
                 let remedy = "try again once it runs again";
-                Problem { retry_after: Some(5), ..Problem::new("stopping", detail, remedy) }
+                Problem {
+                    retry_after: Some(5),
+                    ..Problem::new("stopping", detail, remedy)
+                }
             }
         }
     }
@@ -155,16 +197,26 @@ impl From<ProxyError> for Problem {
         let detail = error.to_string();
         match error {
             ProxyError::NotConnected(node) => {
-                let remedy = format!("check that the agent runs on {node} and reaches this server; it dials by itself");
+                let remedy = format!(
+                    "check that the agent runs on {node} and reaches this server; it dials by itself"
+                );
                 Problem::new("agent-not-connected", detail, remedy)
             }
-            ProxyError::TimedOut(_) => Problem::new("agent-timeout", detail, "try again; if it stays, look at the machine"),
-            ProxyError::Answered { status: 404, .. } => {
-                Problem::new("not-found", detail, "check the name: the node knows nothing by it")
-            }
-            ProxyError::Answered { .. } | ProxyError::Failed { .. } => {
-                Problem::new("agent-failed", detail, "the agent's own log says more: journalctl -u stead-agent")
-            }
+            ProxyError::TimedOut(_) => Problem::new(
+                "agent-timeout",
+                detail,
+                "try again; if it stays, look at the machine",
+            ),
+            ProxyError::Answered { status: 404, .. } => Problem::new(
+                "not-found",
+                detail,
+                "check the name: the node knows nothing by it",
+            ),
+            ProxyError::Answered { .. } | ProxyError::Failed { .. } => Problem::new(
+                "agent-failed",
+                detail,
+                "the agent's own log says more: journalctl -u stead-agent",
+            ),
         }
     }
 }
@@ -172,16 +224,30 @@ impl From<ProxyError> for Problem {
 /// Adds to every operation of the description how its errors look.
 pub fn describe(api: &mut OpenApi) {
     let (name, schema) = (api::Problem::name().into_owned(), api::Problem::schema());
-    api.components.get_or_insert_default().schemas.insert(name, schema);
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    api.components
+        .get_or_insert_default()
+        .schemas
+        .insert(name, schema);
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
     let response = ResponseBuilder::new()
         .description("An error: what happened, and what to do next")
         .content("application/problem+json", content)
         .build();
     for item in api.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.delete,
+            &mut item.patch,
+        ];
         for operation in operations.into_iter().flatten() {
-            operation.responses.responses.insert("default".to_string(), response.clone().into());
+            operation
+                .responses
+                .responses
+                .insert("default".to_string(), response.clone().into());
         }
     }
 }

@@ -55,9 +55,14 @@ pub async fn list_services(
     let beside = which.all.unwrap_or(true);
     let mut list = app.look(|look| {
         let world = look.world;
-        let names: std::collections::BTreeSet<&NodeName> = world.fleet.nodes.keys().chain(world.nodes.keys()).collect();
-        let wanted = names.into_iter().filter(|n| only.as_ref().is_none_or(|only| only == *n));
-        wanted.flat_map(|n| present::services_of(look, n, beside)).collect::<Vec<_>>()
+        let names: std::collections::BTreeSet<&NodeName> =
+            world.fleet.nodes.keys().chain(world.nodes.keys()).collect();
+        let wanted = names
+            .into_iter()
+            .filter(|n| only.as_ref().is_none_or(|only| only == *n));
+        wanted
+            .flat_map(|n| present::services_of(look, n, beside))
+            .collect::<Vec<_>>()
     });
     list.sort_by_key(|s| !s.managed);
     Ok(Json(list))
@@ -73,11 +78,27 @@ pub async fn get_service(
 ) -> Result<Json<api::ServiceDetail>, Problem> {
     let node = known(&app, &node)?;
     let service: ServiceName = name(&service)?;
-    let (subjects, ill_since) = app.look(|look| (subjects(look, &node, &service), ill_since(look, &node, &service)));
+    let (subjects, ill_since) = app.look(|look| {
+        (
+            subjects(look, &node, &service),
+            ill_since(look, &node, &service),
+        )
+    });
     let mut events = Vec::new();
     for subject in &subjects {
         let subject = Some(subject.to_string());
-        events.extend(find(&app, Filter { subject, newest_first: true, limit: EVENTS, ..Filter::default() }).await?);
+        events.extend(
+            find(
+                &app,
+                Filter {
+                    subject,
+                    newest_first: true,
+                    limit: EVENTS,
+                    ..Filter::default()
+                },
+            )
+            .await?,
+        );
     }
     newest_first(&mut events, EVENTS);
     let before = match ill_since {
@@ -87,7 +108,11 @@ pub async fn get_service(
     let detail = app.look(|look| present::service_detail(look, &node, &service, &events, &before));
     detail.map(Json).ok_or_else(|| {
         let detail = format!("there is no service {service} on {node}");
-        Problem::new("unknown-service", detail, "see `stead services` for those that Stead knows")
+        Problem::new(
+            "unknown-service",
+            detail,
+            "see `stead services` for those that Stead knows",
+        )
     })
 }
 
@@ -98,16 +123,23 @@ fn subjects(look: Look<'_>, node: &NodeName, service: &ServiceName) -> Vec<Subje
     match (look.world.fleet.service(node, service), state) {
         (Some(desired), Some(state)) => {
             let containers = assess::containers(state, service, desired);
-            subjects
-                .extend(containers.iter().take(PARTS).map(|(c, _, _)| Subject::Container(node.clone(), (*c).clone())));
+            subjects.extend(
+                containers
+                    .iter()
+                    .take(PARTS)
+                    .map(|(c, _, _)| Subject::Container(node.clone(), (*c).clone())),
+            );
             if let ServiceKind::Systemd { unit } = &desired.kind {
                 subjects.push(Subject::Unit(node.clone(), unit.clone()));
             }
         }
         // Unmanaged: the name is a container's or a unit's.
         (None, Some(_)) => {
-            subjects.extend(ContainerName::new(service.as_str()).map(|c| Subject::Container(node.clone(), c)));
-            subjects.extend(UnitName::new(service.as_str()).map(|u| Subject::Unit(node.clone(), u)));
+            subjects.extend(
+                ContainerName::new(service.as_str()).map(|c| Subject::Container(node.clone(), c)),
+            );
+            subjects
+                .extend(UnitName::new(service.as_str()).map(|u| Subject::Unit(node.clone(), u)));
         }
         _ => {}
     }
@@ -117,7 +149,9 @@ fn subjects(look: Look<'_>, node: &NodeName, service: &ServiceName) -> Vec<Subje
 fn ill_since(look: Look<'_>, node: &NodeName, service: &ServiceName) -> Option<Time> {
     let desired = look.world.fleet.service(node, service)?;
     let health = present::health(look, node, service, desired);
-    health.since.filter(|_| matches!(health.state, "unhealthy" | "missing"))
+    health
+        .since
+        .filter(|_| matches!(health.state, "unhealthy" | "missing"))
 }
 
 /// What happened on the node, or to the fleet files, shortly before.
@@ -137,7 +171,14 @@ async fn changed_before(
         limit: 200,
         ..Filter::default()
     };
-    let here = ["action_completed", "node_rebooted", "oom_kill", "disk_pressure", "level_raised", "container_observed"];
+    let here = [
+        "action_completed",
+        "node_rebooted",
+        "oom_kill",
+        "disk_pressure",
+        "level_raised",
+        "container_observed",
+    ];
     let mut changes = find(app, window(Some(node.to_string()), &here)).await?;
     changes.extend(find(app, window(None, &["desired_loaded"])).await?);
     let mut created = std::collections::BTreeSet::new();
@@ -145,7 +186,9 @@ async fn changed_before(
         // Of a container's many states only its making is a change: it was deployed.
         Body::Observed(_, fact) => match &**fact {
             Fact::Container(c) => {
-                subjects.contains(&event.subject) && c.created_at >= from && created.insert(c.id.clone())
+                subjects.contains(&event.subject)
+                    && c.created_at >= from
+                    && created.insert(c.id.clone())
             }
             _ => true,
         },
@@ -180,7 +223,10 @@ pub async fn get_logs(
     let node = node(&app, &asked)?;
     let container: ContainerName = name(&container)?;
     let lines = tail.tail.unwrap_or(50).min(TAIL_MAX);
-    let path = format!("/v1/containers/{}/logs?tail={lines}", escaped(container.as_str()));
+    let path = format!(
+        "/v1/containers/{}/logs?tail={lines}",
+        escaped(container.as_str())
+    );
     Ok(plain(app.agents.get(&node, &path).await?))
 }
 
@@ -223,7 +269,9 @@ fn escaped(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte))
+            }
             other => out.push_str(&format!("%{other:02X}")),
         }
     }

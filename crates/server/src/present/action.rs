@@ -11,9 +11,12 @@ use super::{Look, at, waits_for};
 
 /// The open action of a subject, whatever its kind.
 pub(super) fn open_for<'a>(world: &'a World, subject: &Subject) -> Option<&'a Action> {
-    ActionKind::ALL
-        .into_iter()
-        .find_map(|kind| world.actions.open.get(&ActionKey { kind, subject: subject.clone() }))
+    ActionKind::ALL.into_iter().find_map(|kind| {
+        world.actions.open.get(&ActionKey {
+            kind,
+            subject: subject.clone(),
+        })
+    })
 }
 
 pub fn action(look: Look<'_>, a: &Action) -> api::Action {
@@ -55,7 +58,9 @@ fn step(index: usize, command: &stead_core::command::Command, s: &StepState) -> 
         None => ("running", String::new()),
         Some(Outcome::Done { output, .. }) => ("done", output.clone()),
         Some(Outcome::Refused { code, why }) => ("refused", format!("{why} ({code})")),
-        Some(Outcome::Failed { code, why, output }) => ("failed", join(&format!("{why} ({code})"), output)),
+        Some(Outcome::Failed { code, why, output }) => {
+            ("failed", join(&format!("{why} ({code})"), output))
+        }
         Some(Outcome::Unknown { why }) => ("unknown", why.clone()),
     };
     api::Step {
@@ -71,7 +76,11 @@ fn step(index: usize, command: &stead_core::command::Command, s: &StepState) -> 
 }
 
 fn join(first: &str, rest: &str) -> String {
-    if rest.trim().is_empty() { first.to_string() } else { format!("{first}\n{rest}") }
+    if rest.trim().is_empty() {
+        first.to_string()
+    } else {
+        format!("{first}\n{rest}")
+    }
 }
 
 /// Who approved or rejected it. The core keeps a rejecter in the outcome only: `rejected by NAME[: NOTE]`.
@@ -80,7 +89,11 @@ fn decided_by(a: &Action) -> Option<String> {
         return a.approved_by.as_ref().map(Principal::to_string);
     }
     let said = a.outcome.as_deref()?.strip_prefix("rejected by ")?;
-    let note = a.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+    let note = a
+        .note
+        .as_ref()
+        .map(|note| format!(": {note}"))
+        .unwrap_or_default();
     Some(said.strip_suffix(note.as_str()).unwrap_or(said).to_string())
 }
 
@@ -90,12 +103,20 @@ pub fn actions(look: Look<'_>, states: &[State]) -> Vec<api::Action> {
     let mut open: Vec<&Action> = look.world.actions.open.values().filter(wanted).collect();
     open.sort_by_key(|a| std::cmp::Reverse((a.created_at, a.seq)));
     let ended = look.world.actions.ended.iter().rev().filter(wanted);
-    open.into_iter().chain(ended).map(|a| action(look, a)).collect()
+    open.into_iter()
+        .chain(ended)
+        .map(|a| action(look, a))
+        .collect()
 }
 
 /// Pending actions, oldest first.
 pub fn rank_needs_you(world: &World) -> Vec<&Action> {
-    let mut waiting: Vec<&Action> = world.actions.open.values().filter(|a| a.state == State::Pending).collect();
+    let mut waiting: Vec<&Action> = world
+        .actions
+        .open
+        .values()
+        .filter(|a| a.state == State::Pending)
+        .collect();
     waiting.sort_by_key(|a| (a.created_at, a.seq));
     waiting
 }

@@ -13,9 +13,14 @@ use stead_protocol::api;
 use super::{at, word};
 
 /// Which service of the files each container of a node belongs to. A service that names it wins over a compose project.
-pub fn owners<'a>(state: &'a NodeState, desired: Option<&'a Node>) -> BTreeMap<&'a ContainerName, &'a ServiceName> {
+pub fn owners<'a>(
+    state: &'a NodeState,
+    desired: Option<&'a Node>,
+) -> BTreeMap<&'a ContainerName, &'a ServiceName> {
     let mut owners = BTreeMap::new();
-    let Some(desired) = desired else { return owners };
+    let Some(desired) = desired else {
+        return owners;
+    };
     let named = |s: &stead_core::desired::Service| matches!(s.kind, ServiceKind::Container { .. });
     for first in [false, true] {
         for (name, service) in desired.services.iter().filter(|(_, s)| named(s) == first) {
@@ -34,7 +39,11 @@ pub fn container(
     service: Option<&ServiceName>,
     sample: Option<&ContainerSample>,
 ) -> api::Container {
-    let stack = c.compose_project().or_else(|| c.labels.get("com.docker.stack.namespace").map(String::as_str));
+    let stack = c.compose_project().or_else(|| {
+        c.labels
+            .get("com.docker.stack.namespace")
+            .map(String::as_str)
+    });
     api::Container {
         node: node.to_string(),
         name: name.to_string(),
@@ -64,7 +73,12 @@ pub fn container(
     }
 }
 
-pub fn unit(node: &NodeName, name: &UnitName, u: &UnitFacts, service: Option<&ServiceName>) -> api::Unit {
+pub fn unit(
+    node: &NodeName,
+    name: &UnitName,
+    u: &UnitFacts,
+    service: Option<&ServiceName>,
+) -> api::Unit {
     api::Unit {
         node: node.to_string(),
         name: name.to_string(),

@@ -42,6 +42,12 @@ pub fn repair_table(world: &World) -> Vec<api::RepairLine> {
         action: rule.action.clone(),
         from: from.to_string(),
     };
-    let own = world.fleet.policy.repairs.iter().map(|rule| line("stead.yaml", rule));
-    own.chain(plan::table().iter().map(|rule| line("built-in", rule))).collect()
+    let own = world
+        .fleet
+        .policy
+        .repairs
+        .iter()
+        .map(|rule| line("stead.yaml", rule));
+    own.chain(plan::table().iter().map(|rule| line("built-in", rule)))
+        .collect()
 }

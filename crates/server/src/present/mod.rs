@@ -47,13 +47,20 @@ pub struct Look<'a> {
 
 impl std::fmt::Debug for Look<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Look").field("head", &self.world.head).finish_non_exhaustive()
+        f.debug_struct("Look")
+            .field("head", &self.world.head)
+            .finish_non_exhaustive()
     }
 }
 
 impl<'a> Look<'a> {
     pub fn of(view: &'a View<'a>, now: Now) -> Look<'a> {
-        Look { world: view.world(), drift: view.drift(), live: view, now }
+        Look {
+            world: view.world(),
+            drift: view.drift(),
+            live: view,
+            now,
+        }
     }
 }
 
@@ -91,7 +98,11 @@ fn at(time: Option<Time>) -> Option<String> {
 
 /// `1 service`, `3 services`.
 fn count(n: u64, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {one}s")
+    }
 }
 
 /// The word under which a unit-like enum is serialised.

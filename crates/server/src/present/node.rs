@@ -20,12 +20,20 @@ pub(super) fn evidence(state: Option<&NodeState>) -> &'static str {
 
 /// Every node that a file names or that an agent told of.
 pub(super) fn names<'a>(look: Look<'a>) -> std::collections::BTreeSet<&'a NodeName> {
-    look.world.fleet.nodes.keys().chain(look.world.nodes.keys()).collect()
+    look.world
+        .fleet
+        .nodes
+        .keys()
+        .chain(look.world.nodes.keys())
+        .collect()
 }
 
 /// Every node, by name.
 pub fn nodes(look: Look<'_>) -> Vec<api::Node> {
-    names(look).into_iter().filter_map(|name| node(look, name)).collect()
+    names(look)
+        .into_iter()
+        .filter_map(|name| node(look, name))
+        .collect()
 }
 
 /// `None`: no such node.
@@ -71,7 +79,10 @@ pub fn node(look: Look<'_>, name: &NodeName) -> Option<api::Node> {
 }
 
 fn sources(state: &NodeState) -> Vec<api::Source> {
-    let row = |(kind, facts): (stead_core::facts::SourceKind, &stead_core::facts::SourceFacts)| api::Source {
+    let row = |(kind, facts): (
+        stead_core::facts::SourceKind,
+        &stead_core::facts::SourceFacts,
+    )| api::Source {
         name: kind.word().to_string(),
         state: match facts.state {
             SourceState::Up => "up",
@@ -87,9 +98,16 @@ fn sources(state: &NodeState) -> Vec<api::Source> {
 
 /// Thresholds crossed now, worst first.
 fn levels(state: &NodeState) -> Vec<api::Level> {
-    let mut crossed: Vec<_> = state.levels().filter(|(_, f, _)| f.level > Level::Ok).collect();
+    let mut crossed: Vec<_> = state
+        .levels()
+        .filter(|(_, f, _)| f.level > Level::Ok)
+        .collect();
     crossed.sort_by_key(|(_, f, _)| std::cmp::Reverse(f.level));
-    let row = |(metric, facts, seen): (&str, &stead_core::facts::LevelFacts, &stead_core::world::Seen)| api::Level {
+    let row = |(metric, facts, seen): (
+        &str,
+        &stead_core::facts::LevelFacts,
+        &stead_core::world::Seen,
+    )| api::Level {
         metric: metric.to_string(),
         level: word(facts.level),
         value: facts.value,
@@ -111,23 +129,43 @@ pub fn node_detail(
     let state = look.world.node(name);
     let owned = state.map(|s| owners(s, desired)).unwrap_or_default();
     let samples = look.live.container_samples(name);
-    let containers = state.into_iter().flat_map(NodeState::containers).map(|(c, facts, _)| {
-        container(name, c, facts, owned.get(c).copied(), samples.iter().find(|s| s.name == *c))
-    });
+    let containers = state
+        .into_iter()
+        .flat_map(NodeState::containers)
+        .map(|(c, facts, _)| {
+            container(
+                name,
+                c,
+                facts,
+                owned.get(c).copied(),
+                samples.iter().find(|s| s.name == *c),
+            )
+        });
     let service_of = |u: &stead_core::ids::UnitName| {
-        desired.into_iter().flat_map(|d| &d.services).find_map(|(s, d)| match &d.kind {
-            stead_core::desired::ServiceKind::Systemd { unit } if unit == u => Some(s),
-            _ => None,
-        })
+        desired
+            .into_iter()
+            .flat_map(|d| &d.services)
+            .find_map(|(s, d)| match &d.kind {
+                stead_core::desired::ServiceKind::Systemd { unit } if unit == u => Some(s),
+                _ => None,
+            })
     };
-    let units = state.into_iter().flat_map(NodeState::units).map(|(u, f, _)| unit(name, u, f, service_of(u)));
+    let units = state
+        .into_iter()
+        .flat_map(NodeState::units)
+        .map(|(u, f, _)| unit(name, u, f, service_of(u)));
     let here = |subject: &Subject| subject.node() == Some(name);
     Some(api::NodeDetail {
         node: row,
         services_list: services_of(look, name, true),
         containers_list: containers.collect(),
         units_list: units.collect(),
-        drift: look.drift.iter().filter(|d| here(&d.subject)).map(|d| super::drift(look, d)).collect(),
+        drift: look
+            .drift
+            .iter()
+            .filter(|d| here(&d.subject))
+            .map(|d| super::drift(look, d))
+            .collect(),
         events: events.iter().map(super::event).collect(),
         reboots: reboots.iter().map(super::event).collect(),
     })

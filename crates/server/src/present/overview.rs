@@ -27,7 +27,10 @@ pub fn summary(look: Look<'_>) -> api::Summary {
             "stale" => &mut nodes.stale,
             _ => &mut nodes.unknown,
         } += 1;
-        add(&mut services, counts(state, look.world.fleet.nodes.get(name)));
+        add(
+            &mut services,
+            counts(state, look.world.fleet.nodes.get(name)),
+        );
     }
     api::Summary {
         fleet: look.world.fleet.name.clone(),
@@ -73,15 +76,28 @@ pub fn overview(look: Look<'_>, since: Option<Time>, recent: &[Event]) -> api::O
     let troubles = troubles(look);
     let (mood, sentence) = mood(look, &summary, &troubles);
     let since = since.unwrap_or(Time(look.now.at.0 - LATELY.0 as i64));
-    let ended = look.world.actions.ended.iter().rev().filter(|a| a.updated_at >= since);
+    let ended = look
+        .world
+        .actions
+        .ended
+        .iter()
+        .rev()
+        .filter(|a| a.updated_at >= since);
     let unanswered = look.drift.iter().filter(|d| {
         super::action::open_for(look.world, &d.subject).is_none_or(|a| a.state != State::Pending)
     });
     api::Overview {
         sentence,
         mood: mood.to_string(),
-        needs_you: rank_needs_you(look.world).into_iter().take(ROWS).map(|a| action(look, a)).collect(),
-        drift: unanswered.take(ROWS).map(|d| super::drift(look, d)).collect(),
+        needs_you: rank_needs_you(look.world)
+            .into_iter()
+            .take(ROWS)
+            .map(|a| action(look, a))
+            .collect(),
+        drift: unanswered
+            .take(ROWS)
+            .map(|d| super::drift(look, d))
+            .collect(),
         done: ended.take(ROWS).map(|a| action(look, a)).collect(),
         nodes: nodes(look),
         recent: recent.iter().map(super::event).collect(),
@@ -98,21 +114,32 @@ fn nodes(look: Look<'_>) -> Vec<api::Node> {
         names.sort_by_key(|name| {
             let state = look.world.node(name);
             let c = counts(state, look.world.fleet.nodes.get(*name));
-            (evidence(state) == "fresh" && c.unhealthy + c.missing == 0, (*name).clone())
+            (
+                evidence(state) == "fresh" && c.unhealthy + c.missing == 0,
+                (*name).clone(),
+            )
         });
         names.truncate(NODES);
     }
-    names.into_iter().filter_map(|name| node(look, name)).collect()
+    names
+        .into_iter()
+        .filter_map(|name| node(look, name))
+        .collect()
 }
 
 /// Trouble of Stead itself, as banners.
 pub fn troubles(look: Look<'_>) -> Vec<api::Trouble> {
-    let raised: Vec<api::Trouble> = look.live.troubles().into_iter().map(|t| api::Trouble {
-        code: t.code.clone(),
-        text: t.text.clone(),
-        remedy: t.remedy.clone(),
-        since: t.since.to_string(),
-    }).collect();
+    let raised: Vec<api::Trouble> = look
+        .live
+        .troubles()
+        .into_iter()
+        .map(|t| api::Trouble {
+            code: t.code.clone(),
+            text: t.text.clone(),
+            remedy: t.remedy.clone(),
+            since: t.since.to_string(),
+        })
+        .collect();
     // Whoever reads the files raises it too; right after a start only the log knows.
     let told = raised.iter().any(|t| t.code.starts_with("fleet-"));
     let broken = look.world.desired.rejected.as_ref().filter(|_| !told).map(|(since, first)| api::Trouble {
@@ -132,7 +159,11 @@ fn mood(look: Look<'_>, s: &api::Summary, troubles: &[api::Trouble]) -> (&'stati
         .fleet
         .nodes
         .keys()
-        .filter(|n| look.world.node(n).is_some_and(|s| s.evidence.state == EvidenceState::Offline))
+        .filter(|n| {
+            look.world
+                .node(n)
+                .is_some_and(|s| s.evidence.state == EvidenceState::Offline)
+        })
         .map(|n| n.as_str())
         .collect();
     let (warned, critical) = pressure(look);
@@ -148,7 +179,11 @@ fn mood(look: Look<'_>, s: &api::Summary, troubles: &[api::Trouble]) -> (&'stati
         "well"
     };
     let sentence = if s.actions.pending > 0 {
-        let verb = if s.actions.pending == 1 { "needs" } else { "need" };
+        let verb = if s.actions.pending == 1 {
+            "needs"
+        } else {
+            "need"
+        };
         format!("{} {verb} you", count(s.actions.pending, "thing"))
     } else if let Some(first) = troubles.first() {
         first.text.clone()
@@ -165,7 +200,11 @@ fn calm(s: &api::Summary, ill: u64, offline: &[&str], full: u64) -> String {
     }
     if ill > 0 {
         let verb = if ill == 1 { "is" } else { "are" };
-        let working = if s.actions.approved + s.actions.running > 0 { "; Stead is working on it" } else { "" };
+        let working = if s.actions.approved + s.actions.running > 0 {
+            "; Stead is working on it"
+        } else {
+            ""
+        };
         return format!("{} {verb} in trouble{working}", count(ill, "service"));
     }
     match offline {
@@ -174,7 +213,10 @@ fn calm(s: &api::Summary, ill: u64, offline: &[&str], full: u64) -> String {
         many => return format!("{} nodes are silent: {}", many.len(), first_few(many)),
     }
     if s.nodes.fresh == 0 {
-        return format!("Nothing has been heard from {} yet", count(s.nodes.total, "node"));
+        return format!(
+            "Nothing has been heard from {} yet",
+            count(s.nodes.total, "node")
+        );
     }
     let unsure = s.services.stale + s.services.unknown;
     let on = format!("on {}", count(s.nodes.total, "node"));
@@ -185,14 +227,25 @@ fn calm(s: &api::Summary, ill: u64, offline: &[&str], full: u64) -> String {
                 rest.push(format!("{n} {word}"));
             }
         }
-        return format!("{} of {} {on} are well, {}", s.services.healthy, count(s.services.total, "service"), rest.join(", "));
+        return format!(
+            "{} of {} {on} are well, {}",
+            s.services.healthy,
+            count(s.services.total, "service"),
+            rest.join(", ")
+        );
     }
     if full > 0 {
         let verb = if full == 1 { "wants" } else { "want" };
-        return format!("All services {on} are well, but {} {verb} a look", count(full, "crossed threshold"));
+        return format!(
+            "All services {on} are well, but {} {verb} a look",
+            count(full, "crossed threshold")
+        );
     }
     match s.services.total {
-        0 => format!("{} watched, no services named yet", count(s.nodes.total, "node")),
+        0 => format!(
+            "{} watched, no services named yet",
+            count(s.nodes.total, "node")
+        ),
         1 => format!("The one service {on} is well"),
         n => format!("All {n} services {on} are well"),
     }
@@ -200,17 +253,29 @@ fn calm(s: &api::Summary, ill: u64, offline: &[&str], full: u64) -> String {
 
 fn first_few(names: &[&str]) -> String {
     let shown = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > 3 { format!("{shown}, …") } else { shown }
+    if names.len() > 3 {
+        format!("{shown}, …")
+    } else {
+        shown
+    }
 }
 
 /// Thresholds at warning, and at critical, on nodes whose readings are fresh.
 fn pressure(look: Look<'_>) -> (u64, u64) {
-    let fresh = look.world.nodes.values().filter(|n| n.evidence.state == EvidenceState::Fresh);
-    fresh.flat_map(|n| n.levels()).fold((0, 0), |(warned, critical), (_, facts, _)| match facts.level {
-        Level::Warning => (warned + 1, critical),
-        Level::Critical => (warned, critical + 1),
-        _ => (warned, critical),
-    })
+    let fresh = look
+        .world
+        .nodes
+        .values()
+        .filter(|n| n.evidence.state == EvidenceState::Fresh);
+    fresh
+        .flat_map(|n| n.levels())
+        .fold((0, 0), |(warned, critical), (_, facts, _)| {
+            match facts.level {
+                Level::Warning => (warned + 1, critical),
+                Level::Critical => (warned, critical + 1),
+                _ => (warned, critical),
+            }
+        })
 }
 
 /// Where the desired state comes from. `problems`: of its last reading, where they are known one by one.
@@ -236,7 +301,11 @@ fn read_problem(text: &str) -> api::FleetProblem {
     let mut parts = text.splitn(4, ':');
     let (file, line, column, message) = (parts.next(), parts.next(), parts.next(), parts.next());
     let number = |part: Option<&str>| part.and_then(|p| p.trim().parse::<u64>().ok());
-    let mut problem = api::FleetProblem { code: "fleet-broken".into(), severity: "error".into(), ..Default::default() };
+    let mut problem = api::FleetProblem {
+        code: "fleet-broken".into(),
+        severity: "error".into(),
+        ..Default::default()
+    };
     match (file, number(line), number(column), message) {
         (Some(file), Some(line), Some(column), Some(message)) => {
             problem.file = file.to_string();

@@ -4,12 +4,20 @@ use stead_core::sample::{HostSample, Pressure};
 use stead_protocol::api;
 
 /// Interfaces whose bytes another interface carries too.
-const VIRTUAL: [&str; 8] = ["lo", "veth", "br-", "docker", "virbr", "cni", "tap", "lxdbr"];
+const VIRTUAL: [&str; 8] = [
+    "lo", "veth", "br-", "docker", "virbr", "cni", "tap", "lxdbr",
+];
 
 pub fn sample(s: &HostSample) -> api::Sample {
     let cpu = s.cpu.unwrap_or_default();
-    let disk = |pick: fn(&stead_core::sample::DiskRate) -> u64| s.disks.iter().map(pick).sum::<u64>() as f64;
-    let wires = || s.networks.iter().filter(|n| !VIRTUAL.iter().any(|v| n.name.starts_with(v)));
+    let disk = |pick: fn(&stead_core::sample::DiskRate) -> u64| {
+        s.disks.iter().map(pick).sum::<u64>() as f64
+    };
+    let wires = || {
+        s.networks
+            .iter()
+            .filter(|n| !VIRTUAL.iter().any(|v| n.name.starts_with(v)))
+    };
     api::Sample {
         at: s.at.to_string(),
         cpu_percent: round(cpu.busy()),

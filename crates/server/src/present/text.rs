@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 use stead_core::event::{Body, Event, LevelNote, ServiceNote};
-use stead_core::facts::{ContainerFacts, Fact, FactKey, Health, LevelFacts, SourceState, UnitFacts, Verdict};
+use stead_core::facts::{
+    ContainerFacts, Fact, FactKey, Health, LevelFacts, SourceState, UnitFacts, Verdict,
+};
 use stead_core::subject::Subject;
 use stead_core::time::Span;
 
@@ -45,16 +47,32 @@ fn line(event: &Event) -> String {
         Body::ServerStopped(_) => "Stead stopped".to_string(),
         Body::ClockJumped(by) => {
             let way = if *by < 0 { "back" } else { "forward" };
-            format!("The clock was set {way} by {}", span(Span(by.unsigned_abs())))
+            format!(
+                "The clock was set {way} by {}",
+                span(Span(by.unsigned_abs()))
+            )
         }
         Body::DesiredLoaded(d) => {
-            let commit = d.commit.as_deref().map(|c| format!(" at {}", short(c))).unwrap_or_default();
-            format!("Desired state loaded{commit}: {} nodes, {} services", d.nodes, d.services)
+            let commit = d
+                .commit
+                .as_deref()
+                .map(|c| format!(" at {}", short(c)))
+                .unwrap_or_default();
+            format!(
+                "Desired state loaded{commit}: {} nodes, {} services",
+                d.nodes, d.services
+            )
         }
-        Body::DesiredRejected(d) => format!("The fleet files are broken, the last good ones stay: {}", d.first),
+        Body::DesiredRejected(d) => format!(
+            "The fleet files are broken, the last good ones stay: {}",
+            d.first
+        ),
+        Body::AgentConnected(_) => format!("the agent of {name} connected"),
         Body::NodeSynced(d) => format!("{name} told everything it sees ({} facts)", d.facts),
         Body::NodeUp(_) => format!("{name} is up"),
-        Body::NodeStale(_) => format!("{name} has not been heard lately: what is known of it is stale"),
+        Body::NodeStale(_) => {
+            format!("{name} has not been heard lately: what is known of it is stale")
+        }
         Body::NodeOffline(_) => format!("{name} is silent"),
         Body::NodeRebooted(d) => {
             let how = match d.clean {
@@ -76,15 +94,30 @@ fn line(event: &Event) -> String {
         Body::ContainersNotRunning(n) => with(format!("{name} does not run"), n),
         Body::MqttUnreachable(n) => with(format!("{name} does not answer MQTT"), n),
         Body::DiskPressure(n) => format!("{} on {name} is {:.0} % full", what(n), n.value),
-        Body::DiskRecovered(n) => format!("{} on {name} has room again ({:.0} % full)", what(n), n.value),
-        Body::LevelRaised(n) => format!("{} of {name} is {}: {}", what(n), n.level, reading(&n.metric, n.value)),
+        Body::DiskRecovered(n) => format!(
+            "{} on {name} has room again ({:.0} % full)",
+            what(n),
+            n.value
+        ),
+        Body::LevelRaised(n) => format!(
+            "{} of {name} is {}: {}",
+            what(n),
+            n.level,
+            reading(&n.metric, n.value)
+        ),
         Body::LevelLowered(n) => format!("{} of {name} is back to {}", what(n), n.level),
         Body::OomKill(data) => oom(&name, data),
         Body::SpoolGap(data) => {
             let dropped = data.get("dropped").and_then(Value::as_u64).unwrap_or(0);
-            format!("{name} was cut off for so long that {dropped} events were dropped; a full look followed")
+            format!(
+                "{name} was cut off for so long that {dropped} events were dropped; a full look followed"
+            )
         }
-        Body::ActionProposed(e) => format!("{} proposed for {name}: {}", title(e.key.kind.word()), e.reason),
+        Body::ActionProposed(e) => format!(
+            "{} proposed for {name}: {}",
+            title(e.key.kind.word()),
+            e.reason
+        ),
         Body::ActionPlanChanged(e) => format!("{} needs a new look: {}", e.action, e.reason),
         Body::ActionApproved(e) => match (&e.note, &e.rule) {
             (Some(note), _) => format!("{} approved by {}: {note}", e.action, e.by),
@@ -98,7 +131,9 @@ fn line(event: &Event) -> String {
         Body::ActionCancelled(e) => format!("{} cancelled: {}", e.action, cancelled(&e.reason)),
         Body::ActionStarted(e) => format!("{} started", e.action),
         Body::ActionStepStarted(e) => format!("{}: step {} ordered", e.action, e.step + 1),
-        Body::ActionStepEnded(e) => format!("{}: step {} {}", e.action, e.step + 1, outcome(&e.outcome)),
+        Body::ActionStepEnded(e) => {
+            format!("{}: step {} {}", e.action, e.step + 1, outcome(&e.outcome))
+        }
         Body::ActionCompleted(e) => match e.freed {
             Some(freed) => format!("{} completed, {} freed", e.action, bytes(freed)),
             None => format!("{} completed: {}", e.action, e.detail),
@@ -111,21 +146,43 @@ fn line(event: &Event) -> String {
 }
 
 fn with(start: String, note: &ServiceNote) -> String {
-    let said = note.extra.get("message").and_then(Value::as_str).unwrap_or("");
-    let detail = if note.detail.is_empty() { said } else { note.detail.as_str() };
-    if detail.is_empty() { start } else { format!("{start}: {detail}") }
+    let said = note
+        .extra
+        .get("message")
+        .and_then(Value::as_str)
+        .unwrap_or("");
+    let detail = if note.detail.is_empty() {
+        said
+    } else {
+        note.detail.as_str()
+    };
+    if detail.is_empty() {
+        start
+    } else {
+        format!("{start}: {detail}")
+    }
 }
 
 fn what(note: &LevelNote) -> &str {
-    if note.what.is_empty() { &note.metric } else { &note.what }
+    if note.what.is_empty() {
+        &note.metric
+    } else {
+        &note.what
+    }
 }
 
 fn reading(metric: &str, value: f64) -> String {
-    if metric.starts_with("swap") { bytes(value.max(0.0) as u64) } else { format!("{value:.1} %") }
+    if metric.starts_with("swap") {
+        bytes(value.max(0.0) as u64)
+    } else {
+        format!("{value:.1} %")
+    }
 }
 
 fn oom(name: &str, data: &Map<String, Value>) -> String {
-    let who = ["comm", "container", "unit"].iter().find_map(|key| data.get(*key).and_then(Value::as_str));
+    let who = ["comm", "container", "unit"]
+        .iter()
+        .find_map(|key| data.get(*key).and_then(Value::as_str));
     match who {
         Some(who) => format!("{name}: {} was killed for want of memory", short(who)),
         None => format!("{name}: a process was killed for want of memory"),
@@ -166,7 +223,10 @@ fn outcome(outcome: &stead_core::command::Outcome) -> String {
 
 fn observed(name: &str, key: &FactKey, fact: &Fact) -> String {
     match (key, fact) {
-        (_, Fact::Host(host)) => format!("{name} is {} ({}), agent {}", host.hostname, host.os, host.agent_version),
+        (_, Fact::Host(host)) => format!(
+            "{name} is {} ({}), agent {}",
+            host.hostname, host.os, host.agent_version
+        ),
         (_, Fact::Container(c)) => container(name, c),
         (_, Fact::Unit(u)) => unit(name, u),
         (FactKey::Check(_, check), Fact::Check(c)) => match c.verdict {
@@ -184,7 +244,11 @@ fn observed(name: &str, key: &FactKey, fact: &Fact) -> String {
         }
         (_, Fact::Compose(c)) => format!("compose file of {name} cannot be read: {}", c.error),
         (FactKey::Level(metric), Fact::Level(LevelFacts { level, value, what })) => {
-            format!("{what} of {name} is {}: {}", word(level), reading(metric, *value))
+            format!(
+                "{what} of {name} is {}: {}",
+                word(level),
+                reading(metric, *value)
+            )
         }
         _ => format!("{name} was seen"),
     }
@@ -265,5 +329,9 @@ pub fn bytes(n: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{n} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }

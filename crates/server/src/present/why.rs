@@ -16,12 +16,12 @@ pub fn waits_for(look: Look<'_>, action: &Action) -> Option<String> {
     match (action.state, action.phase) {
         (State::Pending, _) => Some(decision(look, action)),
         (State::Approved, _) => policy::waits_for(look.world, action),
-        (State::Running, Some(Phase::Verifying { until })) => {
-            Some(format!("fresh evidence that the trouble is gone, until {until}"))
-        }
-        (State::Running, Some(Phase::Unknown { until })) => {
-            Some(format!("evidence of how the last step ended, until {until}; it is not repeated blindly"))
-        }
+        (State::Running, Some(Phase::Verifying { until })) => Some(format!(
+            "fresh evidence that the trouble is gone, until {until}"
+        )),
+        (State::Running, Some(Phase::Unknown { until })) => Some(format!(
+            "evidence of how the last step ended, until {until}; it is not repeated blindly"
+        )),
         _ => None,
     }
 }
@@ -44,7 +44,10 @@ fn decision(look: Look<'_>, action: &Action) -> String {
 
 fn silence(look: Look<'_>, action: &Action) -> Option<String> {
     let node = action.key.subject.node()?;
-    let fresh = look.world.node(node).is_some_and(|n| n.evidence.state == EvidenceState::Fresh);
+    let fresh = look
+        .world
+        .node(node)
+        .is_some_and(|n| n.evidence.state == EvidenceState::Fresh);
     (!fresh).then(|| node.to_string())
 }
 
@@ -66,18 +69,36 @@ pub fn why(look: Look<'_>, action: &Action, events: &BTreeMap<Seq, Event>) -> ap
         }
     }));
     if let Some(waits) = waits_for(look, action) {
-        let rule = (action.state == State::Pending && !action.direct)
-            .then(|| policy::review(look.world, action, look.now).rule().to_string());
+        let rule = (action.state == State::Pending && !action.direct).then(|| {
+            policy::review(look.world, action, look.now)
+                .rule()
+                .to_string()
+        });
         let text = format!("waits for {waits}");
-        links.push(api::WhyLink { stage: "waiting".into(), at: None, text, rule, event: None });
+        links.push(api::WhyLink {
+            stage: "waiting".into(),
+            at: None,
+            text,
+            rule,
+            event: None,
+        });
     }
-    api::Why { id: action.id(), occurrence: action.occurrence, summary: summary(look, action), links }
+    api::Why {
+        id: action.id(),
+        occurrence: action.occurrence,
+        summary: summary(look, action),
+        links,
+    }
 }
 
 /// What led to the first event of the chain, oldest first.
 fn before(action: &Action, events: &BTreeMap<Seq, Event>) -> Vec<api::WhyLink> {
     let mut links = Vec::new();
-    let mut next = action.chain.first().and_then(|l| events.get(&l.seq)).and_then(|e| e.cause);
+    let mut next = action
+        .chain
+        .first()
+        .and_then(|l| events.get(&l.seq))
+        .and_then(|e| e.cause);
     // Causes point backwards only, so this ends.
     while let Some(event) = next.and_then(|seq| events.get(&seq)) {
         links.push(api::WhyLink {
@@ -102,18 +123,31 @@ fn split_rule(text: &str) -> (String, Option<String>) {
 
 fn summary(look: Look<'_>, a: &Action) -> String {
     let label = a.label();
-    let reason = if a.reason.is_empty() { "a person asked for it" } else { a.reason.as_str() };
-    let by = a.approved_by.as_ref().map(|by| format!(", approved by {by}")).unwrap_or_default();
+    let reason = if a.reason.is_empty() {
+        "a person asked for it"
+    } else {
+        a.reason.as_str()
+    };
+    let by = a
+        .approved_by
+        .as_ref()
+        .map(|by| format!(", approved by {by}"))
+        .unwrap_or_default();
     let ended = a.outcome.as_deref().unwrap_or("");
     match a.state {
         State::Pending | State::Approved => {
-            let waits = waits_for(look, a).map_or_else(|| "it starts now".to_string(), |w| format!("it waits for {w}"));
+            let waits = waits_for(look, a).map_or_else(
+                || "it starts now".to_string(),
+                |w| format!("it waits for {w}"),
+            );
             format!("{label} was raised because {reason}{by}; {waits}.")
         }
         State::Running => format!("{label} runs because {reason}{by}."),
         State::Completed => format!("{label} mended this: {reason}{by}."),
         State::Failed => format!("{label} was to mend this: {reason}{by}. It failed: {ended}."),
         State::Rejected => format!("{label} was proposed because {reason}, and {ended}."),
-        State::Cancelled => format!("{label} was proposed because {reason}, and cancelled: {ended}."),
+        State::Cancelled => {
+            format!("{label} was proposed because {reason}, and cancelled: {ended}.")
+        }
     }
 }

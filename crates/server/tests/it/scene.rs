@@ -17,7 +17,8 @@ use stead_core::controller::{Change, Input};
 use stead_core::desired::{Fleet, Node, Patience, Service, ServiceKind};
 use stead_core::event::DesiredLoaded;
 use stead_core::facts::{
-    ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, SourceFacts, SourceKind, SourceState,
+    ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, SourceFacts,
+    SourceKind, SourceState,
 };
 use stead_core::ids::{NodeName, ServiceName};
 use stead_core::time::Time;
@@ -40,7 +41,10 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl 
         if let Some(found) = look().await {
             return found;
         }
-        assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "waited in vain: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -51,7 +55,10 @@ pub struct Agents(Mutex<BTreeMap<String, Bytes>>);
 
 impl Agents {
     pub fn teach(&self, path: &str, answer: &str) {
-        self.0.lock().unwrap().insert(path.to_string(), Bytes::from(answer.to_string()));
+        self.0
+            .lock()
+            .unwrap()
+            .insert(path.to_string(), Bytes::from(answer.to_string()));
     }
 }
 
@@ -63,7 +70,10 @@ impl AgentProxy for Agents {
             return Err(ProxyError::NotConnected(node.clone()));
         }
         let detail = format!("nothing at {path}");
-        known.get(path).cloned().ok_or(ProxyError::Answered { status: 404, detail })
+        known.get(path).cloned().ok_or(ProxyError::Answered {
+            status: 404,
+            detail,
+        })
     }
 }
 
@@ -91,11 +101,17 @@ pub fn node() -> NodeName {
 
 fn service(container: &str) -> Service {
     Service {
-        kind: ServiceKind::Container { container: container.parse().unwrap(), definition: None },
+        kind: ServiceKind::Container {
+            container: container.parse().unwrap(),
+            definition: None,
+        },
         monitor: true,
         suspended: false,
         needs: Vec::new(),
-        patience: Patience { failures: 0, ..Patience::default() },
+        patience: Patience {
+            failures: 0,
+            ..Patience::default()
+        },
         checks: Vec::new(),
     }
 }
@@ -104,9 +120,16 @@ fn service(container: &str) -> Service {
 pub fn fleet() -> Fleet {
     let mut node = Node::default();
     for name in ["z2m", "web"] {
-        node.services.insert(name.parse::<ServiceName>().unwrap(), service(name));
+        node.services
+            .insert(name.parse::<ServiceName>().unwrap(), service(name));
     }
-    node.services.insert("quiet".parse().unwrap(), Service { monitor: false, ..service("quiet") });
+    node.services.insert(
+        "quiet".parse().unwrap(),
+        Service {
+            monitor: false,
+            ..service("quiet")
+        },
+    );
     Fleet {
         name: "home".to_string(),
         nodes: BTreeMap::from([(self::node(), node)]),
@@ -145,7 +168,8 @@ impl Scene {
         let log: Arc<dyn EventLog> = Arc::new(MemoryLog::open(&disk, &faults).unwrap());
         let head = log.head().await.unwrap();
         let world = stead_engine::replay(&*log, true).await.unwrap().world;
-        let (engine, handle, mut effects) = Engine::new(log, &head.log_id, world, stead_engine::Options::default());
+        let (engine, handle, mut effects) =
+            Engine::new(log, &head.log_id, world, stead_engine::Options::default());
         let stop = CancellationToken::new();
         tokio::spawn(engine.run(stop.clone()));
         tokio::spawn(async move { while effects.recv().await.is_some() {} });
@@ -159,8 +183,20 @@ impl Scene {
             problems: FleetProblems::default(),
             stop: stop.clone(),
         });
-        let token = std::fs::read_to_string(data.path().join("admin.token")).unwrap().trim().to_string();
-        Scene { handle, router: router(app, Router::new()), agents, data, stop, token, faults, cursor: AtomicU64::new(2) }
+        let token = std::fs::read_to_string(data.path().join("admin.token"))
+            .unwrap()
+            .trim()
+            .to_string();
+        Scene {
+            handle,
+            router: router(app, Router::new()),
+            agents,
+            data,
+            stop,
+            token,
+            faults,
+            cursor: AtomicU64::new(2),
+        }
     }
 
     /// With the fleet loaded and both containers seen running.
@@ -179,10 +215,23 @@ impl Scene {
             services: 3,
             ..DesiredLoaded::default()
         };
-        self.handle.log().put_document(&fleet.digest(), &serde_json::to_vec(&*fleet).unwrap()).await.unwrap();
+        self.handle
+            .log()
+            .put_document(&fleet.digest(), &serde_json::to_vec(&*fleet).unwrap())
+            .await
+            .unwrap();
         self.input(Input::Desired { loaded, fleet }).await;
-        let docker = SourceFacts { state: SourceState::Up, version: "29".into(), detail: String::new() };
-        let host = HostFacts { hostname: "piha".into(), boot_id: "b1".into(), cpus: 4, ..HostFacts::default() };
+        let docker = SourceFacts {
+            state: SourceState::Up,
+            version: "29".into(),
+            detail: String::new(),
+        };
+        let host = HostFacts {
+            hostname: "piha".into(),
+            boot_id: "b1".into(),
+            cpus: 4,
+            ..HostFacts::default()
+        };
         let mut facts = Facts::new();
         facts.insert(FactKey::Host, Fact::Host(host));
         facts.insert(FactKey::Source(SourceKind::Docker), Fact::Source(docker));
@@ -191,7 +240,15 @@ impl Scene {
         }
         let at = self.handle.now().at;
         let (spool, digest) = ("s1".to_string(), "d1".to_string());
-        self.input(Input::Snapshot { node: node(), at, facts, spool, cursor: 1, digest }).await;
+        self.input(Input::Snapshot {
+            node: node(),
+            at,
+            facts,
+            spool,
+            cursor: 1,
+            digest,
+        })
+        .await;
     }
 
     /// Hands in an input and waits until it is durable.
@@ -201,14 +258,24 @@ impl Scene {
 
     pub async fn observe(&self, name: &str, fact: Fact) {
         let at = self.handle.now().at;
-        let changes = vec![Change::Seen(FactKey::Container(name.parse().unwrap()), fact)];
+        let changes = vec![Change::Seen(
+            FactKey::Container(name.parse().unwrap()),
+            fact,
+        )];
         let cursor = self.cursor.fetch_add(1, Ordering::Relaxed);
-        self.input(Input::Observed { node: node(), at, cursor, changes }).await;
+        self.input(Input::Observed {
+            node: node(),
+            at,
+            cursor,
+            changes,
+        })
+        .await;
     }
 
     /// `z2m` stops: an action waits for a decision.
     pub async fn fall_ill(&self) {
-        self.observe("z2m", container(ContainerState::Exited, Health::None)).await;
+        self.observe("z2m", container(ContainerState::Exited, Health::None))
+            .await;
     }
 
     pub fn files(&self) -> std::path::PathBuf {
@@ -227,9 +294,10 @@ impl Scene {
             .header("host", "127.0.0.1:18180")
             .header("authorization", format!("Bearer {}", self.token));
         let request = match body {
-            Some(body) => {
-                request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap()
-            }
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(Body::from(body.to_string()))
+                .unwrap(),
             None => request.body(Body::empty()).unwrap(),
         };
         read(self.send(request).await).await
@@ -251,11 +319,17 @@ pub async fn read(response: Response<Body>) -> (StatusCode, Value) {
     let status = response.status();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    (status, serde_json::from_slice(&bytes).unwrap_or(json!(text)))
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or(json!(text)),
+    )
 }
 
 pub fn request(method: &str, path: &str) -> http::request::Builder {
-    Request::builder().method(method).uri(path).header("host", "127.0.0.1:18180")
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "127.0.0.1:18180")
 }
 
 pub fn exists(path: &Path) -> bool {

@@ -20,14 +20,25 @@ async fn start(scene: &Scene, stop: &CancellationToken) -> Server {
         allow_hosts: Vec::new(),
     };
     let agents = Agents::new(scene.handle.clone(), "agent".into());
-    Server::start(options, scene.handle.clone(), agents, FleetProblems::default(), stop.clone()).await.unwrap()
+    Server::start(
+        options,
+        scene.handle.clone(),
+        agents,
+        FleetProblems::default(),
+        stop.clone(),
+    )
+    .await
+    .unwrap()
 }
 
 async fn ask(address: SocketAddr, head: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    tokio::time::timeout(WITHIN, stream.read_to_end(&mut answer)).await.expect("an answer").unwrap();
+    tokio::time::timeout(WITHIN, stream.read_to_end(&mut answer))
+        .await
+        .expect("an answer")
+        .unwrap();
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -37,24 +48,48 @@ async fn it_answers_over_tcp_prints_a_link_and_ends_when_told() {
     let stop = CancellationToken::new();
     let server = start(&scene, &stop).await;
     let link = server.login_link().unwrap();
-    assert!(link.starts_with(&format!("http://127.0.0.1:{}/login#", server.address().port())), "{link}");
+    assert!(
+        link.starts_with(&format!(
+            "http://127.0.0.1:{}/login#",
+            server.address().port()
+        )),
+        "{link}"
+    );
     let host = server.address();
-    let answer = ask(host, &format!("GET /summary HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
+    let answer = ask(
+        host,
+        &format!("GET /summary HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"),
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let answer = ask(host, "GET /summary HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 421"), "a loopback bind: {answer}");
+    let answer = ask(
+        host,
+        "GET /summary HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 421"),
+        "a loopback bind: {answer}"
+    );
     // An idle connection and a live feed do not hold it up.
     let _idle = TcpStream::connect(host).await.unwrap();
     let mut feed = TcpStream::connect(host).await.unwrap();
     let token = &scene.token;
-    let head = format!("GET /api/v1/feed HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n");
+    let head = format!(
+        "GET /api/v1/feed HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
     feed.write_all(head.as_bytes()).await.unwrap();
     let mut first = [0u8; 1024];
     let n = feed.read(&mut first).await.unwrap();
     assert!(String::from_utf8_lossy(&first[..n]).starts_with("HTTP/1.1 200"));
     stop.cancel();
-    tokio::time::timeout(WITHIN, server.stopped()).await.expect("it ends");
-    assert!(TcpStream::connect(host).await.is_err(), "nobody listens any more");
+    tokio::time::timeout(WITHIN, server.stopped())
+        .await
+        .expect("it ends");
+    assert!(
+        TcpStream::connect(host).await.is_err(),
+        "nobody listens any more"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +98,9 @@ async fn a_head_that_trickles_in_is_not_waited_for() {
     let stop = CancellationToken::new();
     let server = start(&scene, &stop).await;
     let mut slow = TcpStream::connect(server.address()).await.unwrap();
-    slow.write_all(b"GET / HTTP/1.1\r\nhost: 127.0").await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: 127.0")
+        .await
+        .unwrap();
     let begun = tokio::time::Instant::now();
     let mut answer = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(40), slow.read_to_end(&mut answer)).await;
@@ -84,7 +121,15 @@ async fn a_taken_address_is_said() {
         allow_hosts: Vec::new(),
     };
     let agents = Agents::new(scene.handle.clone(), "agent".into());
-    let error = Server::start(options, scene.handle.clone(), agents, FleetProblems::default(), stop.clone()).await.unwrap_err();
+    let error = Server::start(
+        options,
+        scene.handle.clone(),
+        agents,
+        FleetProblems::default(),
+        stop.clone(),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(error.code(), "cannot-listen");
     stop.cancel();
 }
