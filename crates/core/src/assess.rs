@@ -230,7 +230,9 @@ fn container_trouble(
         Exited if facts.stopped_by_person => not_running(format!("{name} was stopped by a person (exit {code})")),
         Exited => not_running(format!("{name} exited ({code})")),
         Restarting => not_running(format!("{name} keeps restarting (exit {code})")),
-        Created => not_running(format!("{name} was created but never started")),
+        // The moment between create and start; where starting failed, the engine says so by an exit code.
+        Created if code == 0 => Some((Status::Starting, None, format!("{name} was created, not started yet"))),
+        Created => not_running(format!("{name} could not be started (exit {code})")),
         Paused => not_running(format!("{name} is paused")),
         Dead => not_running(format!("{name} is dead")),
         Removing => not_running(format!("{name} is being removed")),

@@ -115,7 +115,7 @@ impl Engine {
         }
         self.commit(vec![Envelope { input: Input::Stopping, done: None }]).await?;
         self.snapshot().await;
-        Ok(())
+        self.handle.log.close().await
     }
 
     fn gather(&mut self, first: Envelope) -> Vec<Envelope> {

@@ -145,18 +145,7 @@ pub async fn open_log(data: &Path, create: bool) -> Result<Arc<dyn EventLog>, Fa
 
 /// What to do when the log is in trouble.
 pub fn log_failure(error: log::Error) -> Failure {
-    let (code, remedy) = match &error {
-        log::Error::Full => ("log-full", "free space on that disk, then start again"),
-        log::Error::Fatal(_) => ("log-write-failed", "look at the disk (dmesg, smartctl), then start again: it replays"),
-        log::Error::Corrupt { .. } => {
-            ("log-corrupt", "keep a copy of the data directory, check the disk, restore a backup of <data>/log")
-        }
-        log::Error::Newer { .. } => ("log-newer", "start the newer Stead, or restore a backup made by this version"),
-        log::Error::Gap { .. } => ("log-gap", "this is a fault of Stead: please report it with the log's output"),
-        log::Error::Locked(_) => ("log-locked", "stop the other one, or give this one its own --data"),
-        log::Error::Read(_) => ("log-unreadable", "check that the data directory belongs to the user Stead runs as"),
-    };
-    Failure::new(Exit::Failed, code, error.to_string(), remedy)
+    Failure::new(Exit::Failed, error.code(), error.to_string(), error.remedy())
 }
 
 fn agent_options(node: &NodeArgs, server: &str, token: String, data: &Path) -> Result<stead_agent::Options, Failure> {

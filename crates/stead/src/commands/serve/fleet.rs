@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stead_core::controller::Input;
 use stead_core::event::{DesiredLoaded, DesiredRejected};
 use stead_engine::{Error, Handle};
-use stead_fleet::source::{ReadOptions, Reader, Reading, Source};
+use stead_fleet::source::{ReadOptions, Reader, Reading, Revision, Source};
 use stead_fleet::watch::{Rhythm, Watch};
 use stead_fleet::{Options, Problem, load};
 use stead_protocol::api::FleetProblem;
@@ -36,6 +36,8 @@ struct Follower {
     options: Options,
     handle: Handle,
     problems: FleetProblems,
+    /// What the latest reading was, whole: the same again is no news.
+    taken: Option<(String, Option<Revision>)>,
 }
 
 /// Reads the fleet once and then follows its changes.
@@ -44,7 +46,7 @@ pub async fn follow(args: &ServerArgs, handle: Handle, problems: FleetProblems) 
     let read = ReadOptions { pull: args.pull, pin: args.pin.clone(), mirror: args.data.join("fleet.git") };
     let reader = source.open(&read).map_err(failure)?;
     let options = Options { node_alias_map: args.node_alias_map.clone() };
-    let mut follower = Follower { reader, origin: source.to_string(), options, handle, problems };
+    let mut follower = Follower { reader, origin: source.to_string(), options, handle, problems, taken: None };
     follower.read().await;
     let never = follower.handle.read(|v| v.world().desired.digest.is_empty());
     if let (true, Some(dir)) = (never, source.directory().filter(|d| !d.is_dir())) {
@@ -80,13 +82,21 @@ impl Follower {
         }
     }
 
-    async fn take(&self, reading: Reading) {
-        let loaded = load(&reading.tree, &self.options);
+    async fn take(&mut self, reading: Reading) {
+        let digest = reading.tree.digest();
+        let now = (digest, reading.revision.clone());
+        if self.taken.as_ref() == Some(&now) {
+            return;
+        }
+        let (tree, options) = (reading.tree, self.options.clone());
+        // A large fleet takes a second or two to check.
+        let Ok(loaded) = tokio::task::spawn_blocking(move || load(&tree, &options)).await else { return };
         self.problems.set(loaded.problems.iter().map(shown).collect());
         let Some(fleet) = loaded.fleet else {
             let first = loaded.problems.iter().find(|p| p.is_error()).map_or_else(String::new, place);
             let remedy = "Mend the file; `stead check` lists every problem. The last good fleet stays in force.";
             self.handle.trouble(BROKEN, format!("The fleet files cannot be used: {first}"), remedy);
+            self.taken = Some(now);
             self.reject(first, loaded.problems.len() as u64).await;
             return;
         };
@@ -101,8 +111,9 @@ impl Follower {
             services,
             ..Default::default()
         };
-        if let Err(error) = self.handle.desired(what, Arc::new(fleet)).await {
-            tracing::warn!(%error, "the fleet was read but could not be recorded; tried again");
+        match self.handle.desired(what, Arc::new(fleet)).await {
+            Ok(()) => self.taken = Some(now),
+            Err(error) => tracing::warn!(%error, "the fleet was read but could not be recorded; tried again"),
         }
     }
 
