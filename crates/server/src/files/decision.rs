@@ -193,7 +193,7 @@ fn refuse(
     is_pending: bool,
     refusal: &Refusal,
 ) -> Result<(), Error> {
-    let why = super::inbox::explain(path, refusal.code, "", &refusal.detail, &refusal.remedy);
+    let why = super::why::explain(path, refusal.code, "", &refusal.detail, &refusal.remedy);
     if is_pending {
         // What was moved is a copy of a card that Stead writes anew; whatever else it was is removed unread.
         let dropped = tree.move_into(&tree.path(path), "inbox/refused", name)?;

@@ -10,28 +10,23 @@ use std::fs::{self, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 
-use futures::StreamExt;
-use stead_core::event::Source;
 use stead_core::time::{Span, Time};
-use stead_engine::{Error as EngineError, Handle};
+use stead_engine::Handle;
 
 use super::Error;
 use super::journal::is_own;
-use super::lines::{self, Line};
+use super::lines;
 use super::offsets::{Offset, Offsets};
+use super::record::record;
 use super::tree::{self, READ_MAX, Tree, Unreadable};
-use crate::report;
+use super::why::{Fault, explain_all, too_long, unread};
 
 /// A file that ends in the middle of an event may still be written to for so long.
 const TORN: Span = Span::secs(30);
 /// One JSON value is written at once by nearly everybody; after so long it is not on its way any more.
 const CUT_SHORT: Span = Span::secs(3);
-/// Reports waiting for their commit at the same time.
-const AT_ONCE: usize = 64;
 /// Files of the inbox looked at in one round; the rest waits for the next.
 const FILES: usize = 500;
-/// Faults of one file that its `.why` lists.
-const LISTED: usize = 20;
 /// Days whose folders are looked into every round; older ones now and then.
 const DAYS: usize = 3;
 /// Rounds between looks into every day's folder, and between clearing out.
@@ -63,21 +58,6 @@ pub struct Inbox {
     /// By path: to see whether a file still changes. Holds only files that are there.
     seen: BTreeMap<String, Stamp>,
     rounds: u64,
-}
-
-/// A fault in a file, for its `.why`.
-struct Fault {
-    place: String,
-    why: String,
-    remedy: String,
-}
-
-/// What came of a file's events.
-struct Outcome {
-    faults: Vec<(usize, Fault)>,
-    good: usize,
-    /// The log could not take some: the file is to be read again.
-    again: bool,
 }
 
 impl Inbox {
@@ -211,7 +191,7 @@ impl Inbox {
         if outcome.again {
             return Ok(());
         }
-        let faults: Vec<Fault> = outcome.faults.into_iter().map(|(_, fault)| fault).collect();
+        let faults = outcome.faults;
         if faults.is_empty() && outcome.good > 0 {
             return self.tree.move_into(&path, "inbox/done", name).map(drop);
         }
@@ -292,7 +272,7 @@ impl Inbox {
             return Ok(());
         }
         if !outcome.faults.is_empty() {
-            let faults: Vec<Fault> = outcome.faults.into_iter().map(|(_, fault)| fault).collect();
+            let faults = outcome.faults;
             return self.refuse(
                 &relative,
                 &name,
@@ -350,7 +330,7 @@ impl Inbox {
         if outcome.again {
             return Ok(());
         }
-        faults.extend(outcome.faults.into_iter().map(|(_, fault)| fault));
+        faults.extend(outcome.faults);
         at.skipping = false;
         at.lines += part[skipped..].iter().filter(|b| **b == b'\n').count();
         at.bytes += part.len() as u64;
@@ -384,65 +364,6 @@ impl Inbox {
     }
 }
 
-/// Records what can be recorded, in order.
-async fn record(handle: &Handle, found: Vec<Line>, now: Time) -> Outcome {
-    let mut outcome = Outcome {
-        faults: Vec::new(),
-        good: 0,
-        again: false,
-    };
-    let mut reports = Vec::with_capacity(found.len());
-    for line in found {
-        match line.value {
-            Ok(value) => match report::read(&value, Source::Inbox, now) {
-                Ok(report) => reports.push(report),
-                Err(e) => {
-                    let place = format!("line {}", line.number);
-                    outcome.faults.push((
-                        line.number,
-                        Fault {
-                            place,
-                            why: e.detail,
-                            remedy: e.remedy,
-                        },
-                    ));
-                }
-            },
-            Err(bad) => {
-                let place = format!("line {}, column {}", line.number, bad.column);
-                let fault = Fault {
-                    place,
-                    why: bad.why,
-                    remedy: "correct the JSON at that place".into(),
-                };
-                outcome.faults.push((line.number, fault));
-            }
-        }
-    }
-    let sent = futures::stream::iter(reports)
-        .map(|r| handle.foreign(r))
-        .buffered(AT_ONCE);
-    tokio::pin!(sent);
-    while let Some(done) = sent.next().await {
-        match done {
-            Ok(_) => outcome.good += 1,
-            Err(EngineError::Refused(refusal)) => {
-                let fault = Fault {
-                    place: "the file".into(),
-                    why: refusal.detail,
-                    remedy: refusal.remedy,
-                };
-                outcome.faults.push((0, fault));
-            }
-            Err(EngineError::Storage(_) | EngineError::Stopped) => {
-                outcome.again = true;
-                break;
-            }
-        }
-    }
-    outcome
-}
-
 fn chunk(path: &std::path::Path, from: u64) -> Result<Vec<u8>, Unreadable> {
     let (mut file, _) = tree::open(path)?;
     file.seek(SeekFrom::Start(from)).map_err(Unreadable::Io)?;
@@ -472,65 +393,4 @@ fn is_day(name: &str) -> bool {
 /// Since it was last written to.
 fn age(seen: &Metadata, now: Time) -> Span {
     now.since(Time(seen.mtime().saturating_mul(1000)))
-}
-
-fn unread(why: &Unreadable) -> Fault {
-    let (why, remedy) = match why {
-        Unreadable::NotRegular(what) => (
-            format!("it is {what}"),
-            "put the file itself there: only regular files are read",
-        ),
-        Unreadable::TooLarge(size) => (
-            format!("it is too large: {size} bytes, {READ_MAX} (1 MiB) are allowed"),
-            "split it into smaller files",
-        ),
-        Unreadable::Io(error) => (error.to_string(), "check who may read it, and the disk"),
-        Unreadable::Gone => ("it is gone".to_string(), "put it there again"),
-    };
-    Fault {
-        place: "the whole file".into(),
-        why,
-        remedy: remedy.into(),
-    }
-}
-
-fn too_long(line: usize) -> Fault {
-    Fault {
-        place: format!("line {line}"),
-        why: format!("the line is too long: more than {READ_MAX} bytes (1 MiB)"),
-        remedy: "one event a line, each with less data".into(),
-    }
-}
-
-fn explain_all(path: &str, faults: &[Fault], recorded: Option<usize>) -> String {
-    let mut text = format!("{path} was refused (code bad-event, see docs/errors/bad-event.md)\n");
-    if let Some(good) = recorded {
-        text.push_str(&format!(
-            "{good} other events of it were recorded; correct and put back only the rest.\n"
-        ));
-    }
-    for fault in faults.iter().take(LISTED) {
-        text.push_str(&format!(
-            "\nwhere: {}\nwhy:   {}\ndo:    {}\n",
-            fault.place, fault.why, fault.remedy
-        ));
-    }
-    if faults.len() > LISTED {
-        text.push_str(&format!("\nand {} more\n", faults.len() - LISTED));
-    }
-    text.push_str("\nEvents look like {\"node\": \"piha\", \"kind\": \"service_unhealthy\", \"service\": \"z2m\"}. Put \
-                   the corrected file back into inbox/.\n");
-    text
-}
-
-/// The text of a `.why` for anything else that was refused.
-pub fn explain(path: &str, code: &str, place: &str, why: &str, remedy: &str) -> String {
-    let place = if place.is_empty() {
-        "the whole file"
-    } else {
-        place
-    };
-    format!(
-        "{path} was refused (code {code}, see docs/errors/{code}.md)\n\nwhere: {place}\nwhy:   {why}\ndo:    {remedy}\n"
-    )
 }

@@ -18,8 +18,10 @@ mod inbox;
 mod journal;
 mod lines;
 mod offsets;
+mod record;
 mod state;
 mod tree;
+mod why;
 
 use std::path::PathBuf;
 use std::time::Duration;

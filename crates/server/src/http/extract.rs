@@ -34,7 +34,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             .next()
             .is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"));
         // Anything else could be sent by a form of another site.
-        if !is_json && !(bytes.is_empty() && kind.is_empty()) {
+        let nothing = bytes.is_empty() && kind.is_empty();
+        if !is_json && !nothing {
             let detail = format!("the body's content type is {kind:?}");
             return Err(Problem::new(
                 "not-json",

@@ -264,7 +264,7 @@ impl Reader {
             if let Some(first) = self.first.pop_front() {
                 return Some(first);
             }
-            if let Some(event) = self.from_batch() {
+            if let Some(event) = self.next_of_batch() {
                 return Some(event);
             }
             if self.behind {
@@ -294,7 +294,7 @@ impl Reader {
         }
     }
 
-    fn from_batch(&mut self) -> Option<api::Feed> {
+    fn next_of_batch(&mut self) -> Option<api::Feed> {
         loop {
             let event = self.batch.0.get(self.batch.1)?;
             self.batch.1 += 1;

@@ -6,11 +6,13 @@
 mod action;
 mod container;
 mod drift;
+mod drilldown;
 mod event;
 mod node;
 mod overview;
 mod sample;
 mod service;
+mod stray;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -19,11 +21,12 @@ mod why;
 pub use action::{action, actions, rank_needs_you};
 pub use container::{container, owners, unit};
 pub use drift::{drift, repair_table};
+pub use drilldown::service_detail;
 pub use event::event;
 pub use node::{node, node_detail, nodes};
 pub use overview::{desired_info, overview, summary, troubles};
 pub use sample::sample;
-pub use service::{Health, counts, health, service, service_detail, services_of};
+pub use service::{Health, counts, health, service, services_of};
 pub use text::text;
 pub use why::{waits_for, why};
 

@@ -581,19 +581,14 @@ async fn an_approved_action_can_be_taken_back_before_it_begins() {
 }
 
 #[tokio::test]
-async fn health_and_metrics_need_no_token_and_a_full_disk_is_said() {
+async fn health_and_metrics_need_no_token() {
     let scene = Scene::well().await;
-    let open = |path: &'static str| {
-        crate::scene::request("GET", path)
-            .body(axum::body::Body::empty())
-            .unwrap()
-    };
-    let (status, health) = crate::scene::read(scene.send(open("/healthz")).await).await;
+    let (status, health) = open(&scene, "/healthz").await;
     assert_eq!(
         (status, health["status"].as_str()),
         (StatusCode::OK, Some("ok"))
     );
-    let (_, metrics) = crate::scene::read(scene.send(open("/metrics")).await).await;
+    let (_, metrics) = open(&scene, "/metrics").await;
     let text = metrics.as_str().unwrap();
     for line in [
         "stead_services{state=\"healthy\"} 2",
@@ -605,21 +600,31 @@ async fn health_and_metrics_need_no_token_and_a_full_disk_is_said() {
         assert!(text.contains(line), "{line} is not in {text}");
     }
     assert!(!text.contains("piha"), "counts only, no names");
-    scene
-        .handle
-        .trouble(stead_engine::LOG_FULL, "full", "free space");
-    let (status, health) = crate::scene::read(scene.send(open("/healthz")).await).await;
-    assert_eq!(
-        (status, health["troubles"][0]["code"].as_str()),
-        (StatusCode::SERVICE_UNAVAILABLE, Some("log-full"))
-    );
-    let (status, body) = scene
-        .post("/api/v1/events", json!({"node": "piha", "kind": "x"}))
-        .await;
+}
+
+async fn open(scene: &Scene, path: &str) -> (StatusCode, serde_json::Value) {
+    let request = crate::scene::request("GET", path)
+        .body(axum::body::Body::empty())
+        .unwrap();
+    crate::scene::read(scene.send(request).await).await
+}
+
+/// F3.
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_is_said_reads_live_on_and_it_resumes() {
+    let scene = Scene::well().await;
+    let report = json!({"node": "piha", "kind": "tea_is_ready"});
+    scene.faults.set_full(true);
+    let (status, body) = scene.post("/api/v1/events", report.clone()).await;
     assert_eq!(
         (status, body["code"].as_str()),
         (StatusCode::SERVICE_UNAVAILABLE, Some("storage")),
         "{body}"
+    );
+    let (status, health) = open(&scene, "/healthz").await;
+    assert_eq!(
+        (status, health["troubles"][0]["code"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("log-full"))
     );
     assert_eq!(
         scene
@@ -628,7 +633,21 @@ async fn health_and_metrics_need_no_token_and_a_full_disk_is_said() {
             .as_array()
             .unwrap()
             .len(),
-        4,
-        "reads live on"
+        4
+    );
+    assert_eq!(scene.get("/api/v1/overview").await["mood"], "trouble");
+    scene.faults.set_full(false);
+    until("it is well again", || async {
+        (open(&scene, "/healthz").await.0 == StatusCode::OK).then_some(())
+    })
+    .await;
+    let (status, _) = scene.post("/api/v1/events", report).await;
+    assert!(status.is_success());
+    assert_eq!(
+        scene.get("/api/v1/events?kind=tea_is_ready").await["events"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
     );
 }
