@@ -65,6 +65,12 @@ it('the server’s form is compared and shown in the shape of the files', () => 
   })
 })
 
+it('what is stale or unknown never differs', () => {
+  const silent = { containers: [], units: [] }
+  expect(differing(service({ unit: 'cron.service' }, { ...silent, kind: 'systemd', state: 'unknown' }))).toEqual([])
+  expect(differing(service({ image: 'whoami:2' }, { state: 'stale' }))).toEqual([])
+})
+
 it('what is suspended should not run', () => {
   const stopped = { ...container, state: 'exited' } as Container
   expect(differing(service({ suspended: true }, { containers: [stopped] }))).toEqual([])

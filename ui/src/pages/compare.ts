@@ -76,7 +76,8 @@ export function compare(service: ServiceDetail): Row[] {
     if (unit) row('enabled', null, unit.enabled)
   }
   told('process', desired.process)
-  return rows
+  // What is not known now differs from nothing.
+  return ['unknown', 'stale'].includes(service.state) ? rows.map((one) => ({ ...one, differs: false })) : rows
 }
 
 /** Stopped has many words. */
