@@ -39,17 +39,6 @@ pub fn install(folder: &str) -> Result<()> {
     Ok(std::fs::write(stamp, wanted)?)
 }
 
-/// The benchmarks are a subcommand-less program of their own, so that nothing of them is in the product.
-pub fn bench(args: &[String]) -> Result<()> {
-    let binary = product()?;
-    process::run(
-        checkout::cargo()
-            .env("STEAD_BIN", binary)
-            .args(["bench", "--locked", "--workspace", "--"])
-            .args(args),
-    )
-}
-
 /// Writes the checked-in API description from the server's own routes, then the UI's client from that.
 pub fn openapi() -> Result<()> {
     let description = checkout::root().join("docs/openapi.json");

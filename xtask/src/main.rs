@@ -5,6 +5,7 @@
 // A shell: it waits with deadlines and times its stages.
 #![allow(clippy::disallowed_methods)]
 
+mod bench;
 mod build;
 mod checkout;
 mod demo;
@@ -31,7 +32,10 @@ usage: cargo xtask COMMAND
   tidy                     the purity, dependency and tree guards alone
   lab up|down|status|env|clean
                            the test lab: a Docker engine and an LXD of its own
-  bench [ARGS]             the benchmarks; results in docs/benchmarks.md
+  bench [PARTS] [--seconds N] [--rounds N] [--binary FILE] [--dry]
+                           the benchmarks; results in docs/benchmarks.md
+                           (PARTS: core, store, agent, reaction, ui; none: all)
+  deny                     licences, bans and sources of every dependency
   openapi                  write the API description and the typed client made from it";
 
 fn main() -> ExitCode {
@@ -57,7 +61,8 @@ fn dispatch(args: &[String]) -> Result<()> {
         Some("fmt") => process::run(checkout::cargo().args(["fmt", "--all"])),
         Some("tidy") => tidy::all(),
         Some("lab") => lab::command(rest),
-        Some("bench") => build::bench(rest),
+        Some("bench") => bench::run(rest),
+        Some("deny") => deny(),
         Some("openapi") => build::openapi(),
         Some("help" | "--help" | "-h") | None => {
             println!("{USAGE}");
@@ -65,4 +70,14 @@ fn dispatch(args: &[String]) -> Result<()> {
         }
         Some(other) => bail!("no command `{other}`\n\n{USAGE}"),
     }
+}
+
+/// Needs `cargo install cargo-deny --locked`; no part of `make test`.
+fn deny() -> Result<()> {
+    let mut command = checkout::cargo();
+    command.args(["deny", "--version"]);
+    if !process::succeeds(&mut command) {
+        bail!("cargo-deny is not installed: cargo install cargo-deny --locked");
+    }
+    process::run(checkout::cargo().args(["deny", "check", "bans", "licenses", "sources"]))
 }

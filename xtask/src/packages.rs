@@ -27,6 +27,9 @@ pub const TESTS: &[&str] = &[
     "fonts-dejavu-core",
 ];
 
+/// What `make bench` measures beside.
+pub const PEERS: &[&str] = &["prometheus-node-exporter", "monit", "netdata"];
+
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 pub fn ensure(wanted: &[&str]) -> Result<()> {

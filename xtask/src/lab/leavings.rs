@@ -13,7 +13,11 @@ pub fn end_processes(folder: &Path) -> Result<()> {
     let inside = format!("{}/", folder.display());
     let own = std::process::id();
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<u32>().ok())
+        else {
             continue;
         };
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -33,7 +37,16 @@ fn is_engine_part(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
     let program = line.split(['\0', ' ']).next().unwrap_or_default();
     let program = program.rsplit('/').next().unwrap_or_default();
-    ["containerd-shim-runc-v2", "containerd", "dnsmasq", "[lxc", "lxd", "dockerd", "docker-proxy"].contains(&program)
+    [
+        "containerd-shim-runc-v2",
+        "containerd",
+        "dnsmasq",
+        "[lxc",
+        "lxd",
+        "dockerd",
+        "docker-proxy",
+    ]
+    .contains(&program)
 }
 
 /// Removes `folder` with whatever is still mounted below it.

@@ -1,0 +1,149 @@
+//! A Stead to measure: a fleet directory, a server, and an agent of its own process, all on loopback.
+
+use super::containers;
+use crate::process;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+pub const NODE: &str = "bench";
+
+/// Ended when it is dropped, each process by its own number.
+pub struct Stead {
+    binary: PathBuf,
+    dir: PathBuf,
+    url: String,
+    server: Child,
+    agent: Option<Child>,
+}
+
+/// A port nobody listens on now.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Stead {
+    pub fn start(binary: &Path, dir: &Path, stead_yaml: &str, services: &str) -> Result<Stead> {
+        let fleet = dir.join("fleet");
+        let host = fleet.join("hosts").join(NODE);
+        fs::create_dir_all(&host)?;
+        fs::write(fleet.join("stead.yaml"), stead_yaml)?;
+        fs::write(host.join("node.yaml"), "access: operator\n")?;
+        fs::write(host.join("services.yaml"), services)?;
+        process::quiet(Command::new(binary).arg("check").arg(&fleet))?;
+        let port = free_port()?;
+        let server = command(binary, &dir.join("server.log"))?
+            .args(["server", "--listen", &format!("127.0.0.1:{port}")])
+            .arg("--fleet")
+            .arg(&fleet)
+            .arg("--data")
+            .arg(dir.join("server"))
+            .spawn()
+            .context("stead server")?;
+        let url = format!("http://127.0.0.1:{port}");
+        let mut stead = Stead {
+            binary: binary.to_owned(),
+            dir: dir.to_owned(),
+            url,
+            server,
+            agent: None,
+        };
+        stead.answers()?;
+        let token = fs::read_to_string(dir.join("server/agent.token")).context("agent.token")?;
+        let agent = command(binary, &dir.join("agent.log"))?
+            .args(["agent", "--node", NODE, "--server", &stead.url])
+            .arg("--data")
+            .arg(dir.join("agent"))
+            .env("STEAD_TOKEN", token.trim())
+            .env("DOCKER_HOST", containers::address())
+            .spawn()
+            .context("stead agent")?;
+        stead.agent = Some(agent);
+        Ok(stead)
+    }
+
+    fn answers(&self) -> Result<()> {
+        process::until(
+            Duration::from_secs(30),
+            "the server does not answer",
+            || self.dir.join("server/agent.token").exists() && self.ask(&["status"]).is_ok(),
+        )
+    }
+
+    /// `stead … --json`, as an administrator.
+    pub fn ask(&self, args: &[&str]) -> Result<Value> {
+        let token =
+            fs::read_to_string(self.dir.join("server/admin.token")).context("admin.token")?;
+        let said = process::quiet(
+            Command::new(&self.binary)
+                .args(args)
+                .arg("--json")
+                .env("STEAD_URL", &self.url)
+                .env("STEAD_TOKEN", token.trim()),
+        )?;
+        serde_json::from_str(&said).with_context(|| format!("not JSON: {said}"))
+    }
+
+    /// Waits until so many services are healthy.
+    pub fn healthy(&self, count: u64) -> Result<()> {
+        process::until(
+            Duration::from_secs(60),
+            "the services do not become healthy",
+            || {
+                self.ask(&["status"])
+                    .is_ok_and(|status| status["services"]["healthy"].as_u64() == Some(count))
+            },
+        )
+    }
+
+    pub fn agent(&self) -> u32 {
+        self.agent.as_ref().map_or(0, Child::id)
+    }
+
+    pub fn server(&self) -> u32 {
+        self.server.id()
+    }
+}
+
+impl Drop for Stead {
+    fn drop(&mut self) {
+        for child in self.agent.iter_mut().chain([&mut self.server]) {
+            end(child);
+        }
+    }
+}
+
+/// Asks a process of ours to end, and makes it end when it does not.
+pub fn end(child: &mut Child) {
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    for _ in 0..500 {
+        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn command(binary: &Path, log: &Path) -> Result<Command> {
+    let out = fs::File::create(log)?;
+    let mut command = Command::new(binary);
+    command
+        .stdin(Stdio::null())
+        .stdout(out.try_clone()?)
+        .stderr(out);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("STEAD_")) {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
