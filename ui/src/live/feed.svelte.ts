@@ -10,6 +10,8 @@ import { take as takeSample } from './samples.svelte'
 
 /** The server speaks every 15 s; after this much silence the connection is dead, whatever the socket says. */
 const SILENCE_MS = 22_000
+/** After this much silence the server is asked whether it is there: some proxies keep a dead stream open. */
+const DOUBT_MS = 4000
 /** A page that changes what it watches does so within this time. */
 const SETTLE_MS = 400
 /** Bursts of events become one round of requests. */
@@ -28,6 +30,7 @@ class Connection {
   #stop: AbortController | null = null
   #attempt = 0
   #watch: ReturnType<typeof setTimeout> | undefined
+  #doubt: ReturnType<typeof setTimeout> | undefined
   #wait: ReturnType<typeof setTimeout> | undefined
   #gather: ReturnType<typeof setTimeout> | undefined
   #settle: ReturnType<typeof setTimeout> | undefined
@@ -52,6 +55,7 @@ class Connection {
     removeEventListener('offline', this.#offline)
     document.removeEventListener('visibilitychange', this.#visible)
     clearTimeout(this.#watch)
+    clearTimeout(this.#doubt)
     clearTimeout(this.#wait)
     const stop = this.#stop
     this.#stop = null
@@ -143,11 +147,24 @@ class Connection {
 
   #quiet(stop: AbortController): void {
     clearTimeout(this.#watch)
+    clearTimeout(this.#doubt)
     this.#watch = setTimeout(() => stop.abort(), SILENCE_MS)
+    this.#doubt = setTimeout(() => void this.#ask(stop), DOUBT_MS)
+  }
+
+  async #ask(stop: AbortController): Promise<void> {
+    try {
+      const answer = await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(DOUBT_MS) })
+      if (answer.status >= 500) throw new Error(String(answer.status))
+      if (this.#stop === stop) this.#doubt = setTimeout(() => void this.#ask(stop), DOUBT_MS)
+    } catch {
+      stop.abort()
+    }
   }
 
   #lost(): void {
     clearTimeout(this.#watch)
+    clearTimeout(this.#doubt)
     this.link = 'lost'
     const wait = backoff(this.#attempt, Math.random())
     this.#attempt += 1

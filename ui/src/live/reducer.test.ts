@@ -88,6 +88,13 @@ it('waiting grows, is spread and ends at a bound', () => {
   expect(backoff(0, 0)).toBeGreaterThan(0)
 })
 
+it('space holds until it is measured again', () => {
+  const disk = [{ mount: '/', fs: 'ext4', total: 10, used: 5, used_percent: 50 }]
+  const first = append([], { at: 'a', filesystems: disk } as unknown as Sample, 5)
+  const second = append(first, { at: 'b', filesystems: [] as unknown } as Sample, 5)
+  expect(second.at(-1)?.filesystems).toBe(disk)
+})
+
 it('samples stay ordered and bounded', () => {
   const sample = (at: number) => ({ at: new Date(at * 1000).toISOString() }) as Sample
   let samples: Sample[] = []

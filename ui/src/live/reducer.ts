@@ -95,5 +95,7 @@ export function backoff(attempt: number, random: number): number {
 export function append(samples: readonly Sample[], next: Sample, keep: number): Sample[] {
   const last = samples.at(-1)
   if (last && last.at >= next.at) return samples as Sample[]
-  return [...samples.slice(-(keep - 1)), next]
+  // Space is measured every ten seconds: between two readings the last one holds.
+  const held = next.filesystems?.length || !last?.filesystems?.length ? next : { ...next, filesystems: last.filesystems }
+  return [...samples.slice(-(keep - 1)), held]
 }
