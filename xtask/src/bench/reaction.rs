@@ -24,7 +24,7 @@ const POLICY: &str = "fleet: bench
 policy:
   rules:
     - { match: { action: container_restart }, automatic: true }
-  limits: { per_target_per_hour: 1000, concurrent: 4, concurrent_per_node: 4 }
+  limits: { per_target_per_hour: 100, concurrent: 4, concurrent_per_node: 4 }
   repairs:
     - { drift: unhealthy_service, trigger: check_failed, action: container_restart }
     - { drift: unhealthy_service, trigger: container_unhealthy, action: container_restart }
@@ -199,9 +199,12 @@ fn well(stead: &server::Stead, container: &str) -> Result<()> {
 
 fn idle(stead: &server::Stead) -> Result<()> {
     stead.healthy(PATIENTS as u64)?;
-    process::until(Duration::from_secs(60), "an action does not end", || {
-        stead
-            .ask(&["actions"])
-            .is_ok_and(|open| open.as_array().is_some_and(Vec::is_empty))
+    let limit = Duration::from_secs(60);
+    process::until(limit, "an action does not end", || {
+        stead.ask(&["status"]).is_ok_and(|status| {
+            let open = ["pending", "approved", "running"];
+            open.iter()
+                .all(|state| status["actions"][state].as_u64() == Some(0))
+        })
     })
 }
