@@ -30,6 +30,7 @@ pub async fn run(adapters: &Adapters, command: &Command, limit: Duration) -> Out
             container,
             definition,
             replaces,
+            ..
         } => {
             adapters
                 .docker

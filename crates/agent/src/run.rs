@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Error;
-use crate::address::Address;
+use crate::address::{self, Address};
 use crate::board::Board;
 use crate::bundle;
 use crate::clock;
@@ -67,7 +67,7 @@ impl std::fmt::Debug for Options {
 
 /// Runs an agent until `stop`. Errors are those of its start; what goes wrong later is said in its facts and its log.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Error> {
-    let server = Address::parse(&options.server)?;
+    let server = Address::parse(&options.server, address::is_ours)?;
     let docker = docker(&options)?;
     let dir = options.data.join("agent");
     make_private(&dir)?;
@@ -150,7 +150,7 @@ fn assemble(
         compose: compose.clone(),
         systemd: systemd.clone(),
     };
-    let machine = Machine { adapters, measure };
+    let machine = Machine { adapters, measure, bundle: bundles.clone() };
     let rules = Rules {
         node: options.node.clone(),
         read_only: options.read_only || inspector,

@@ -20,7 +20,11 @@ pub enum Command {
     ContainerRecreate {
         service: ServiceName,
         container: ContainerName,
+        /// Without the values of its environment: plans are kept for ever, secrets must not be. The agent has the whole
+        /// definition in its bundle.
         definition: ContainerDef,
+        /// Of the whole definition: the agent carries out this one and no other.
+        digest: String,
         #[serde(default)]
         replaces: Option<String>,
     },

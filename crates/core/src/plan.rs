@@ -235,7 +235,8 @@ fn redeploy(world: &World, node: &NodeName, name: &ServiceName) -> Result<Vec<Co
             Ok(vec![Command::ContainerRecreate {
                 service: name.clone(),
                 container: container.clone(),
-                definition: definition.clone(),
+                definition: definition.redacted(),
+                digest: definition.digest(),
                 replaces,
             }])
         }

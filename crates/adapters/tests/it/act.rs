@@ -69,6 +69,7 @@ async fn each_command_reaches_its_adapter_and_its_effect_shows_in_the_facts() {
         service: ServiceName::new("web").expect("a name"),
         container: name.clone(),
         definition: definition.clone(),
+        digest: definition.digest(),
         replaces: Some(before.id.clone()),
     };
     done(&act::run(&adapters, &recreate, LIMIT).await);

@@ -68,14 +68,12 @@ impl Evidence {
         match command {
             Command::ContainerRestart { container, id } => self.restarted(container, id, facts),
             Command::ContainerRecreate {
-                container,
-                definition,
-                ..
+                container, digest, ..
             } => {
                 let made = |c: &ContainerFacts| {
                     c.labels
                         .get(DEFINITION_LABEL)
-                        .is_some_and(|d| *d == definition.digest())
+                        .is_some_and(|d| d == digest)
                         && self
                             .containers
                             .get(container)

@@ -1,12 +1,14 @@
 //! The hands that touch the machine: typed commands go through the adapters' one door, and nothing else does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use stead_adapters::act::{self, Adapters};
 use stead_core::command::{Command, Outcome};
+use stead_core::desired::{Bundle, Node, ServiceKind};
 use stead_core::time::Span;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::hands::Hands;
 
@@ -20,12 +22,38 @@ pub type Measure = mpsc::Sender<oneshot::Sender<()>>;
 pub struct Machine {
     pub adapters: Adapters,
     pub measure: Measure,
+    /// Where the whole of a definition is: orders carry it without the values of its environment.
+    pub bundle: watch::Receiver<Arc<Bundle>>,
+}
+
+/// The command with everything it needs; `None` where this node's files say something else by now.
+fn whole(command: &Command, node: &Node) -> Option<Command> {
+    let Command::ContainerRecreate { service, container, digest, replaces, .. } = command else {
+        return Some(command.clone());
+    };
+    let ServiceKind::Container { definition: Some(definition), .. } = &node.services.get(service)?.kind else {
+        return None;
+    };
+    (definition.digest() == *digest).then(|| Command::ContainerRecreate {
+        service: service.clone(),
+        container: container.clone(),
+        definition: definition.clone(),
+        digest: digest.clone(),
+        replaces: replaces.clone(),
+    })
 }
 
 #[async_trait]
 impl Hands for Machine {
     async fn carry_out(&self, command: &Command, limit: Duration) -> Outcome {
-        act::run(&self.adapters, command, limit).await
+        let whole = whole(command, &self.bundle.borrow().node);
+        match whole {
+            Some(command) => act::run(&self.adapters, &command, limit).await,
+            None => Outcome::Refused {
+                code: "definition-changed".into(),
+                why: "the definition that was approved is not the one in the fleet files any more".into(),
+            },
+        }
     }
 
     async fn look_again(&self, command: &Command) {

@@ -150,6 +150,12 @@ pub struct ContainerDef {
 pub const DEFINITION_LABEL: &str = "stead.definition";
 
 impl ContainerDef {
+    /// The same without the values of its environment.
+    pub fn redacted(&self) -> ContainerDef {
+        let hidden = |name: &String| (name.clone(), String::from("…"));
+        ContainerDef { environment: self.environment.keys().map(hidden).collect(), ..self.clone() }
+    }
+
     /// Content address. A container whose [`DEFINITION_LABEL`] differs was created from another definition.
     pub fn digest(&self) -> String {
         crate::ids::digest(&serde_json::to_vec(self).unwrap_or_default())

@@ -19,6 +19,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2::SendRequest;
+use stead_core::command::Command;
 use stead_core::controller::Effect;
 use stead_core::desired::Bundle;
 use stead_core::ids::NodeName;
@@ -88,6 +89,10 @@ impl Agents {
             tokio::spawn(async move {
                 let (node, done) = match effect {
                     Effect::Order { node, order } => {
+                        // An order to create names a definition: the agent must have it first.
+                        if matches!(order.command, Command::ContainerRecreate { .. }) {
+                            let _ = agents.hand_bundle(&node).await;
+                        }
                         let done = agents.post(&node, "/v1/orders", "POST", &order).await;
                         (node, done)
                     }
