@@ -98,10 +98,8 @@ services:
   await stead.actionIs('redeploy-piha-web', 'completed', 90_000);
 
   compose('rm', '-f', '-s');
-  await until('it is missing', async () => {
-    const action = await stead.action('redeploy-piha-web');
-    return action?.state === 'pending' && action.drift === 'missing_service';
-  });
+  await stead.serviceIs('web', 'missing');
+  await stead.actionIs('redeploy-piha-web', 'pending');
   await stead.cli('actions', 'approve', 'redeploy-piha-web');
   await stead.actionIs('redeploy-piha-web', 'completed', 90_000);
   await stead.serviceIs('web', 'healthy');
@@ -132,7 +130,7 @@ test('a cleanup that a person starts says what it would free before and what it 
 test('disk pressure proposes a cleanup that waits for a person', async (t) => {
   const scene = new Scene(t);
   const fleet = await scene.fleet('piha', '  {}');
-  await fleet.put('hosts/piha/node.yaml', 'access: operator\nthresholds: { disk: { noted: 0%, warn: 1%, critical: 100% } }\n');
+  await fleet.put('hosts/piha/node.yaml', 'access: operator\nthresholds: { disk: { note: 1%, warn: 2%, critical: 100% } }\n');
   const stead = await scene.up(fleet);
   const action = await stead.actionIs('disk-cleanup-piha', 'pending');
   assert.equal(action.risk, 'guarded');
