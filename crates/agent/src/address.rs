@@ -1,6 +1,6 @@
-//! Where the server is. Pure. Until enrolment exists only a server on the same machine is accepted.
+//! Where the server is. Until enrolment exists only a server on the same machine is accepted: the token must not travel.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 
 use crate::Error;
@@ -17,8 +17,9 @@ pub enum Address {
 }
 
 impl Address {
-    /// Reads `http://` or `ws://` with a loopback host, or `unix:///PATH`.
-    pub fn parse(url: &str) -> Result<Address, Error> {
+    /// Reads `unix:///PATH`, or `http://` or `ws://` with a host that is loopback or of which `is_ours` says that it is
+    /// this machine.
+    pub fn parse(url: &str, is_ours: impl Fn(IpAddr) -> bool) -> Result<Address, Error> {
         let bad = |why| Error::Address {
             url: shown(url),
             why,
@@ -56,7 +57,7 @@ impl Address {
             "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             host => host.parse().into_iter().collect(),
         };
-        if ips.is_empty() || ips.iter().any(|ip| !ip.is_loopback()) {
+        if ips.is_empty() || ips.iter().any(|ip| !ip.is_loopback() && !is_ours(*ip)) {
             return Err(Error::NotLocal { url: shown(url) });
         }
         Ok(Address::Tcp(
@@ -79,6 +80,20 @@ impl std::fmt::Display for Address {
     }
 }
 
+/// Whether `ip` is an address of this machine: what goes there leaves from there. Nothing is sent.
+pub fn is_ours(ip: IpAddr) -> bool {
+    let any: IpAddr = if ip.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((ip, 9))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == ip)
+}
+
 fn shown(url: &str) -> String {
     stead_adapters::redact::redact(url, 200)
 }
@@ -87,20 +102,30 @@ fn shown(url: &str) -> String {
 mod tests {
     use super::*;
 
+    const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
+
+    #[test]
+    fn this_machine_knows_its_own_addresses() {
+        assert!(is_ours(Ipv4Addr::LOCALHOST.into()));
+        assert!(!is_ours(Ipv4Addr::new(192, 0, 2, 1).into()));
+        assert!(!is_ours(Ipv4Addr::UNSPECIFIED.into()));
+    }
+
     #[test]
     fn only_a_server_on_this_machine_is_accepted() {
-        let tcp = |url: &str| match Address::parse(url) {
+        let tcp = |url: &str| match Address::parse(url, |ip| ip == OURS) {
             Ok(Address::Tcp(all)) => all.iter().map(ToString::to_string).collect::<Vec<_>>(),
             other => panic!("{url}: {other:?}"),
         };
         assert_eq!(tcp("http://127.0.0.1:18180"), ["127.0.0.1:18180"]);
         assert_eq!(tcp("ws://localhost/"), ["127.0.0.1:18180", "[::1]:18180"]);
         assert_eq!(tcp("http://[::1]:99/x"), ["[::1]:99"]);
+        assert_eq!(tcp("http://192.0.2.9:99"), ["192.0.2.9:99"]);
         assert_eq!(
-            Address::parse("unix:///run/s.sock").ok(),
+            Address::parse("unix:///run/s.sock", |_| false).ok(),
             Some(Address::Unix("/run/s.sock".into()))
         );
-        let code = |url: &str| Address::parse(url).expect_err(url).code();
+        let code = |url: &str| Address::parse(url, |ip| ip == OURS).expect_err(url).code();
         assert_eq!(code("http://192.0.2.7:18180"), "server-not-local");
         assert_eq!(code("http://example.org"), "server-not-local");
         assert_eq!(code("http://127.0.0.1.example.org"), "server-not-local");

@@ -17,14 +17,32 @@ use crate::server::order;
 
 const DIR: &str = "STEAD_TEST_DIR";
 
+/// A process that is killed, at the latest when its test is over.
+pub struct Victim(Child);
+
+impl Victim {
+    pub fn kill(&mut self) {
+        self.0.kill().expect("kill -9");
+        self.0.wait().expect("it ended");
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// This binary again, running the one test that plays the victim.
-pub fn victim(test: &str, envs: &[(&str, &str)]) -> Child {
-    Command::new(std::env::current_exe().expect("this binary"))
+pub fn victim(test: &str, envs: &[(&str, &str)]) -> Victim {
+    let child = Command::new(std::env::current_exe().expect("this binary"))
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .envs(envs.iter().copied())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("the victim starts")
+        .expect("the victim starts");
+    Victim(child)
 }
 
 fn open(dir: &Path) -> Spool {
@@ -64,7 +82,7 @@ fn nothing_synced_is_lost_and_nothing_comes_twice_when_killed_at_any_point() {
     let mut safe = 0;
     for round in 0..8u32 {
         let mut child = victim("kill::spool_victim", &[(DIR, path)]);
-        let lines = BufReader::new(child.stdout.take().expect("output"))
+        let lines = BufReader::new(child.0.stdout.take().expect("output"))
             .lines()
             .map_while(Result::ok);
         let mut said = lines.filter_map(|line| {
@@ -76,9 +94,9 @@ fn nothing_synced_is_lost_and_nothing_comes_twice_when_killed_at_any_point() {
         while Instant::now() < deadline {
             safe = said.next().expect("it goes on");
         }
-        child.kill().expect("kill -9");
+        child.0.kill().expect("kill -9");
         safe = said.last().unwrap_or(safe);
-        child.wait().expect("it ended");
+        child.kill();
     }
     let (spool, mut position) = (open(dir.path()), Position::after(0));
     let mut cursors: Vec<u64> = Vec::new();
@@ -174,7 +192,7 @@ fn no_intent_and_no_result_is_forgotten_when_killed_at_any_point() {
     let mut safe: Vec<u64> = Vec::new();
     for round in 0..8usize {
         let mut child = victim("kill::journal_victim", &[(DIR, path)]);
-        let lines = BufReader::new(child.stdout.take().expect("output"))
+        let lines = BufReader::new(child.0.stdout.take().expect("output"))
             .lines()
             .map_while(Result::ok);
         let mut said = lines.filter_map(|line| {
@@ -183,9 +201,9 @@ fn no_intent_and_no_result_is_forgotten_when_killed_at_any_point() {
         });
         // Not by the clock, but by what it said: on a slow disk it is killed at the same points.
         safe.extend(said.by_ref().take(1 + round * 7));
-        child.kill().expect("kill -9");
+        child.0.kill().expect("kill -9");
         safe.extend(said);
-        child.wait().expect("it ended");
+        child.kill();
 
         let (journal, _) = Journal::open(dir.path()).expect("the journal opens");
         let ledger = journal.ledger();
