@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stead_core::action::{Action, State};
+use stead_core::action::{Action, ActionKey, State};
 use stead_core::ids::digest;
 use stead_core::time::{Span, Time};
+use stead_engine::Handle;
 
 use super::Error;
 use super::tree::Tree;
@@ -13,11 +14,15 @@ use crate::present::{self, Look};
 /// How often it is checked that open cards are where they should be.
 const CHECK: Span = Span::secs(10);
 
+/// Cards built at a time.
+const AT_ONCE: usize = 200;
+
 /// A card as it should be.
 #[derive(Debug)]
 pub struct Card {
     pub path: String,
-    pub bytes: Vec<u8>,
+    /// `None`: as it is.
+    pub bytes: Option<Vec<u8>>,
     pub open: bool,
 }
 
@@ -56,25 +61,41 @@ fn path(action: &Action) -> String {
 }
 
 impl Cards {
-    /// The cards that should be there: every open action, and those that ended lately.
-    pub fn wanted(look: Look<'_>) -> Vec<Card> {
-        let actions = look
-            .world
-            .actions
-            .open
-            .values()
-            .chain(&look.world.actions.ended);
-        let card = |action: &Action| {
-            let mut bytes =
-                serde_json::to_vec_pretty(&present::action(look, action)).unwrap_or_default();
-            bytes.push(b'\n');
-            Card {
-                path: path(action),
-                bytes,
-                open: action.state.is_open(),
+    /// The cards that should be there: every open action, and those that ended lately. Built a few at a time, so that
+    /// nobody waits for it.
+    pub fn wanted(&self, handle: &Handle) -> Vec<Card> {
+        let keys: Vec<ActionKey> =
+            handle.read(|v| v.world().actions.open.keys().cloned().collect());
+        let mut cards = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(AT_ONCE) {
+            let now = handle.now();
+            handle.read(|v| {
+                let look = Look::of(v, now);
+                let open = chunk
+                    .iter()
+                    .filter_map(|key| look.world.actions.open.get(key));
+                cards.extend(open.map(|a| Card {
+                    path: path(a),
+                    open: true,
+                    bytes: Some(text(look, a)),
+                }));
+            });
+        }
+        let now = handle.now();
+        handle.read(|v| {
+            let look = Look::of(v, now);
+            for action in &look.world.actions.ended {
+                let path = path(action);
+                // What ended does not change any more.
+                let bytes = (!self.wrote(&path)).then(|| text(look, action));
+                cards.push(Card {
+                    path,
+                    open: false,
+                    bytes,
+                });
             }
-        };
-        actions.map(card).collect()
+        });
+        cards
     }
 
     /// Whether the open cards should be looked at although nothing changed.
@@ -127,21 +148,26 @@ impl Cards {
     }
 
     fn put(&mut self, tree: &Tree, card: &Card) -> Result<(), Error> {
-        let now = digest(&card.bytes);
+        let Some(bytes) = &card.bytes else {
+            return Ok(());
+        };
+        let now = digest(bytes);
         let same = self.written.get(&card.path) == Some(&now);
         let there = || tree.path(&card.path).symlink_metadata().is_ok();
-        // What ended does not change, and a card a person took away stays away.
-        let settled = if card.open {
-            same && there()
-        } else {
-            same || there()
-        };
+        // A closed card of an earlier run is there already; an open one that a person took away stays away.
+        let settled = same || (!card.open && there());
         if !settled {
-            tree.write(&card.path, &card.bytes)?;
+            tree.write(&card.path, bytes)?;
         }
         self.written.insert(card.path.clone(), now);
         Ok(())
     }
+}
+
+fn text(look: Look<'_>, action: &Action) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(&present::action(look, action)).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
 }
 
 /// A card that an earlier run of Stead left: it says of itself that it is where its state belongs. One that a person

@@ -10,6 +10,7 @@ use stead_core::ids::{Seq, digest};
 use stead_engine::Handle;
 use stead_ports::log::Head;
 
+use super::state::Touched;
 use super::tree::{self, Tree};
 use super::{Error, blocking};
 use crate::present;
@@ -39,6 +40,8 @@ pub struct Journal {
     overlap: Seq,
     /// Days looked at since the start → what is in their files already.
     known: BTreeMap<String, HashSet<u64>>,
+    /// What happened since somebody asked.
+    touched: Touched,
 }
 
 impl Journal {
@@ -55,7 +58,22 @@ impl Journal {
             digest,
             overlap: head.seq,
             known: BTreeMap::new(),
+            touched: Touched {
+                all: true,
+                ..Touched::default()
+            },
         })
+    }
+
+    /// The nodes something happened to since this was asked last.
+    pub fn take_touched(&mut self) -> Touched {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// They are still to be looked at.
+    pub fn put_back(&mut self, touched: Touched) {
+        self.touched.all |= touched.all;
+        self.touched.nodes.extend(touched.nodes);
     }
 
     /// Appends everything the log has beyond.
@@ -93,6 +111,10 @@ impl Journal {
                             digest,
                             overlap,
                             known: BTreeMap::new(),
+                            touched: Touched {
+                                all: true,
+                                ..Touched::default()
+                            },
                         },
                         Err(error),
                     );
@@ -104,6 +126,7 @@ impl Journal {
     fn append(&mut self, tree: &Tree, events: &[Event]) -> Result<(), Error> {
         let mut days: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for event in events {
+            self.touched.note(event);
             let day = event.at.day();
             if event.seq <= self.overlap && self.is_known(tree, &day, event.seq)? {
                 continue;

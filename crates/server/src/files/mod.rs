@@ -216,35 +216,32 @@ impl Mirror {
 
     /// Writes world, actions and checkpoint where they changed.
     async fn tell_state(&mut self) -> Result<(), Error> {
-        let now = self.handle.now();
+        let now = self.handle.now().at;
         let head = self.handle.read(|v| v.world().head);
         let changed = self.written != Some(head);
-        if changed || self.cards.is_due(now.at) {
-            let cards = self
-                .handle
-                .read(|v| Cards::wanted(crate::present::Look::of(v, now)));
+        if changed || self.cards.is_due(now) {
+            let cards = self.cards.wanted(&self.handle);
             let (tree, mut kept) = (self.tree.clone(), std::mem::take(&mut self.cards));
             let (kept, done) = blocking(move || {
-                let done = kept.write(&tree, cards, now.at);
+                let done = kept.write(&tree, cards, now);
                 Ok((kept, done))
             })
             .await?;
             self.cards = kept;
             done?;
         }
-        if changed {
-            let files = self.handle.read(|v| self.state.files(v, now));
-            let (tree, mut kept) = (self.tree.clone(), std::mem::take(&mut self.state));
-            let (kept, done) = blocking(move || {
-                let done = kept.write(&tree, files);
-                Ok((kept, done))
-            })
-            .await?;
-            self.state = kept;
+        if changed && let Some(ready) = &mut self.ready {
+            let touched = ready.journal.take_touched();
+            let state = std::mem::take(&mut self.state);
+            let (state, done) = state.follow(&self.handle, &self.tree, &touched).await;
+            self.state = state;
+            if done.is_err() {
+                ready.journal.put_back(touched);
+            }
             done?;
             self.written = Some(head);
         }
-        self.keep_checkpoint(now.at).await
+        self.keep_checkpoint(now).await
     }
 
     async fn keep_checkpoint(&mut self, now: Time) -> Result<(), Error> {

@@ -1,26 +1,53 @@
 //! `world/*.json`: the world as the API shows it, without the numbers that change every second.
+//!
+//! A small fleet has one file a list. A large one has one file a node, and only those of nodes that something happened
+//! to are written. The world is looked at node by node, so that nobody waits for this.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use stead_core::container_sample::ContainerSample;
+use stead_core::event::Event;
 use stead_core::ids::{NodeName, digest};
 use stead_core::policy::Now;
 use stead_core::sample::HostSample;
 use stead_core::time::Time;
-use stead_engine::{Trouble, View};
+use stead_core::world::{EvidenceState, World};
+use stead_engine::{Handle, Trouble};
 use stead_protocol::api;
 
-use super::Error;
 use super::tree::Tree;
+use super::{Error, blocking};
 use crate::present::{self, Live, Look};
 
-/// A file larger than this is split by node.
+/// A list larger than this is split by node.
 const LARGE: usize = 1 << 20;
+/// So many rows are surely larger, and not even tried.
+const MANY: usize = 5000;
+/// Nodes written at a time.
+const AT_ONCE: usize = 64;
+
+/// The nodes something happened to.
+#[derive(Debug, Default)]
+pub struct Touched {
+    pub all: bool,
+    pub nodes: BTreeSet<NodeName>,
+}
+
+impl Touched {
+    pub fn note(&mut self, event: &Event) {
+        match event.node() {
+            Some(node) => drop(self.nodes.insert(node.clone())),
+            // Desired state, starts: whatever it is, it may be about all of them.
+            None => self.all = true,
+        }
+    }
+}
 
 /// What is in the files now.
 #[derive(Debug, Default)]
 pub struct State {
+    /// Path → digest of what was written there.
     written: BTreeMap<String, String>,
     /// Once large, stays split: files that come and go serve nobody.
     split: bool,
@@ -37,93 +64,157 @@ struct Part {
 }
 
 /// The world's files by their path.
-pub type Files = BTreeMap<String, Vec<u8>>;
+type Files = BTreeMap<String, Vec<u8>>;
 
 impl State {
-    /// What the files should say. Built under the read lock.
-    pub fn files(&self, view: &View<'_>, now: Now) -> Files {
-        let live = Quiet(view);
-        let look = Look {
-            world: view.world(),
-            drift: view.drift(),
-            live: &live,
-            now,
-        };
-        let parts = parts(look);
-        let mut files = Files::new();
-        let drift: Vec<_> = look.drift.iter().map(|d| present::drift(look, d)).collect();
-        files.insert("world/drift.json".into(), json(&drift));
-        files.insert(
-            "world/actions.json".into(),
-            json(&present::actions(look, &[])),
-        );
-        files.insert(
-            "world/desired.json".into(),
-            json(&present::desired_info(look, Vec::new())),
-        );
-        let whole = (!self.split)
-            .then(|| whole(&parts))
-            .filter(|w| w.values().all(|bytes| bytes.len() <= LARGE));
-        files.extend(whole.unwrap_or_else(|| split(&parts)));
-        files
-    }
-
-    /// Writes what changed, removes what should not be there any more.
-    pub fn write(&mut self, tree: &Tree, files: Files) -> Result<(), Error> {
-        self.split |= files.keys().any(|path| path.starts_with("world/nodes/"));
-        let mut first = Ok(());
-        for (path, bytes) in &files {
-            let now = digest(bytes);
-            if self.written.get(path) == Some(&now) {
-                continue;
+    /// Brings the files up to date.
+    pub async fn follow(
+        mut self,
+        handle: &Handle,
+        tree: &Tree,
+        touched: &Touched,
+    ) -> (State, Result<(), Error>) {
+        let names = handle.read(|v| names(v.world()));
+        if handle.read(|v| rows(v.world())) > MANY {
+            self.split = true;
+        }
+        let mut files = few(handle);
+        if !self.split {
+            let parts: Vec<Part> = names.iter().filter_map(|n| part(handle, n)).collect();
+            let whole = whole(&parts);
+            if whole.values().all(|bytes| bytes.len() <= LARGE) {
+                files.extend(whole);
+                return self.write(tree, files).await;
             }
-            match tree.write(path, bytes) {
-                Ok(()) => {
-                    self.written.insert(path.clone(), now);
-                }
-                Err(error) => first = first.and(Err(error)),
+            self.split = true;
+        }
+        files.extend(index(&names));
+        let missing = |n: &&NodeName| !self.written.contains_key(&path(n));
+        let wanted: Vec<NodeName> = if touched.all {
+            names.clone()
+        } else {
+            let told = names
+                .iter()
+                .filter(|n| touched.nodes.contains(*n) || missing(n));
+            told.cloned().collect()
+        };
+        for chunk in wanted.chunks(AT_ONCE) {
+            let parts = chunk
+                .iter()
+                .filter_map(|n| Some((path(n), json(&part(handle, n)?))));
+            let (state, done) = self.write(tree, parts.collect()).await;
+            self = state;
+            if done.is_err() {
+                return (self, done);
             }
         }
-        first.and(remove_ghosts(tree, &files))
+        let (state, done) = self.write(tree, files).await;
+        let ghosts = remove_ghosts(tree, &names);
+        (state, done.and(ghosts))
+    }
+
+    /// Writes what changed.
+    async fn write(mut self, tree: &Tree, files: Files) -> (State, Result<(), Error>) {
+        let tree = tree.clone();
+        let kept = (self.written.clone(), self.split);
+        let written = blocking(move || {
+            let mut first = Ok(());
+            for (path, bytes) in files {
+                let now = digest(&bytes);
+                if self.written.get(&path) == Some(&now) {
+                    continue;
+                }
+                match tree.write(&path, &bytes) {
+                    Ok(()) => drop(self.written.insert(path, now)),
+                    Err(error) => first = first.and(Err(error)),
+                }
+            }
+            Ok((self, first))
+        })
+        .await;
+        match written {
+            Ok(written) => written,
+            Err(error) => {
+                let (written, split) = kept;
+                (State { written, split }, Err(error))
+            }
+        }
     }
 }
 
-fn remove_ghosts(tree: &Tree, files: &Files) -> Result<(), Error> {
+fn path(node: &NodeName) -> String {
+    format!("world/nodes/{node}.json")
+}
+
+fn names(world: &World) -> Vec<NodeName> {
+    let names: BTreeSet<&NodeName> = world.fleet.nodes.keys().chain(world.nodes.keys()).collect();
+    names.into_iter().cloned().collect()
+}
+
+fn rows(world: &World) -> usize {
+    let named: usize = world.fleet.nodes.values().map(|n| n.services.len()).sum();
+    named + world.nodes.values().map(|n| n.facts.len()).sum::<usize>()
+}
+
+fn remove_ghosts(tree: &Tree, names: &[NodeName]) -> Result<(), Error> {
+    let known: BTreeSet<String> = names.iter().map(|n| format!("{n}.json")).collect();
     for name in tree.names("world/nodes")? {
-        let path = format!("world/nodes/{name}");
-        if name.ends_with(".json") && !files.contains_key(&path) {
-            tree.remove(path)?;
+        if name.ends_with(".json") && !known.contains(&name) {
+            tree.remove(format!("world/nodes/{name}"))?;
         }
     }
     Ok(())
 }
 
-fn parts(look: Look<'_>) -> Vec<Part> {
-    let names: BTreeSet<&NodeName> = look
-        .world
-        .fleet
-        .nodes
-        .keys()
-        .chain(look.world.nodes.keys())
-        .collect();
-    let part = |name: &NodeName| {
-        let api::NodeDetail {
-            node,
-            services_list,
-            containers_list,
-            units_list,
-            drift,
-            ..
-        } = present::node_detail(look, name, &[], &[])?;
-        Some(Part {
-            node,
-            services: services_list,
-            containers: containers_list,
-            units: units_list,
-            drift,
+/// Looks at the world for a moment.
+fn look<T>(handle: &Handle, show: impl FnOnce(Look<'_>) -> T) -> T {
+    let now: Now = handle.now();
+    handle.read(|view| {
+        let live = Quiet(view.world());
+        show(Look {
+            world: view.world(),
+            drift: view.drift(),
+            live: &live,
+            now,
         })
-    };
-    names.into_iter().filter_map(part).collect()
+    })
+}
+
+/// The lists that stay short.
+fn few(handle: &Handle) -> Files {
+    let drift: Vec<_> = look(handle, |look| {
+        look.drift
+            .iter()
+            .take(MANY)
+            .map(|d| present::drift(look, d))
+            .collect()
+    });
+    let desired = look(handle, |look| present::desired_info(look, Vec::new()));
+    let actions = look(handle, |look| present::actions(look, &[], MANY));
+    Files::from([
+        ("world/drift.json".to_string(), json(&drift)),
+        ("world/desired.json".to_string(), json(&desired)),
+        ("world/actions.json".to_string(), json(&actions)),
+    ])
+}
+
+fn part(handle: &Handle, name: &NodeName) -> Option<Part> {
+    let detail = look(handle, |look| present::node_detail(look, name, &[], &[]))?;
+    let api::NodeDetail {
+        node,
+        services_list: services,
+        containers_list: containers,
+        units_list: units,
+        drift,
+        ..
+    } = detail;
+    Some(Part {
+        node,
+        services,
+        containers,
+        units,
+        drift,
+    })
 }
 
 fn whole(parts: &[Part]) -> Files {
@@ -139,19 +230,13 @@ fn whole(parts: &[Part]) -> Files {
     ])
 }
 
-/// One file a node; the four lists say where to look.
-fn split(parts: &[Part]) -> Files {
-    let mut files = Files::new();
-    let path = |part: &Part| format!("world/nodes/{}.json", part.node.name);
-    let names: Vec<String> = parts.iter().map(path).collect();
-    for part in parts {
-        files.insert(path(part), json(part));
-    }
-    let index = json(&serde_json::json!({ "split_by_node": true, "files": names }));
-    for list in ["nodes", "services", "containers", "units"] {
-        files.insert(format!("world/{list}.json"), index.clone());
-    }
-    files
+/// Where to look once there is one file a node.
+fn index(names: &[NodeName]) -> Files {
+    let files: Vec<String> = names.iter().map(path).collect();
+    let index = json(&serde_json::json!({ "split_by_node": true, "files": files }));
+    let lists = ["nodes", "services", "containers", "units"];
+    let index = |list: &&str| (format!("world/{list}.json"), index.clone());
+    lists.iter().map(index).collect()
 }
 
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
@@ -160,8 +245,8 @@ fn json<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// What is live without what changes every second.
-struct Quiet<'a>(&'a View<'a>);
+/// What is live, without what changes every second.
+struct Quiet<'a>(&'a World);
 
 impl Live for Quiet<'_> {
     fn sample(&self, _: &NodeName) -> Option<&HostSample> {
@@ -170,8 +255,10 @@ impl Live for Quiet<'_> {
     fn container_samples(&self, _: &NodeName) -> &[ContainerSample] {
         &[]
     }
+    /// A file says what the log says: a node is heard, or it is not.
     fn is_connected(&self, node: &NodeName) -> bool {
-        self.0.is_connected(node)
+        let state = self.0.node(node);
+        state.is_some_and(|n| n.evidence.state == EvidenceState::Fresh)
     }
     fn last_seen(&self, _: &NodeName) -> Option<Time> {
         None

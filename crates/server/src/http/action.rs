@@ -25,6 +25,8 @@ use crate::present;
 
 /// Events of one action read back from the log.
 const STORY: usize = 500;
+/// Actions in one answer: the open ones of a very large fleet in great trouble, and all that are remembered.
+const LISTED: usize = 5000;
 /// Causes shown before the event that raised an action.
 const CAUSES: usize = 8;
 
@@ -65,7 +67,9 @@ pub async fn list_actions(
         })
     });
     let states: Vec<ActionState> = states.collect::<Result<_, _>>()?;
-    Ok(Json(app.look(|look| present::actions(look, &states))))
+    Ok(Json(
+        app.look(|look| present::actions(look, &states, LISTED)),
+    ))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

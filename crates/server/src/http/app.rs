@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use stead_core::ids::NodeName;
+use stead_core::ids::{NodeName, Seq};
 use stead_engine::Handle;
 use stead_protocol::agent::CleanupEstimate;
 use stead_protocol::api;
@@ -18,9 +18,11 @@ use super::guard::Hosts;
 use super::metrics::Traffic;
 use super::problem::Problem;
 use crate::access::{Limiter, Links, Sessions, Tokens};
-use crate::present::Look;
+use crate::present::{self, Counted, Look};
 use crate::proxy::AgentProxy;
 
+/// Nodes looked at before others get their turn.
+const NODES_AT_ONCE: usize = 64;
 /// How long an estimate is shown before it is asked for again.
 const ESTIMATE_KEPT: Duration = Duration::from_secs(60);
 /// How long an answer waits for an estimate that is only an ornament of it.
@@ -44,6 +46,8 @@ pub struct Inner {
     /// Ends every live feed.
     pub stop: CancellationToken,
     estimates: Mutex<BTreeMap<NodeName, (Instant, CleanupEstimate)>>,
+    /// The counts as of a head of the log.
+    counted: Mutex<Option<(Seq, Counted)>>,
 }
 
 impl Deref for App {
@@ -99,6 +103,7 @@ impl App {
             hosts: parts.hosts,
             stop: parts.stop,
             estimates: Mutex::default(),
+            counted: Mutex::default(),
         }))
     }
 
@@ -106,6 +111,32 @@ impl App {
     pub fn look<T>(&self, build: impl FnOnce(Look<'_>) -> T) -> T {
         let now = self.handle.now();
         self.handle.read(|view| build(Look::of(view, now)))
+    }
+
+    /// The same, with the fleet's counts: counted anew only when something happened.
+    pub fn look_counted<T>(&self, build: impl FnOnce(Look<'_>, Counted) -> T) -> T {
+        self.look(|look| {
+            let mut kept = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            let counted = match *kept {
+                Some((head, counted)) if head == look.world.head => counted,
+                _ => present::counted(look),
+            };
+            *kept = Some((look.world.head, counted));
+            drop(kept);
+            build(look, counted)
+        })
+    }
+
+    /// Every node's share of an answer, looked at a few nodes at a time: a large fleet holds nobody up.
+    pub async fn each_node<T>(&self, build: impl Fn(Look<'_>, &NodeName) -> Vec<T>) -> Vec<T> {
+        let names: Vec<NodeName> =
+            self.look(|look| present::node_names(look).into_iter().cloned().collect());
+        let mut all = Vec::new();
+        for chunk in names.chunks(NODES_AT_ONCE) {
+            self.look(|look| all.extend(chunk.iter().flat_map(|name| build(look, name))));
+            tokio::task::yield_now().await;
+        }
+        all
     }
 
     /// What a cleanup of `node` would free.

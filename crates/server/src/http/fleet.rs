@@ -23,7 +23,7 @@ const RECENT: usize = 20;
 #[utoipa::path(get, path = "/summary", operation_id = "get_summary", tag = "fleet", security(()),
     responses((status = 200, body = api::Summary)))]
 pub async fn get_summary(State(app): State<App>) -> Json<api::Summary> {
-    Json(app.look(present::summary))
+    Json(app.look_counted(present::summary))
 }
 
 /// Whether Stead itself is well; needs no token.
@@ -83,9 +83,9 @@ pub async fn get_overview(
         ..Filter::default()
     };
     let recent = find(&app, filter).await?;
-    Ok(Json(
-        app.look(|look| present::overview(look, since, &recent)),
-    ))
+    Ok(Json(app.look_counted(|look, counted| {
+        present::overview(look, counted, since, &recent)
+    })))
 }
 
 /// Where world and desired state differ.

@@ -72,8 +72,8 @@ impl Traffic {
 #[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "fleet", security(()),
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn get_metrics(State(app): State<App>) -> Result<Response, Problem> {
-    let seen = app.look(|look| Seen {
-        summary: present::summary(look),
+    let seen = app.look_counted(|look, counted| Seen {
+        summary: present::summary(look, counted),
         head: look.world.head.0,
         drift: look.drift.iter().count() as u64,
         troubles: look.live.troubles().len() as u64,

@@ -19,7 +19,10 @@ const EVENTS: usize = 30;
 #[utoipa::path(get, path = "/api/v1/nodes", operation_id = "list_nodes", tag = "nodes",
     responses((status = 200, body = Vec<api::Node>)))]
 pub async fn list_nodes(State(app): State<App>) -> Json<Vec<api::Node>> {
-    Json(app.look(present::nodes))
+    Json(
+        app.each_node(|look, name| present::node(look, name).into_iter().collect())
+            .await,
+    )
 }
 
 /// One node with everything on it.

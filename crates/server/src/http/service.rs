@@ -53,17 +53,15 @@ pub async fn list_services(
 ) -> Result<Json<Vec<api::Service>>, Problem> {
     let only = which.node.as_deref().map(|n| known(&app, n)).transpose()?;
     let beside = which.all.unwrap_or(true);
-    let mut list = app.look(|look| {
-        let world = look.world;
-        let names: std::collections::BTreeSet<&NodeName> =
-            world.fleet.nodes.keys().chain(world.nodes.keys()).collect();
-        let wanted = names
-            .into_iter()
-            .filter(|n| only.as_ref().is_none_or(|only| only == *n));
-        wanted
-            .flat_map(|n| present::services_of(look, n, beside))
-            .collect::<Vec<_>>()
-    });
+    let wanted = |n: &NodeName| only.as_ref().is_none_or(|only| only == n);
+    let rows = |look: Look<'_>, n: &NodeName| {
+        if wanted(n) {
+            present::services_of(look, n, beside)
+        } else {
+            Vec::new()
+        }
+    };
+    let mut list = app.each_node(rows).await;
     list.sort_by_key(|s| !s.managed);
     Ok(Json(list))
 }

@@ -97,16 +97,15 @@ fn decided_by(a: &Action) -> Option<String> {
     Some(said.strip_suffix(note.as_str()).unwrap_or(said).to_string())
 }
 
-/// Which actions `state` (comma-separated words; empty: all) asks for: open ones first, then the latest that ended.
-pub fn actions(look: Look<'_>, states: &[State]) -> Vec<api::Action> {
+/// Actions in one of `states` (none: in any): open ones first, newest before older, then the latest that ended. At most
+/// `most`.
+pub fn actions(look: Look<'_>, states: &[State], most: usize) -> Vec<api::Action> {
     let wanted = |a: &&Action| states.is_empty() || states.contains(&a.state);
     let mut open: Vec<&Action> = look.world.actions.open.values().filter(wanted).collect();
     open.sort_by_key(|a| std::cmp::Reverse((a.created_at, a.seq)));
     let ended = look.world.actions.ended.iter().rev().filter(wanted);
-    open.into_iter()
-        .chain(ended)
-        .map(|a| action(look, a))
-        .collect()
+    let all = open.into_iter().chain(ended).take(most);
+    all.map(|a| action(look, a)).collect()
 }
 
 /// Pending actions, oldest first.

@@ -19,20 +19,12 @@ pub(super) fn evidence(state: Option<&NodeState>) -> &'static str {
 }
 
 /// Every node that a file names or that an agent told of.
-pub(super) fn names<'a>(look: Look<'a>) -> std::collections::BTreeSet<&'a NodeName> {
+pub fn node_names<'a>(look: Look<'a>) -> std::collections::BTreeSet<&'a NodeName> {
     look.world
         .fleet
         .nodes
         .keys()
         .chain(look.world.nodes.keys())
-        .collect()
-}
-
-/// Every node, by name.
-pub fn nodes(look: Look<'_>) -> Vec<api::Node> {
-    names(look)
-        .into_iter()
-        .filter_map(|name| node(look, name))
         .collect()
 }
 

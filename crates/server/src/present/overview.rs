@@ -7,7 +7,7 @@ use stead_core::time::{Span, Time};
 use stead_core::world::EvidenceState;
 use stead_protocol::api;
 
-use super::node::{evidence, names};
+use super::node::{evidence, node_names as names};
 use super::{Look, action, count, counts, node, rank_needs_you};
 
 /// Bounds on the lists of one answer; their pages have the rest.
@@ -16,26 +16,36 @@ const ROWS: usize = 50;
 /// What counts as lately where nobody says since when.
 const LATELY: Span = Span::hours(24);
 
-pub fn summary(look: Look<'_>) -> api::Summary {
-    let mut nodes = api::NodeCounts::default();
-    let mut services = api::ServiceCounts::default();
+/// Nodes and services of the whole fleet, counted. Changes with the head of the log only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    pub nodes: api::NodeCounts,
+    pub services: api::ServiceCounts,
+}
+
+pub fn counted(look: Look<'_>) -> Counted {
+    let mut all = Counted::default();
     for name in names(look) {
         let state = look.world.node(name);
-        nodes.total += 1;
+        all.nodes.total += 1;
         *match evidence(state) {
-            "fresh" => &mut nodes.fresh,
-            "stale" => &mut nodes.stale,
-            _ => &mut nodes.unknown,
+            "fresh" => &mut all.nodes.fresh,
+            "stale" => &mut all.nodes.stale,
+            _ => &mut all.nodes.unknown,
         } += 1;
         add(
-            &mut services,
+            &mut all.services,
             counts(state, look.world.fleet.nodes.get(name)),
         );
     }
+    all
+}
+
+pub fn summary(look: Look<'_>, counted: Counted) -> api::Summary {
     api::Summary {
         fleet: look.world.fleet.name.clone(),
-        nodes,
-        services,
+        nodes: counted.nodes,
+        services: counted.services,
         actions: actions(look),
         score: None,
         at: look.now.at.to_string(),
@@ -71,8 +81,13 @@ fn actions(look: Look<'_>) -> api::ActionCounts {
 }
 
 /// The first page. `since`: when its reader last looked. `recent`: the latest warnings, newest first.
-pub fn overview(look: Look<'_>, since: Option<Time>, recent: &[Event]) -> api::Overview {
-    let summary = summary(look);
+pub fn overview(
+    look: Look<'_>,
+    counted: Counted,
+    since: Option<Time>,
+    recent: &[Event],
+) -> api::Overview {
+    let summary = summary(look, counted);
     let troubles = troubles(look);
     let (mood, sentence) = mood(look, &summary, &troubles);
     let since = since.unwrap_or(Time(look.now.at.0 - LATELY.0 as i64));
@@ -111,7 +126,7 @@ pub fn overview(look: Look<'_>, since: Option<Time>, recent: &[Event]) -> api::O
 fn nodes(look: Look<'_>) -> Vec<api::Node> {
     let mut names: Vec<_> = names(look).into_iter().collect();
     if names.len() > NODES {
-        names.sort_by_key(|name| {
+        names.sort_by_cached_key(|name| {
             let state = look.world.node(name);
             let c = counts(state, look.world.fleet.nodes.get(*name));
             (

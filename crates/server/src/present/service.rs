@@ -64,7 +64,7 @@ pub fn health(look: Look<'_>, node: &NodeName, name: &ServiceName, desired: &Ser
             Health {
                 state: shown(seen.status),
                 trigger,
-                detail: seen.detail,
+                detail: described(seen.detail, desired),
                 since,
             }
         }
@@ -79,6 +79,15 @@ pub fn health(look: Look<'_>, node: &NodeName, name: &ServiceName, desired: &Ser
                 Some(state.evidence.since).filter(|t| *t != Time::ZERO),
             )
         }
+    }
+}
+
+/// What is judged by its checks alone says so when it is well.
+fn described(detail: String, desired: &Service) -> String {
+    match (detail.is_empty(), desired.effective_checks().len()) {
+        (true, 1) => "its check passes".to_string(),
+        (true, n) if n > 1 => format!("its {n} checks pass"),
+        _ => detail,
     }
 }
 

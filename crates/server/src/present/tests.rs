@@ -254,14 +254,14 @@ fn counting_and_listing_agree() {
         EvidenceState::Unknown,
     ] {
         let world = world(state);
-        let counted = with(&world, &Still::default(), summary).services;
+        let sum = with(&world, &Still::default(), counted).services;
         let listed = health_of(&world, "web").state;
-        assert_eq!(counted.total, 1);
+        assert_eq!(sum.total, 1);
         let by_word = [
-            ("healthy", counted.healthy),
-            ("stale", counted.stale),
-            ("unknown", counted.unknown),
-            ("unhealthy", counted.unhealthy),
+            ("healthy", sum.healthy),
+            ("stale", sum.stale),
+            ("unknown", sum.unknown),
+            ("unhealthy", sum.unhealthy),
         ];
         for (word, n) in by_word {
             assert_eq!(n, u64::from(word == listed), "{state:?} {word}");
@@ -271,7 +271,9 @@ fn counting_and_listing_agree() {
 
 #[test]
 fn the_sentence_says_what_is_the_matter() {
-    let say = |world: &World, live: &Still| with(world, live, |look| overview(look, None, &[]));
+    let say = |world: &World, live: &Still| {
+        with(world, live, |look| overview(look, counted(look), None, &[]))
+    };
     let still = Still::default();
     let said = |world: &World| {
         let shown = say(world, &still);

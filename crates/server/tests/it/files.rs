@@ -536,3 +536,51 @@ async fn files_that_cannot_be_written_trouble_nobody_else_and_catch_up() {
     stop.cancel();
     task.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_large_fleet_has_one_file_a_node_and_only_those_of_touched_nodes_are_written() {
+    let m = Mirrored::new().await;
+    let mut fleet = crate::scene::fleet();
+    for i in 0..150 {
+        let services =
+            (0..40).map(|s| (format!("s{s}").parse().unwrap(), crate::scene::service("x")));
+        let node = stead_core::desired::Node {
+            services: services.collect(),
+            ..Default::default()
+        };
+        fleet
+            .nodes
+            .insert(format!("far-{i}").parse().unwrap(), node);
+    }
+    m.scene.desire(fleet).await;
+    let far = m.json("world/nodes/far-149.json").await;
+    assert_eq!(far["services"].as_array().unwrap().len(), 40);
+    assert_eq!(far["node"]["evidence"], "unknown");
+    let index = until("the lists say where to look", || async {
+        Some(m.json("world/services.json").await).filter(|i| i["split_by_node"] == true)
+    })
+    .await;
+    assert!(
+        index["files"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("world/nodes/piha.json"))
+    );
+    let inode = |name: &str| {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(m.path(&format!("world/nodes/{name}.json")))
+            .unwrap()
+            .ino()
+    };
+    m.is_there("world/nodes/piha.json").await;
+    let (far, near) = (inode("far-149"), inode("piha"));
+    m.scene.fall_ill().await;
+    until("piha is written", || async {
+        (inode("piha") != near).then_some(())
+    })
+    .await;
+    assert_eq!(inode("far-149"), far, "nothing happened there");
+    // A node that left the fleet leaves no ghost.
+    m.scene.desire(crate::scene::fleet()).await;
+    m.is_gone("world/nodes/far-149.json").await;
+}

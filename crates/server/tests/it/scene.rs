@@ -99,7 +99,7 @@ pub fn node() -> NodeName {
     "piha".parse().unwrap()
 }
 
-fn service(container: &str) -> Service {
+pub fn service(container: &str) -> Service {
     Service {
         kind: ServiceKind::Container {
             container: container.parse().unwrap(),
@@ -206,8 +206,9 @@ impl Scene {
         scene
     }
 
-    pub async fn load(&self) {
-        let fleet = Arc::new(fleet());
+    /// Another desired state takes effect.
+    pub async fn desire(&self, fleet: Fleet) {
+        let fleet = Arc::new(fleet);
         let loaded = DesiredLoaded {
             digest: fleet.digest(),
             origin: "/srv/fleet".to_string(),
@@ -215,12 +216,17 @@ impl Scene {
             services: 3,
             ..DesiredLoaded::default()
         };
+        let bytes = serde_json::to_vec(&*fleet).unwrap();
         self.handle
             .log()
-            .put_document(&fleet.digest(), &serde_json::to_vec(&*fleet).unwrap())
+            .put_document(&fleet.digest(), &bytes)
             .await
             .unwrap();
         self.input(Input::Desired { loaded, fleet }).await;
+    }
+
+    pub async fn load(&self) {
+        self.desire(fleet()).await;
         let docker = SourceFacts {
             state: SourceState::Up,
             version: "29".into(),
