@@ -150,7 +150,11 @@ fn assemble(
         compose: compose.clone(),
         systemd: systemd.clone(),
     };
-    let machine = Machine { adapters, measure, bundle: bundles.clone() };
+    let machine = Machine {
+        adapters,
+        measure,
+        bundle: bundles.clone(),
+    };
     let rules = Rules {
         node: options.node.clone(),
         read_only: options.read_only || inspector,

@@ -12,7 +12,6 @@ use crate::subject::Subject;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant, reason = "a handful exist at a time; boxing would cost every reader of a plan")]
-#[allow(clippy::large_enum_variant)] // plans are few and short; a box would only be in the way
 pub enum Command {
     /// Stop and start a container; only the one with this immutable ID.
     ContainerRestart { container: ContainerName, id: String },

@@ -71,9 +71,7 @@ impl Evidence {
                 container, digest, ..
             } => {
                 let made = |c: &ContainerFacts| {
-                    c.labels
-                        .get(DEFINITION_LABEL)
-                        .is_some_and(|d| d == digest)
+                    c.labels.get(DEFINITION_LABEL).is_some_and(|d| d == digest)
                         && self
                             .containers
                             .get(container)

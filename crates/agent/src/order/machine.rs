@@ -28,10 +28,21 @@ pub struct Machine {
 
 /// The command with everything it needs; `None` where this node's files say something else by now.
 fn whole(command: &Command, node: &Node) -> Option<Command> {
-    let Command::ContainerRecreate { service, container, digest, replaces, .. } = command else {
+    let Command::ContainerRecreate {
+        service,
+        container,
+        digest,
+        replaces,
+        ..
+    } = command
+    else {
         return Some(command.clone());
     };
-    let ServiceKind::Container { definition: Some(definition), .. } = &node.services.get(service)?.kind else {
+    let ServiceKind::Container {
+        definition: Some(definition),
+        ..
+    } = &node.services.get(service)?.kind
+    else {
         return None;
     };
     (definition.digest() == *digest).then(|| Command::ContainerRecreate {
@@ -51,7 +62,8 @@ impl Hands for Machine {
             Some(command) => act::run(&self.adapters, &command, limit).await,
             None => Outcome::Refused {
                 code: "definition-changed".into(),
-                why: "the definition that was approved is not the one in the fleet files any more".into(),
+                why: "the definition that was approved is not the one in the fleet files any more"
+                    .into(),
             },
         }
     }

@@ -6,6 +6,8 @@
 //!
 //! Bounds: `Options::bound` bytes on disk; no frame is kept in memory.
 
+mod gap;
+mod read;
 mod segment;
 
 #[cfg(test)]
@@ -17,10 +19,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::record::{self, Parsed};
+use crate::record;
 use segment::{Found, Segment};
+
+pub use gap::Gap;
+pub use read::{Position, Read};
 
 /// After an unclean end of the machine itself, cursors jump by this: more than can have been sent and not yet synced.
 const JUMP: u64 = 1 << 20;
@@ -71,21 +74,6 @@ impl Default for Options {
     }
 }
 
-/// Frames `from..=to` are lost, `dropped` of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
-    pub from: u64,
-    pub to: u64,
-    pub dropped: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SavedGap {
-    spool: String,
-    #[serde(flatten)]
-    gap: Gap,
-}
-
 /// What opening found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Opened {
@@ -95,34 +83,6 @@ pub struct Opened {
     pub damaged: bool,
     /// The machine ended unexpectedly since.
     pub power_cut: bool,
-}
-
-/// Where a reader stands.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Position {
-    pub after: u64,
-    segment: u64,
-    offset: u64,
-}
-
-impl Position {
-    pub fn after(cursor: u64) -> Position {
-        Position {
-            after: cursor,
-            segment: 0,
-            offset: 0,
-        }
-    }
-}
-
-/// What a reader gets next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Read {
-    /// Whole payloads, one behind the other.
-    Frames(Vec<u8>),
-    /// The reader has missed frames; it stands behind them now.
-    Gap(Gap),
-    End,
 }
 
 /// Files to sync, outside of any lock.
@@ -401,44 +361,6 @@ impl Spool {
         let _ = fs::remove_file(&segment.path);
     }
 
-    fn lost(&mut self, new: Gap) {
-        let gap = match self.gap {
-            Some(old) => Gap {
-                from: old.from.min(new.from),
-                to: old.to.max(new.to),
-                dropped: old.dropped.saturating_add(new.dropped),
-            },
-            None => new,
-        };
-        self.gap = Some(gap);
-        self.save_gap();
-    }
-
-    /// Best effort: on a full disk it is remembered in memory only, and the next snapshot tells the state anyway.
-    fn save_gap(&self) {
-        let path = self.dir.join("gap.json");
-        let Some(gap) = self.gap else {
-            let _ = fs::remove_file(path);
-            return;
-        };
-        let new = self.dir.join("gap.json.new");
-        let text = serde_json::to_vec(&SavedGap {
-            spool: self.id(),
-            gap,
-        })
-        .unwrap_or_default();
-        let saved = fs::write(&new, text).and_then(|()| File::open(&new)?.sync_all());
-        if saved.and_then(|()| fs::rename(&new, &path)).is_err() {
-            let _ = fs::remove_file(new);
-        }
-    }
-
-    fn saved_gap(&self) -> Option<Gap> {
-        let text = fs::read(self.dir.join("gap.json")).ok()?;
-        let saved: SavedGap = serde_json::from_slice(&text).ok()?;
-        (saved.spool == self.id()).then_some(saved.gap)
-    }
-
     /// The server keeps everything up to `cursor`; it may go.
     pub fn ack(&mut self, cursor: u64) {
         self.acked = self.acked.max(cursor.min(self.last()));
@@ -473,41 +395,6 @@ impl Spool {
         self.roll().map_err(wrap("create a file in", &dir))
     }
 
-    /// The next frames after `position`, about `max` bytes of them, at least one.
-    pub fn read(&self, position: &mut Position, max: usize) -> Result<Read, Error> {
-        let stop = self.gap.filter(|gap| position.after < gap.to);
-        let mut out = Vec::new();
-        while out.is_empty() {
-            let Some(segment) = self.locate(position) else {
-                break;
-            };
-            let more = read_some(segment, position, max, stop.map(|gap| gap.from), &mut out);
-            if !more.map_err(wrap("read", &segment.path))? {
-                break;
-            }
-        }
-        if !out.is_empty() {
-            return Ok(Read::Frames(out));
-        }
-        Ok(match stop {
-            Some(gap) => {
-                position.after = gap.to;
-                Read::Gap(gap)
-            }
-            None => Read::End,
-        })
-    }
-
-    /// The file that holds the frame behind `position`, which is moved to its beginning if it is another one.
-    fn locate(&self, position: &mut Position) -> Option<&Segment> {
-        let found = self.segments.iter().find(|s| s.last > position.after)?;
-        if found.first != position.segment {
-            position.segment = found.first;
-            position.offset = segment::HEADER;
-        }
-        Some(found)
-    }
-
     /// What must be synced now.
     pub fn take_dirty(&mut self) -> Dirty {
         let dir = std::mem::take(&mut self.dir_dirty).then(|| self.dir.clone());
@@ -525,35 +412,6 @@ impl Spool {
             Err(_) => self.sealed = true,
         }
     }
-}
-
-/// Reads on in one file. Whether to look for more: `false` at the gap `stop`, or at bytes that are no record.
-fn read_some(
-    segment: &Segment,
-    position: &mut Position,
-    max: usize,
-    stop: Option<u64>,
-    out: &mut Vec<u8>,
-) -> io::Result<bool> {
-    let mut raw = Vec::new();
-    segment.read(position.offset, max.max(record::HEADER), &mut raw)?;
-    if let Parsed::More(needs) = record::parse(&raw) {
-        segment.read(position.offset, needs, &mut raw)?;
-    }
-    let mut at = 0;
-    while let Parsed::Record { cursor, payload } = record::parse(&raw[at..]) {
-        if cursor > position.after {
-            if stop.is_some_and(|from| cursor >= from) {
-                return Ok(false);
-            }
-            out.extend_from_slice(payload);
-            position.after = cursor;
-        }
-        let size = record::HEADER + payload.len();
-        at += size;
-        position.offset += size as u64;
-    }
-    Ok(at > 0)
 }
 
 fn listed(dir: &Path) -> Result<Vec<PathBuf>, Error> {
