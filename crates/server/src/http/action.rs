@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use stead_core::action::{Action, ActionKind, State as ActionState};
 use stead_core::controller::Command;
-use stead_core::event::Event;
+use stead_core::event::{Body as EventBody, Event};
 use stead_core::ids::{Seq, nearest};
 use stead_core::subject::Subject;
 use stead_core::world::World;
@@ -23,8 +23,9 @@ use super::guard::Caller;
 use super::problem::Problem;
 use crate::present;
 
-/// Events of one action read back from the log.
-const STORY: usize = 500;
+/// Events read at a time when an old action is looked for in the log, and how many times.
+const PAGE: usize = 500;
+const PAGES: usize = 100;
 /// Actions in one answer: the open ones of a very large fleet in great trouble, and all that are remembered.
 const LISTED: usize = 5000;
 /// Causes shown before the event that raised an action.
@@ -335,24 +336,44 @@ async fn from_log(app: &App, label: &str) -> Result<Option<Action>, Problem> {
         Some((id, Ok(n))) => (id, Some(n)),
         _ => (label, None),
     };
-    let kinds = stead_core::event::Body::KINDS
-        .iter()
-        .filter(|k| k.starts_with("action_"));
-    let filter = Filter {
-        kinds: kinds.map(ToString::to_string).collect(),
-        text: Some(format!("\"{id}\"")),
-        newest_first: true,
-        limit: STORY,
-        ..Filter::default()
-    };
-    let mut events = find(app, filter).await?;
-    events.reverse();
-    let mut world = World::default();
-    for event in &events {
-        let of = event.body.action();
-        if of.is_some_and(|(i, n)| i == id && occurrence.is_none_or(|o| o == n)) {
-            world.apply(event);
+    let kinds = EventBody::KINDS.iter().filter(|k| k.starts_with("action_"));
+    let kinds: Vec<String> = kinds.map(ToString::to_string).collect();
+    let (mut story, mut before) = (Vec::new(), None);
+    'pages: for _ in 0..PAGES {
+        let filter = Filter {
+            before,
+            kinds: kinds.clone(),
+            text: Some(format!("\"{id}\"")),
+            newest_first: true,
+            limit: PAGE,
+            ..Filter::default()
+        };
+        let page = find(app, filter).await?;
+        let last = page.len() < PAGE;
+        before = page.last().map(|e| e.seq);
+        for event in page {
+            let of = event.body.action().map(|(i, n)| (i.to_string(), n));
+            // The latest occurrence is found first.
+            let wanted = |n: u32| {
+                occurrence
+                    .or(story.first().map(|(n, _)| *n))
+                    .is_none_or(|o| o == n)
+            };
+            if let Some((_, n)) = of.filter(|(i, n)| i == id && wanted(*n)) {
+                let begins = matches!(event.body, EventBody::ActionProposed(_));
+                story.push((n, event));
+                if begins {
+                    break 'pages;
+                }
+            }
         }
+        if last {
+            break;
+        }
+    }
+    let mut world = World::default();
+    for (_, event) in story.iter().rev() {
+        world.apply(event);
     }
     Ok(world.actions.any_by_id(label).cloned())
 }

@@ -651,3 +651,41 @@ async fn a_full_disk_is_said_reads_live_on_and_it_resumes() {
         1
     );
 }
+
+#[tokio::test]
+async fn an_action_the_world_forgot_is_read_back_from_the_log() {
+    let scene = Scene::well().await;
+    for _ in 0..=stead_core::world::Actions::MAX_ENDED {
+        scene.fall_ill().await;
+        scene.observe("z2m", running()).await;
+    }
+    let remembered = scene.handle.read(|v| {
+        let first = v.world().actions.ended.front().map(|a| a.occurrence);
+        (v.world().actions.ended.len(), first)
+    });
+    assert_eq!(remembered, (stead_core::world::Actions::MAX_ENDED, Some(2)));
+    let old = scene
+        .get(&format!("/api/v1/actions/{ID}?occurrence=1"))
+        .await;
+    assert_eq!(
+        (old["occurrence"].as_u64(), old["state"].as_str()),
+        (Some(1), Some("cancelled"))
+    );
+    assert_eq!(
+        old["steps"][0]["title"],
+        "Restart container z2m (3f9c2b0d5e6a)"
+    );
+    let why = scene.get(&format!("/api/v1/actions/{ID}%231/why")).await;
+    assert_eq!(
+        why["links"].as_array().unwrap().last().unwrap()["stage"],
+        "outcome"
+    );
+    let (status, _) = scene
+        .call(
+            "GET",
+            &format!("/api/v1/actions/{ID}?occurrence=9999"),
+            None,
+        )
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}

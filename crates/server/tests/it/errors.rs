@@ -266,3 +266,15 @@ async fn pages_are_served_with_a_policy_and_nothing_outside_them() {
         "Stead"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_ended_with_a_problem_document() {
+    let scene = Scene::well().await;
+    let (status, body) = scene
+        .call("GET", "/api/v1/containers/piha/hang/logs", None)
+        .await;
+    assert_eq!(
+        (status, body["code"].as_str()),
+        (StatusCode::GATEWAY_TIMEOUT, Some("timeout"))
+    );
+}

@@ -65,6 +65,9 @@ impl Agents {
 #[async_trait]
 impl AgentProxy for Agents {
     async fn get(&self, node: &NodeName, path: &str) -> Result<Bytes, ProxyError> {
+        if path.contains("hang") {
+            std::future::pending::<()>().await;
+        }
         let known = self.0.lock().unwrap();
         if known.is_empty() {
             return Err(ProxyError::NotConnected(node.clone()));
