@@ -135,6 +135,29 @@ fn registry(app: &App, seen: &Seen) -> Registry {
         "Actions that wait for a decision",
         gauge(s.actions.pending),
     );
+    by_states(&mut r, s);
+    if let Some(bytes) = resident() {
+        r.register(
+            "resident_memory_bytes",
+            "Memory this process holds",
+            gauge(bytes),
+        );
+    }
+    r.register(
+        "http_requests",
+        "Requests answered",
+        app.traffic.requests.clone(),
+    );
+    r.register(
+        "http_request_seconds",
+        "How long answers took, live feeds aside",
+        app.traffic.seconds.clone(),
+    );
+    r
+}
+
+/// What is counted state by state.
+fn by_states(r: &mut Registry, s: &api::Summary) {
     let n = s.nodes;
     let nodes = [
         ("fresh", n.fresh),
@@ -167,24 +190,6 @@ fn registry(app: &App, seen: &Seen) -> Registry {
         "Open actions by state, and those that ended in the last 24 hours",
         by_state(&actions),
     );
-    if let Some(bytes) = resident() {
-        r.register(
-            "resident_memory_bytes",
-            "Memory this process holds",
-            gauge(bytes),
-        );
-    }
-    r.register(
-        "http_requests",
-        "Requests answered",
-        app.traffic.requests.clone(),
-    );
-    r.register(
-        "http_request_seconds",
-        "How long answers took, live feeds aside",
-        app.traffic.seconds.clone(),
-    );
-    r
 }
 
 fn by_state(counts: &[(&str, u64)]) -> Family<Labels, Gauge> {

@@ -113,6 +113,15 @@ fn line(event: &Event) -> String {
                 "{name} was cut off for so long that {dropped} events were dropped; a full look followed"
             )
         }
+        Body::Observed(key, fact) => observed(&name, key, fact),
+        Body::Gone(key) => gone(&name, key),
+        other => action(&name, other).unwrap_or_else(|| foreign(&name, event, &other.data())),
+    }
+}
+
+/// What happened to an action.
+fn action(name: &str, body: &Body) -> Option<String> {
+    Some(match body {
         Body::ActionProposed(e) => format!(
             "{} proposed for {name}: {}",
             title(e.key.kind.word()),
@@ -139,10 +148,8 @@ fn line(event: &Event) -> String {
             None => format!("{} completed: {}", e.action, e.detail),
         },
         Body::ActionFailed(e) => format!("{} failed: {}", e.action, e.detail),
-        Body::Observed(key, fact) => observed(&name, key, fact),
-        Body::Gone(key) => gone(&name, key),
-        other => foreign(&name, event, &other.data()),
-    }
+        _ => return None,
+    })
 }
 
 fn with(start: String, note: &ServiceNote) -> String {
