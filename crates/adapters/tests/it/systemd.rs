@@ -412,7 +412,7 @@ async fn a_machine_of_the_lab_passes_the_tests_inside() {
     })
     .await;
     let program = std::env::current_exe().expect("this program");
-    let target = format!("{}/root/it", machine.name);
+    let target = format!("{}/srv/it", machine.name);
     machine
         .lxc(&[
             "file",
@@ -429,7 +429,7 @@ async fn a_machine_of_the_lab_passes_the_tests_inside() {
         "--env",
         &variable,
         "--",
-        "/root/it",
+        "/srv/it",
         "systemd::inside_",
         "--nocapture",
         "--test-threads=1",
