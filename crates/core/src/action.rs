@@ -31,8 +31,12 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
-    pub const ALL: [ActionKind; 4] =
-        [ActionKind::ContainerRestart, ActionKind::Redeploy, ActionKind::UnitRestart, ActionKind::DiskCleanup];
+    pub const ALL: [ActionKind; 4] = [
+        ActionKind::ContainerRestart,
+        ActionKind::Redeploy,
+        ActionKind::UnitRestart,
+        ActionKind::DiskCleanup,
+    ];
 
     pub fn word(self) -> &'static str {
         match self {
@@ -130,7 +134,9 @@ pub struct ActionKey {
 /// By subject first: what concerns one subject lies together, and is found by one look.
 impl Ord for ActionKey {
     fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        self.subject.cmp(&other.subject).then(self.kind.cmp(&other.kind))
+        self.subject
+            .cmp(&other.subject)
+            .then(self.kind.cmp(&other.kind))
     }
 }
 
@@ -144,7 +150,10 @@ impl ActionKey {
     /// Every key of `subject`, first to last.
     pub fn all_of(subject: &Subject) -> core::ops::RangeInclusive<ActionKey> {
         let [first, .., last] = ActionKind::ALL;
-        let key = |kind| ActionKey { kind, subject: subject.clone() };
+        let key = |kind| ActionKey {
+            kind,
+            subject: subject.clone(),
+        };
         key(first)..=key(last)
     }
 
@@ -199,7 +208,10 @@ pub struct Plan {
 impl Plan {
     pub fn new(key: &ActionKey, steps: Vec<Command>) -> Plan {
         let text = serde_json::to_vec(&(key, &steps)).unwrap_or_default();
-        Plan { steps, digest: digest(&text) }
+        Plan {
+            steps,
+            digest: digest(&text),
+        }
     }
 }
 
@@ -271,9 +283,13 @@ impl State {
 pub enum Phase {
     Executing,
     /// All steps are done; fresh evidence must show that the drift is gone, until then.
-    Verifying { until: Time },
+    Verifying {
+        until: Time,
+    },
     /// Nobody knows how the step ended; observing, until then.
-    Unknown { until: Time },
+    Unknown {
+        until: Time,
+    },
 }
 
 impl Phase {
@@ -354,19 +370,38 @@ impl Action {
 
     /// `ID#3`, or just the ID for the first one.
     pub fn label(&self) -> String {
-        if self.occurrence > 1 { format!("{}#{}", self.id(), self.occurrence) } else { self.id() }
+        if self.occurrence > 1 {
+            format!("{}#{}", self.id(), self.occurrence)
+        } else {
+            self.id()
+        }
     }
 
-    pub(crate) fn tell(&mut self, seq: Seq, at: Time, stage: &str, text: String, rule: Option<String>) {
+    pub(crate) fn tell(
+        &mut self,
+        seq: Seq,
+        at: Time,
+        stage: &str,
+        text: String,
+        rule: Option<String>,
+    ) {
         if self.chain.len() >= Action::MAX_CHAIN {
             self.chain.remove(Action::MAX_CHAIN / 2);
         }
-        self.chain.push(Link { seq, at, stage: stage.to_string(), text, rule });
+        self.chain.push(Link {
+            seq,
+            at,
+            stage: stage.to_string(),
+            text,
+            rule,
+        });
     }
 
     /// The step that is to be carried out or is being carried out.
     pub fn current_step(&self) -> Option<usize> {
-        self.steps.iter().position(|s| !matches!(s.outcome, Some(Outcome::Done { .. })))
+        self.steps
+            .iter()
+            .position(|s| !matches!(s.outcome, Some(Outcome::Done { .. })))
     }
 }
 
@@ -376,7 +411,10 @@ mod tests {
     use alloc::collections::BTreeSet;
 
     fn key(kind: ActionKind, subject: &str) -> ActionKey {
-        ActionKey { kind, subject: subject.parse().unwrap() }
+        ActionKey {
+            kind,
+            subject: subject.parse().unwrap(),
+        }
     }
 
     #[test]
@@ -384,18 +422,34 @@ mod tests {
         let key = key(ActionKind::ContainerRestart, "service/piha/z2m");
         assert_eq!(key.id(), "container-restart-piha-z2m");
         assert!(key.has_id("container-restart-piha-z2m"));
-        for other in ["", "container-restart-piha-z2", "container-restart-piha-z2m-", "unit-restart-piha-z2m"] {
+        for other in [
+            "",
+            "container-restart-piha-z2",
+            "container-restart-piha-z2m-",
+            "unit-restart-piha-z2m",
+        ] {
             assert!(!key.has_id(other), "{other}");
         }
     }
 
     #[test]
     fn the_keys_of_a_subject_are_all_of_them_and_no_others() {
-        let subjects = ["service/a/x", "service/a/xy", "node/a", "container/a/x", "unit/a/x"];
-        let keys: BTreeSet<ActionKey> =
-            subjects.iter().flat_map(|s| ActionKind::ALL.map(|kind| key(kind, s))).collect();
+        let subjects = [
+            "service/a/x",
+            "service/a/xy",
+            "node/a",
+            "container/a/x",
+            "unit/a/x",
+        ];
+        let keys: BTreeSet<ActionKey> = subjects
+            .iter()
+            .flat_map(|s| ActionKind::ALL.map(|kind| key(kind, s)))
+            .collect();
         for subject in subjects {
-            let found: Vec<ActionKind> = keys.range(ActionKey::all_of(&subject.parse().unwrap())).map(|k| k.kind).collect();
+            let found: Vec<ActionKind> = keys
+                .range(ActionKey::all_of(&subject.parse().unwrap()))
+                .map(|k| k.kind)
+                .collect();
             assert_eq!(found, ActionKind::ALL);
         }
     }

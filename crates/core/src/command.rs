@@ -11,10 +11,16 @@ use crate::subject::Subject;
 /// One typed thing to do to a node. Its serialised form enters the plan digest, so it holds targets, never estimates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
-#[allow(clippy::large_enum_variant, reason = "a handful exist at a time; boxing would cost every reader of a plan")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a handful exist at a time; boxing would cost every reader of a plan"
+)]
 pub enum Command {
     /// Stop and start a container; only the one with this immutable ID.
-    ContainerRestart { container: ContainerName, id: String },
+    ContainerRestart {
+        container: ContainerName,
+        id: String,
+    },
     /// Create the container from its definition, replacing the one with ID `replaces` if there is one.
     ContainerRecreate {
         service: ServiceName,
@@ -40,7 +46,10 @@ pub enum Command {
     /// Reset the failed state and restart the unit.
     UnitRestart { unit: UnitName },
     /// Remove what no container uses: build cache, dangling images.
-    DiskCleanup { build_cache: bool, dangling_images: bool },
+    DiskCleanup {
+        build_cache: bool,
+        dangling_images: bool,
+    },
 }
 
 impl Command {

@@ -139,13 +139,19 @@ pub struct ContainerFacts {
 impl ContainerFacts {
     /// Compose project this container belongs to.
     pub fn compose_project(&self) -> Option<&str> {
-        self.labels.get("com.docker.compose.project").map(String::as_str)
+        self.labels
+            .get("com.docker.compose.project")
+            .map(String::as_str)
     }
     pub fn compose_service(&self) -> Option<&str> {
-        self.labels.get("com.docker.compose.service").map(String::as_str)
+        self.labels
+            .get("com.docker.compose.service")
+            .map(String::as_str)
     }
     pub fn compose_folder(&self) -> Option<&str> {
-        self.labels.get("com.docker.compose.project.working_dir").map(String::as_str)
+        self.labels
+            .get("com.docker.compose.project.working_dir")
+            .map(String::as_str)
     }
 }
 
@@ -260,7 +266,14 @@ pub enum Level {
 
 impl Level {
     /// The level of `value` under `note`, `warn` and `critical`, left only when `hysteresis` below its bound.
-    pub fn judge(before: Level, value: f64, note: f64, warn: f64, critical: f64, hysteresis: f64) -> Level {
+    pub fn judge(
+        before: Level,
+        value: f64,
+        note: f64,
+        warn: f64,
+        critical: f64,
+        hysteresis: f64,
+    ) -> Level {
         let bare = |v: f64| {
             if v >= critical {
                 Level::Critical
@@ -273,7 +286,11 @@ impl Level {
             }
         };
         let now = bare(value);
-        if now >= before { now } else { bare(value + hysteresis).min(before) }
+        if now >= before {
+            now
+        } else {
+            bare(value + hysteresis).min(before)
+        }
     }
 }
 

@@ -26,13 +26,20 @@ fn check(what: &'static str, text: &str) -> Result<(), InvalidName> {
         "it starts with '-'"
     } else if text == "." || text == ".." || text.contains("..") {
         "it contains '..'"
-    } else if text.chars().any(|c| c == '/' || c.is_control() || c.is_whitespace()) {
+    } else if text
+        .chars()
+        .any(|c| c == '/' || c.is_control() || c.is_whitespace())
+    {
         "it contains '/', white space or a control character"
     } else {
         return Ok(());
     };
     let shown: String = text.chars().take(80).collect();
-    Err(InvalidName { what, text: shown, why })
+    Err(InvalidName {
+        what,
+        text: shown,
+        why,
+    })
 }
 
 macro_rules! names {
@@ -106,7 +113,19 @@ names! {
 }
 
 /// Position of an event in the log. The first event has 1; 0 means before everything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 
@@ -187,7 +206,10 @@ mod tests {
 
     #[test]
     fn nearest_finds_slips_and_refuses_strangers() {
-        assert_eq!(nearest("contianer", ["container", "compose"]).as_deref(), Some("container"));
+        assert_eq!(
+            nearest("contianer", ["container", "compose"]).as_deref(),
+            Some("container")
+        );
         assert_eq!(nearest("zebra", ["container", "compose"]), None);
     }
 }

@@ -36,7 +36,10 @@ pub struct NoRepair {
 }
 
 fn none(why: impl Into<String>, remedy: impl Into<String>) -> NoRepair {
-    NoRepair { why: why.into(), remedy: remedy.into() }
+    NoRepair {
+        why: why.into(),
+        remedy: remedy.into(),
+    }
 }
 
 /// A repair of the same kind that helped less than this long ago did not help for good: do more.
@@ -60,8 +63,17 @@ pub fn table() -> Vec<RepairRule> {
             rules.push(rule(drift, None, Some(kind), "none"));
         }
     }
-    for trigger in ["containers_not_running", "container_unhealthy", "mqtt_unreachable"] {
-        rules.push(rule("unhealthy_service", Some(trigger), None, "container_restart"));
+    for trigger in [
+        "containers_not_running",
+        "container_unhealthy",
+        "mqtt_unreachable",
+    ] {
+        rules.push(rule(
+            "unhealthy_service",
+            Some(trigger),
+            None,
+            "container_restart",
+        ));
     }
     for drift in ["unhealthy_service", "missing_service", "changed_service"] {
         rules.push(rule(drift, None, None, "redeploy"));
@@ -82,7 +94,13 @@ pub fn repair(world: &World, drift: &Drift, now: Time) -> Result<Repair, NoRepai
             && r.trigger.as_deref().is_none_or(|t| t == trigger)
             && r.kind.as_deref().is_none_or(|k| Some(k) == kind_word)
     };
-    let own = world.fleet.policy.repairs.iter().find(fits).map(|r| r.action.clone());
+    let own = world
+        .fleet
+        .policy
+        .repairs
+        .iter()
+        .find(fits)
+        .map(|r| r.action.clone());
     let action = own.or_else(|| table().iter().find(fits).map(|r| r.action.clone()));
     let kind = match action.as_deref().map(ActionKind::from_word) {
         Some(Some(kind)) => kind,
@@ -109,20 +127,31 @@ pub fn repair(world: &World, drift: &Drift, now: Time) -> Result<Repair, NoRepai
 fn only_told(drift: &Drift, kind: Option<&str>) -> NoRepair {
     let what = kind.unwrap_or("this kind");
     match drift.kind {
-        DriftKind::MissingService if kind == Some("systemd") => {
-            none("the unit does not exist on the node", "install the unit, or correct `unit:` in services.yaml")
-        }
+        DriftKind::MissingService if kind == Some("systemd") => none(
+            "the unit does not exist on the node",
+            "install the unit, or correct `unit:` in services.yaml",
+        ),
         DriftKind::AgentOffline => none(
             "nothing can be repaired on a node whose agent is silent",
             "look at the machine: is it up, is its network there, does `systemctl status stead-agent` run?",
         ),
-        DriftKind::RebootRequired => none("Stead does not reboot machines by itself", "reboot it when it suits you"),
-        DriftKind::UnexpectedService => {
-            none("Stead never removes what it was not told to", "add it to services.yaml, or stop it yourself")
-        }
-        DriftKind::SuspendedButRunning => none("stopping is not automatic", "stop it, or remove `suspended: true`"),
+        DriftKind::RebootRequired => none(
+            "Stead does not reboot machines by itself",
+            "reboot it when it suits you",
+        ),
+        DriftKind::UnexpectedService => none(
+            "Stead never removes what it was not told to",
+            "add it to services.yaml, or stop it yourself",
+        ),
+        DriftKind::SuspendedButRunning => none(
+            "stopping is not automatic",
+            "stop it, or remove `suspended: true`",
+        ),
         _ => none(
-            format!("no repair is known for {} of a service of kind {what}", drift.kind.word()),
+            format!(
+                "no repair is known for {} of a service of kind {what}",
+                drift.kind.word()
+            ),
             "add a line under `policy.repairs` in stead.yaml, or mend it by hand",
         ),
     }
@@ -133,7 +162,10 @@ fn escalate(world: &World, drift: &Drift, kind: ActionKind, now: Time) -> Action
     if kind != ActionKind::ContainerRestart {
         return kind;
     }
-    let key = ActionKey { kind, subject: drift.subject.clone() };
+    let key = ActionKey {
+        kind,
+        subject: drift.subject.clone(),
+    };
     let lately = world
         .actions
         .memory
@@ -145,33 +177,61 @@ fn escalate(world: &World, drift: &Drift, kind: ActionKind, now: Time) -> Action
 
 /// Whether every step names the immutable ID it touches.
 pub fn has_known_target(plan: &Plan) -> bool {
-    plan.steps.iter().all(|s| !matches!(s, Command::ContainerRestart { id, .. } if id.is_empty()))
+    plan.steps
+        .iter()
+        .all(|s| !matches!(s, Command::ContainerRestart { id, .. } if id.is_empty()))
 }
 
 /// The plan of `kind` for `subject`, as the world is now.
 pub fn plan(world: &World, kind: ActionKind, subject: &Subject) -> Result<Repair, NoRepair> {
-    let key = ActionKey { kind, subject: subject.clone() };
+    let key = ActionKey {
+        kind,
+        subject: subject.clone(),
+    };
     let steps = match (kind, subject) {
         (ActionKind::ContainerRestart, Subject::Service(n, s)) => restart_service(world, n, s)?,
         (ActionKind::ContainerRestart, Subject::Container(n, c)) => {
             let facts = world.node(n).and_then(|state| state.container(c));
-            let facts = facts.ok_or_else(|| none(format!("there is no container {c} on {n}"), "see `stead nodes`"))?;
-            vec![Command::ContainerRestart { container: c.clone(), id: facts.id.clone() }]
+            let facts = facts.ok_or_else(|| {
+                none(
+                    format!("there is no container {c} on {n}"),
+                    "see `stead nodes`",
+                )
+            })?;
+            vec![Command::ContainerRestart {
+                container: c.clone(),
+                id: facts.id.clone(),
+            }]
         }
         (ActionKind::Redeploy, Subject::Service(n, s)) => redeploy(world, n, s)?,
-        (ActionKind::UnitRestart, Subject::Service(n, s)) => match world.fleet.service(n, s).map(|s| &s.kind) {
-            Some(ServiceKind::Systemd { unit }) => vec![Command::UnitRestart { unit: unit.clone() }],
-            _ => return Err(none(format!("{subject} is not a systemd service"), "restart it by its own kind")),
-        },
+        (ActionKind::UnitRestart, Subject::Service(n, s)) => {
+            match world.fleet.service(n, s).map(|s| &s.kind) {
+                Some(ServiceKind::Systemd { unit }) => {
+                    vec![Command::UnitRestart { unit: unit.clone() }]
+                }
+                _ => {
+                    return Err(none(
+                        format!("{subject} is not a systemd service"),
+                        "restart it by its own kind",
+                    ));
+                }
+            }
+        }
         (ActionKind::UnitRestart, Subject::Unit(n, u)) => {
             let known = world.node(n).and_then(|state| state.unit(u)).is_some();
             if !known {
-                return Err(none(format!("there is no unit {u} on {n}"), "see `stead nodes`"));
+                return Err(none(
+                    format!("there is no unit {u} on {n}"),
+                    "see `stead nodes`",
+                ));
             }
             vec![Command::UnitRestart { unit: u.clone() }]
         }
         (ActionKind::DiskCleanup, Subject::Node(_)) => {
-            vec![Command::DiskCleanup { build_cache: true, dangling_images: true }]
+            vec![Command::DiskCleanup {
+                build_cache: true,
+                dangling_images: true,
+            }]
         }
         _ => {
             let remedy = "container_restart and redeploy take service/NODE/NAME, unit_restart unit/NODE/NAME, \
@@ -180,18 +240,36 @@ pub fn plan(world: &World, kind: ActionKind, subject: &Subject) -> Result<Repair
         }
     };
     let plan = Plan::new(&key, steps);
-    Ok(Repair { key, plan, reason: String::new() })
-}
-
-fn desired<'a>(world: &'a World, node: &NodeName, service: &ServiceName) -> Result<&'a Service, NoRepair> {
-    world.fleet.service(node, service).ok_or_else(|| {
-        none(format!("no file names service/{node}/{service}"), format!("add it to hosts/{node}/services.yaml"))
+    Ok(Repair {
+        key,
+        plan,
+        reason: String::new(),
     })
 }
 
-fn restart_service(world: &World, node: &NodeName, name: &ServiceName) -> Result<Vec<Command>, NoRepair> {
+fn desired<'a>(
+    world: &'a World,
+    node: &NodeName,
+    service: &ServiceName,
+) -> Result<&'a Service, NoRepair> {
+    world.fleet.service(node, service).ok_or_else(|| {
+        none(
+            format!("no file names service/{node}/{service}"),
+            format!("add it to hosts/{node}/services.yaml"),
+        )
+    })
+}
+
+fn restart_service(
+    world: &World,
+    node: &NodeName,
+    name: &ServiceName,
+) -> Result<Vec<Command>, NoRepair> {
     let service = desired(world, node, name)?;
-    let found = world.node(node).map(|state| assess::containers(state, name, service)).unwrap_or_default();
+    let found = world
+        .node(node)
+        .map(|state| assess::containers(state, name, service))
+        .unwrap_or_default();
     let ill = |state: ContainerState, health: Health| {
         state != ContainerState::Running || matches!(health, Health::Unhealthy | Health::Failing)
     };
@@ -199,39 +277,71 @@ fn restart_service(world: &World, node: &NodeName, name: &ServiceName) -> Result
     let steps: Vec<Command> = found
         .iter()
         .filter(|(_, f, _)| !some_ill || ill(f.state, f.health))
-        .map(|(c, f, _)| Command::ContainerRestart { container: (*c).clone(), id: f.id.clone() })
+        .map(|(c, f, _)| Command::ContainerRestart {
+            container: (*c).clone(),
+            id: f.id.clone(),
+        })
         .collect();
     if !steps.is_empty() {
         return Ok(steps);
     }
-    if world.node(node).is_some_and(|state| state.evidence.state == EvidenceState::Fresh) {
-        return Err(none(format!("{name} has no container on {node} to restart"), "it has to be created: see its drift"));
+    if world
+        .node(node)
+        .is_some_and(|state| state.evidence.state == EvidenceState::Fresh)
+    {
+        return Err(none(
+            format!("{name} has no container on {node} to restart"),
+            "it has to be created: see its drift",
+        ));
     }
     // Nobody has seen its containers yet: the ID is filled in, and asked for again, once an agent has.
     match &service.kind {
-        ServiceKind::Container { container, .. } => {
-            Ok(vec![Command::ContainerRestart { container: container.clone(), id: String::new() }])
-        }
+        ServiceKind::Container { container, .. } => Ok(vec![Command::ContainerRestart {
+            container: container.clone(),
+            id: String::new(),
+        }]),
         ServiceKind::Compose { .. } => match crate::ids::ContainerName::new(name.as_str()) {
-            Ok(container) => Ok(vec![Command::ContainerRestart { container, id: String::new() }]),
+            Ok(container) => Ok(vec![Command::ContainerRestart {
+                container,
+                id: String::new(),
+            }]),
             Err(e) => Err(none(e.to_string(), "rename the service")),
         },
-        other => Err(none(format!("a service of kind {} has no containers", other.word()), "see its kind")),
+        other => Err(none(
+            format!("a service of kind {} has no containers", other.word()),
+            "see its kind",
+        )),
     }
 }
 
 fn redeploy(world: &World, node: &NodeName, name: &ServiceName) -> Result<Vec<Command>, NoRepair> {
     let service = desired(world, node, name)?;
     match &service.kind {
-        ServiceKind::Compose { path, service, project, file } => {
+        ServiceKind::Compose {
+            path,
+            service,
+            project,
+            file,
+        } => {
             let services = match world.node(node) {
                 Some(state) => assess::compose_services(state, name, service.as_deref()),
                 None => service.iter().cloned().collect(),
             };
-            Ok(vec![Command::ComposeUp { path: path.clone(), file: file.clone(), project: project.clone(), services }])
+            Ok(vec![Command::ComposeUp {
+                path: path.clone(),
+                file: file.clone(),
+                project: project.clone(),
+                services,
+            }])
         }
-        ServiceKind::Container { container, definition: Some(definition) } => {
-            let replaces = world.node(node).and_then(|s| s.container(container)).map(|c| c.id.clone());
+        ServiceKind::Container {
+            container,
+            definition: Some(definition),
+        } => {
+            let replaces = world
+                .node(node)
+                .and_then(|s| s.container(container))
+                .map(|c| c.id.clone());
             Ok(vec![Command::ContainerRecreate {
                 service: name.clone(),
                 container: container.clone(),
@@ -240,7 +350,10 @@ fn redeploy(world: &World, node: &NodeName, name: &ServiceName) -> Result<Vec<Co
                 replaces,
             }])
         }
-        ServiceKind::Container { container, definition: None } => Err(none(
+        ServiceKind::Container {
+            container,
+            definition: None,
+        } => Err(none(
             format!("no file says how to create {container}"),
             format!("add `image:` (and ports, volumes, …) to {name} in hosts/{node}/services.yaml"),
         )),
@@ -255,22 +368,46 @@ fn redeploy(world: &World, node: &NodeName, name: &ServiceName) -> Result<Vec<Co
 pub fn title(command: &Command) -> String {
     let short = |id: &str| id.chars().take(12).collect::<String>();
     match command {
-        Command::ContainerRestart { container, id } if id.is_empty() => format!("Restart container {container}"),
-        Command::ContainerRestart { container, id } => format!("Restart container {container} ({})", short(id)),
-        Command::ContainerRecreate { container, definition, replaces: None, .. } => {
+        Command::ContainerRestart { container, id } if id.is_empty() => {
+            format!("Restart container {container}")
+        }
+        Command::ContainerRestart { container, id } => {
+            format!("Restart container {container} ({})", short(id))
+        }
+        Command::ContainerRecreate {
+            container,
+            definition,
+            replaces: None,
+            ..
+        } => {
             format!("Create container {container} from {}", definition.image)
         }
-        Command::ContainerRecreate { container, definition, replaces: Some(id), .. } => {
-            format!("Recreate container {container} ({}) from {}", short(id), definition.image)
+        Command::ContainerRecreate {
+            container,
+            definition,
+            replaces: Some(id),
+            ..
+        } => {
+            format!(
+                "Recreate container {container} ({}) from {}",
+                short(id),
+                definition.image
+            )
         }
         Command::ComposeUp { path, services, .. } if services.is_empty() => {
             format!("Bring up every service of {path}, built and recreated")
         }
         Command::ComposeUp { path, services, .. } => {
-            format!("Bring up {} of {path}, built and recreated", services.join(", "))
+            format!(
+                "Bring up {} of {path}, built and recreated",
+                services.join(", ")
+            )
         }
         Command::UnitRestart { unit } => format!("Restart unit {unit}"),
-        Command::DiskCleanup { build_cache, dangling_images } => {
+        Command::DiskCleanup {
+            build_cache,
+            dangling_images,
+        } => {
             let what = match (build_cache, dangling_images) {
                 (true, true) => "build cache and dangling images",
                 (true, false) => "build cache",
@@ -288,20 +425,30 @@ pub fn blast_radius(world: &World, key: &ActionKey, plan: &Plan) -> Vec<String> 
         .steps
         .iter()
         .map(|step| match step {
-            Command::ContainerRestart { container, .. } => format!("{container} is down for a few seconds"),
+            Command::ContainerRestart { container, .. } => {
+                format!("{container} is down for a few seconds")
+            }
             Command::ContainerRecreate { container, .. } => {
                 format!("{container} is replaced: what it wrote outside its volumes is gone")
             }
-            Command::ComposeUp { path, .. } => format!("containers of {path} are replaced; images may be built"),
+            Command::ComposeUp { path, .. } => {
+                format!("containers of {path} are replaced; images may be built")
+            }
             Command::UnitRestart { unit } => format!("{unit} and what is bound to it restarts"),
-            Command::DiskCleanup { .. } => "images without a tag and build layers are removed; the next build is slower".into(),
+            Command::DiskCleanup { .. } => {
+                "images without a tag and build layers are removed; the next build is slower".into()
+            }
         })
         .collect();
     if let Subject::Service(node, service) = &key.subject
         && let Some(desired) = world.fleet.nodes.get(node)
     {
-        let leaning: Vec<&str> =
-            desired.services.iter().filter(|(_, s)| s.needs.contains(service)).map(|(n, _)| n.as_str()).collect();
+        let leaning: Vec<&str> = desired
+            .services
+            .iter()
+            .filter(|(_, s)| s.needs.contains(service))
+            .map(|(n, _)| n.as_str())
+            .collect();
         if !leaning.is_empty() {
             lines.push(format!("needed by {}", leaning.join(", ")));
         }
@@ -314,7 +461,8 @@ pub fn timeout(command: &Command) -> Span {
     match command {
         Command::ContainerRestart { .. } => Span::secs(60),
         Command::UnitRestart { .. } => Span::mins(2),
-        Command::ContainerRecreate { .. } | Command::ComposeUp { .. } | Command::DiskCleanup { .. } => Span::mins(10),
+        Command::ContainerRecreate { .. }
+        | Command::ComposeUp { .. }
+        | Command::DiskCleanup { .. } => Span::mins(10),
     }
 }
-

@@ -59,15 +59,25 @@ pub fn review(world: &World, action: &Action, now: Now) -> Verdict {
         return ask("nobody knows how the last attempt ended".to_string());
     }
     let policy = &world.fleet.policy;
-    let hit = policy.rules.iter().enumerate().find(|(_, rule)| matches(rule, action, now));
+    let hit = policy
+        .rules
+        .iter()
+        .enumerate()
+        .find(|(_, rule)| matches(rule, action, now));
     let rule = match hit {
         Some((i, rule)) if rule.automatic => format!("policy.rules[{i}]"),
         Some((i, _)) => return ask(format!("policy.rules[{i}]")),
         None if action.level <= policy.automatic.max_level && action.risk == Risk::Low => {
-            format!("policy.automatic.max_level {} covers level {}", policy.automatic.max_level, action.level)
+            format!(
+                "policy.automatic.max_level {} covers level {}",
+                policy.automatic.max_level, action.level
+            )
         }
         None if action.risk != Risk::Low => {
-            return ask(format!("no rule names it, and its risk is {}", action.risk.word()));
+            return ask(format!(
+                "no rule names it, and its risk is {}",
+                action.risk.word()
+            ));
         }
         None => {
             return ask(format!(
@@ -88,12 +98,18 @@ pub fn review(world: &World, action: &Action, now: Now) -> Verdict {
 /// Automatic repairs of `subject` that started within `span` before `now`.
 pub fn starts_within(world: &World, subject: &Subject, now: Time, span: Span) -> u32 {
     let starts = world.actions.starts.get(subject);
-    starts.map_or(0, |s| s.iter().filter(|at| now.since(**at) < span).count() as u32)
+    starts.map_or(0, |s| {
+        s.iter().filter(|at| now.since(**at) < span).count() as u32
+    })
 }
 
 fn stopped_by_person(world: &World, subject: &Subject) -> bool {
-    let Subject::Service(node, name) = subject else { return false };
-    let (Some(state), Some(service)) = (world.node(node), world.fleet.service(node, name)) else { return false };
+    let Subject::Service(node, name) = subject else {
+        return false;
+    };
+    let (Some(state), Some(service)) = (world.node(node), world.fleet.service(node, name)) else {
+        return false;
+    };
     crate::assess::containers(state, name, service)
         .iter()
         .any(|(_, c, _)| c.stopped_by_person && c.state == ContainerState::Exited)
@@ -106,7 +122,8 @@ fn matches(rule: &Rule, action: &Action, now: Now) -> bool {
     }
     let node = action.key.subject.node().map_or("", |n| n.as_str());
     let service = action.key.subject.service().map_or("", |s| s.as_str());
-    let fits = |pattern: &Option<String>, text: &str| pattern.as_deref().is_none_or(|p| glob(p, text));
+    let fits =
+        |pattern: &Option<String>, text: &str| pattern.as_deref().is_none_or(|p| glob(p, text));
     fits(&m.action, action.key.kind.word())
         && fits(&m.node, node)
         && fits(&m.service, service)
@@ -115,7 +132,8 @@ fn matches(rule: &Rule, action: &Action, now: Now) -> bool {
 
 /// Whether `text` matches `pattern`, where `*` is any text and `?` any character.
 pub fn glob(pattern: &str, text: &str) -> bool {
-    let (p, t): (alloc::vec::Vec<char>, alloc::vec::Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (p, t): (alloc::vec::Vec<char>, alloc::vec::Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut i, mut j, mut star) = (0, 0, None);
     while j < t.len() {
         if i < p.len() && p[i] == '*' {
@@ -140,7 +158,9 @@ pub fn waits_for(world: &World, action: &Action) -> Option<String> {
     let node = action.key.subject.node()?;
     let desired = world.fleet.nodes.get(node);
     if desired.is_some_and(|n| n.access == Access::Inspector) {
-        return Some(format!("{node} is `access: inspector`: nothing may be changed there"));
+        return Some(format!(
+            "{node} is `access: inspector`: nothing may be changed there"
+        ));
     }
     let Some(state) = world.node(node).filter(|s| s.ever_synced) else {
         return Some(format!("an agent on {node}: none has connected yet"));
@@ -148,10 +168,14 @@ pub fn waits_for(world: &World, action: &Action) -> Option<String> {
     match state.evidence.state {
         EvidenceState::Fresh => {}
         EvidenceState::Unknown => return Some(format!("the agent of {node} to connect")),
-        EvidenceState::Stale | EvidenceState::Offline => return Some(format!("the agent of {node}: it is silent")),
+        EvidenceState::Stale | EvidenceState::Offline => {
+            return Some(format!("the agent of {node}: it is silent"));
+        }
     }
     if state.host().is_some_and(|h| h.read_only) {
-        return Some(format!("the agent of {node} runs with --read-only: it changes nothing"));
+        return Some(format!(
+            "the agent of {node} runs with --read-only: it changes nothing"
+        ));
     }
     if !crate::plan::has_known_target(&action.plan) {
         return Some(format!("{node} to say which container it is"));
@@ -159,28 +183,46 @@ pub fn waits_for(world: &World, action: &Action) -> Option<String> {
     let limits = &world.fleet.policy.limits;
     let mut running = 0;
     let mut here = 0;
-    for other in world.actions.open.values().filter(|a| a.state == crate::action::State::Running) {
+    for other in world
+        .actions
+        .open
+        .values()
+        .filter(|a| a.state == crate::action::State::Running)
+    {
         running += 1;
         if other.key.subject == action.key.subject {
-            return Some(format!("{} to end: one at a time on a target", other.label()));
+            return Some(format!(
+                "{} to end: one at a time on a target",
+                other.label()
+            ));
         }
         here += u32::from(other.key.subject.node() == Some(node));
     }
     if here >= limits.concurrent_per_node {
-        return Some(format!("other work on {node} (concurrent_per_node {})", limits.concurrent_per_node));
+        return Some(format!(
+            "other work on {node} (concurrent_per_node {})",
+            limits.concurrent_per_node
+        ));
     }
     if running >= limits.concurrent {
-        return Some(format!("other work in the fleet (concurrent {})", limits.concurrent));
+        return Some(format!(
+            "other work in the fleet (concurrent {})",
+            limits.concurrent
+        ));
     }
     needs(world, action)
 }
 
 fn needs(world: &World, action: &Action) -> Option<String> {
-    let Subject::Service(node, service) = &action.key.subject else { return None };
+    let Subject::Service(node, service) = &action.key.subject else {
+        return None;
+    };
     let desired: &Service = world.fleet.service(node, service)?;
     let ill = |s: &&crate::ids::ServiceName| {
-        matches!(world.memory(node, s).map(|m| m.status), Some(Status::Unhealthy | Status::Missing))
-            && world.fleet.service(node, s).is_some_and(|s| s.monitor)
+        matches!(
+            world.memory(node, s).map(|m| m.status),
+            Some(Status::Unhealthy | Status::Missing)
+        ) && world.fleet.service(node, s).is_some_and(|s| s.monitor)
     };
     let first = desired.needs.iter().find(ill)?;
     (!action.direct).then(|| format!("{first} to be well first"))

@@ -58,7 +58,9 @@ impl fmt::Display for Subject {
 
 /// Why a text is no subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a subject ({why}): write node/NAME, service/NODE/NAME, container/NODE/NAME, unit/NODE/NAME, job/NODE/NAME or instance/PROVIDER/NAME")]
+#[error(
+    "{text:?} is not a subject ({why}): write node/NAME, service/NODE/NAME, container/NODE/NAME, unit/NODE/NAME, job/NODE/NAME or instance/PROVIDER/NAME"
+)]
 pub struct InvalidSubject {
     pub text: String,
     pub why: String,
@@ -67,7 +69,10 @@ pub struct InvalidSubject {
 impl FromStr for Subject {
     type Err = InvalidSubject;
     fn from_str(text: &str) -> Result<Subject, InvalidSubject> {
-        let bad = |why: &dyn fmt::Display| InvalidSubject { text: text.chars().take(120).collect(), why: why.to_string() };
+        let bad = |why: &dyn fmt::Display| InvalidSubject {
+            text: text.chars().take(120).collect(),
+            why: why.to_string(),
+        };
         if text == "fleet" {
             return Ok(Subject::Fleet);
         }
@@ -89,7 +94,9 @@ impl FromStr for Subject {
         let node = NodeName::new(first).map_err(|e| bad(&e))?;
         Ok(match kind {
             "service" => Subject::Service(node, ServiceName::new(second).map_err(|e| bad(&e))?),
-            "container" => Subject::Container(node, ContainerName::new(second).map_err(|e| bad(&e))?),
+            "container" => {
+                Subject::Container(node, ContainerName::new(second).map_err(|e| bad(&e))?)
+            }
             "unit" => Subject::Unit(node, UnitName::new(second).map_err(|e| bad(&e))?),
             "job" => Subject::Job(node, JobName::new(second).map_err(|e| bad(&e))?),
             _ => return Err(bad(&"unknown kind")),
@@ -125,10 +132,25 @@ mod tests {
 
     #[test]
     fn subjects_are_read_back_as_they_are_written() {
-        for text in ["fleet", "node/piha", "service/piha/z2m", "container/a/b", "unit/a/x@1.service", "instance/lxd/v1"] {
+        for text in [
+            "fleet",
+            "node/piha",
+            "service/piha/z2m",
+            "container/a/b",
+            "unit/a/x@1.service",
+            "instance/lxd/v1",
+        ] {
             assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
         }
-        for bad in ["", "node", "node/a/b", "service/a", "planet/a/b", "container/a/../b", "service//x"] {
+        for bad in [
+            "",
+            "node",
+            "node/a/b",
+            "service/a",
+            "planet/a/b",
+            "container/a/../b",
+            "service//x",
+        ] {
             assert!(bad.parse::<Subject>().is_err(), "{bad}");
         }
     }

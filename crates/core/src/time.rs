@@ -11,7 +11,17 @@ pub struct Time(pub i64);
 
 /// A length of time in milliseconds. Written as a number of milliseconds in events, as `10s`, `5m`, `1h` in files.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[serde(transparent)]
 pub struct Span(pub u64);
@@ -34,7 +44,10 @@ impl Time {
 impl core::ops::Add<Span> for Time {
     type Output = Time;
     fn add(self, span: Span) -> Time {
-        Time(self.0.saturating_add(i64::try_from(span.0).unwrap_or(i64::MAX)))
+        Time(
+            self.0
+                .saturating_add(i64::try_from(span.0).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -110,9 +123,17 @@ impl<'de> serde::Deserialize<'de> for Time {
 impl fmt::Display for Span {
     /// The largest unit that divides it: `90s`, `5m`, `1h`, `250ms`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+        const UNITS: [(u64, &str); 4] = [
+            (86_400_000, "d"),
+            (3_600_000, "h"),
+            (60_000, "m"),
+            (1000, "s"),
+        ];
         let n = self.0;
-        let text = match UNITS.iter().find(|(unit, _)| n > 0 && n.is_multiple_of(*unit)) {
+        let text = match UNITS
+            .iter()
+            .find(|(unit, _)| n > 0 && n.is_multiple_of(*unit))
+        {
             Some((unit, word)) => format!("{}{word}", n / unit),
             None if n == 0 => "0s".to_string(),
             None => format!("{n}ms"),
@@ -140,7 +161,9 @@ impl FromStr for Span {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
             let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
             rest = &rest[digits..];
-            let unit_len = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+            let unit_len = rest
+                .find(|c: char| c.is_ascii_digit())
+                .unwrap_or(rest.len());
             let unit: u64 = match &rest[..unit_len] {
                 "ms" => 1,
                 "s" => 1000,
@@ -151,7 +174,10 @@ impl FromStr for Span {
                 _ => return Err(bad()),
             };
             rest = &rest[unit_len..];
-            total = number.checked_mul(unit).and_then(|n| total.checked_add(n)).ok_or_else(bad)?;
+            total = number
+                .checked_mul(unit)
+                .and_then(|n| total.checked_add(n))
+                .ok_or_else(bad)?;
         }
         Ok(Span(total))
     }

@@ -15,7 +15,8 @@ use stead_core::controller::{Change, Controller, Input};
 use stead_core::desired::{Fleet, Node, Patience, Service, ServiceKind};
 use stead_core::event::{DesiredLoaded, Event};
 use stead_core::facts::{
-    ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, SourceFacts, SourceKind, SourceState,
+    ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, SourceFacts,
+    SourceKind, SourceState,
 };
 use stead_core::ids::{NodeName, digest};
 use stead_core::policy::Now;
@@ -37,16 +38,37 @@ fn node(n: usize) -> NodeName {
 
 fn fleet() -> Fleet {
     let service = |s: usize| Service {
-        kind: ServiceKind::Container { container: format!("app-{s}").parse().expect("a name"), definition: None },
+        kind: ServiceKind::Container {
+            container: format!("app-{s}").parse().expect("a name"),
+            definition: None,
+        },
         monitor: true,
         suspended: false,
         needs: Vec::new(),
         patience: Patience::default(),
         checks: Vec::new(),
     };
-    let services = || (0..SERVICES).map(|s| (format!("app-{s}").parse().expect("a name"), service(s))).collect();
-    let nodes = (0..NODES).map(|n| (node(n), Node { services: services(), ..Default::default() })).collect();
-    Fleet { name: "bench".to_string(), nodes, ..Default::default() }
+    let services = || {
+        (0..SERVICES)
+            .map(|s| (format!("app-{s}").parse().expect("a name"), service(s)))
+            .collect()
+    };
+    let nodes = (0..NODES)
+        .map(|n| {
+            (
+                node(n),
+                Node {
+                    services: services(),
+                    ..Default::default()
+                },
+            )
+        })
+        .collect();
+    Fleet {
+        name: "bench".to_string(),
+        nodes,
+        ..Default::default()
+    }
 }
 
 fn container(n: usize, s: usize, health: Health) -> (FactKey, Fact) {
@@ -58,20 +80,38 @@ fn container(n: usize, s: usize, health: Health) -> (FactKey, Fact) {
         state: ContainerState::Running,
         health,
         started_at: Some(AT),
-        labels: [("org.opencontainers.image.source".to_string(), format!("https://example.org/{s}"))].into(),
+        labels: [(
+            "org.opencontainers.image.source".to_string(),
+            format!("https://example.org/{s}"),
+        )]
+        .into(),
         ports: vec![format!("127.0.0.1:{}->80/tcp", 8000 + s)],
         memory_limit: 256 << 20,
         restart_policy: "unless-stopped".to_string(),
         ..Default::default()
     };
-    (FactKey::Container(format!("app-{s}").parse().expect("a name")), Fact::Container(facts))
+    (
+        FactKey::Container(format!("app-{s}").parse().expect("a name")),
+        Fact::Container(facts),
+    )
 }
 
 fn facts(n: usize) -> Facts {
-    let up = SourceFacts { state: SourceState::Up, version: "20.10".to_string(), detail: String::new() };
-    let host = HostFacts { hostname: node(n).to_string(), boot_id: format!("{n:032x}"), ..Default::default() };
-    let mut facts: Facts =
-        [(FactKey::Host, Fact::Host(host)), (FactKey::Source(SourceKind::Docker), Fact::Source(up))].into();
+    let up = SourceFacts {
+        state: SourceState::Up,
+        version: "20.10".to_string(),
+        detail: String::new(),
+    };
+    let host = HostFacts {
+        hostname: node(n).to_string(),
+        boot_id: format!("{n:032x}"),
+        ..Default::default()
+    };
+    let mut facts: Facts = [
+        (FactKey::Host, Fact::Host(host)),
+        (FactKey::Source(SourceKind::Docker), Fact::Source(up)),
+    ]
+    .into();
     facts.extend((0..SERVICES).map(|s| container(n, s, Health::Healthy)));
     facts
 }
@@ -80,13 +120,38 @@ fn facts(n: usize) -> Facts {
 fn history(fleet: Arc<Fleet>, document: &str, length: usize) -> (Vec<Event>, Controller) {
     let mut controller = Controller::new(World::default(), "bench");
     let mut log = Vec::with_capacity(length + GROUP);
-    let mut put = |input| log.extend(controller.handle(Now { at: AT, minute: 720 }, input).events);
-    put(Input::Started { version: "bench".to_string() });
-    let loaded = DesiredLoaded { digest: document.to_string(), origin: "bench".to_string(), ..Default::default() };
+    let mut put = |input| {
+        log.extend(
+            controller
+                .handle(
+                    Now {
+                        at: AT,
+                        minute: 720,
+                    },
+                    input,
+                )
+                .events,
+        )
+    };
+    put(Input::Started {
+        version: "bench".to_string(),
+    });
+    let loaded = DesiredLoaded {
+        digest: document.to_string(),
+        origin: "bench".to_string(),
+        ..Default::default()
+    };
     put(Input::Desired { loaded, fleet });
     for n in 0..NODES {
         let (spool, digest) = ("s".to_string(), String::new());
-        put(Input::Snapshot { node: node(n), at: AT, facts: facts(n), spool, cursor: 1, digest });
+        put(Input::Snapshot {
+            node: node(n),
+            at: AT,
+            facts: facts(n),
+            spool,
+            cursor: 1,
+            digest,
+        });
     }
     let mut n = 0;
     while log.len() < length {
@@ -94,8 +159,23 @@ fn history(fleet: Arc<Fleet>, document: &str, length: usize) -> (Vec<Event>, Con
             let (key, fact) = container(n * 7919 % NODES, n % SERVICES, health);
             let cursor = 2 + 2 * n as u64 + i as u64;
             let changes = vec![Change::Seen(key, fact)];
-            let input = Input::Observed { node: node(n * 7919 % NODES), at: AT, cursor, changes };
-            log.extend(controller.handle(Now { at: AT, minute: 720 }, input).events);
+            let input = Input::Observed {
+                node: node(n * 7919 % NODES),
+                at: AT,
+                cursor,
+                changes,
+            };
+            log.extend(
+                controller
+                    .handle(
+                        Now {
+                            at: AT,
+                            minute: 720,
+                        },
+                        input,
+                    )
+                    .events,
+            );
         }
         n += 1;
     }
@@ -107,10 +187,16 @@ async fn write(data: &Path, length: usize) -> (usize, String) {
     let bytes = serde_json::to_vec(&*fleet).expect("a document");
     let document = digest(&bytes);
     let (events, controller) = history(fleet, &document, length);
-    let log = SqliteLog::open(data, Options::default()).await.expect("open");
-    log.put_document(&document, &bytes).await.expect("a document");
+    let log = SqliteLog::open(data, Options::default())
+        .await
+        .expect("open");
+    log.put_document(&document, &bytes)
+        .await
+        .expect("a document");
     for group in events.chunks(GROUP) {
-        log.append(group.iter().map(encode).collect()).await.expect("append");
+        log.append(group.iter().map(encode).collect())
+            .await
+            .expect("append");
     }
     log.close().await.expect("close");
     (events.len(), world_digest(controller.world()))
@@ -118,7 +204,10 @@ async fn write(data: &Path, length: usize) -> (usize, String) {
 
 /// Drops the pages of the log's files from the page cache, so that the next read comes from the disk.
 fn forget(data: &Path) {
-    for entry in std::fs::read_dir(data.join("log")).expect("the log's folder").flatten() {
+    for entry in std::fs::read_dir(data.join("log"))
+        .expect("the log's folder")
+        .flatten()
+    {
         if let Ok(file) = File::open(entry.path()) {
             file.sync_all().ok();
             rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).ok();
@@ -132,10 +221,17 @@ fn argument(name: &str) -> Option<String> {
 }
 
 fn main() {
-    let number = |name: &str, default: usize| argument(name).and_then(|n| n.parse().ok()).unwrap_or(default);
+    let number = |name: &str, default: usize| {
+        argument(name)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(default)
+    };
     let (length, rounds) = (number("--events", 400_000), number("--rounds", 3));
     let parent = argument("--dir").map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let dir = tempfile::Builder::new().prefix("bench-replay-").tempdir_in(parent).expect("a folder to write in");
+    let dir = tempfile::Builder::new()
+        .prefix("bench-replay-")
+        .tempdir_in(parent)
+        .expect("a folder to write in");
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     runtime.block_on(async {
         let (events, world) = write(dir.path(), length).await;
@@ -143,11 +239,17 @@ fn main() {
         for round in 0..rounds {
             forget(dir.path());
             let start = Instant::now();
-            let log = SqliteLog::open(dir.path(), Options::default()).await.expect("open");
+            let log = SqliteLog::open(dir.path(), Options::default())
+                .await
+                .expect("open");
             let replayed = replay(&log, false).await.expect("replay");
             let took = start.elapsed().as_secs_f64();
             assert_eq!(replayed.folded, events as u64, "every event was folded");
-            assert_eq!(world_digest(&replayed.world), world, "replay gives the world that was");
+            assert_eq!(
+                world_digest(&replayed.world),
+                world,
+                "replay gives the world that was"
+            );
             println!("  round {round}: {events} events from disk in {took:.2} s");
             rates.push(events as f64 / took);
             log.close().await.expect("close");

@@ -24,7 +24,11 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { base: wall(), started: Instant::now(), offset_minutes: 0 }
+        Self {
+            base: wall(),
+            started: Instant::now(),
+            offset_minutes: 0,
+        }
     }
 }
 
@@ -38,13 +42,19 @@ fn wall() -> i64 {
 impl Clock {
     /// `offset_minutes`: the owner's offset from UTC.
     pub fn with_offset(offset_minutes: i64) -> Clock {
-        Clock { offset_minutes, ..Clock::default() }
+        Clock {
+            offset_minutes,
+            ..Clock::default()
+        }
     }
 
     pub fn now(&self) -> Now {
         let at = self.base + i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let minute = (at.div_euclid(60_000) + self.offset_minutes).rem_euclid(1440);
-        Now { at: Time(at), minute: u16::try_from(minute).unwrap_or(0) }
+        Now {
+            at: Time(at),
+            minute: u16::try_from(minute).unwrap_or(0),
+        }
     }
 
     /// How far the wall was moved since the last look, if it was; follows it.

@@ -42,7 +42,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_string(), snapshot_every: 20_000, retain: Span::days(730), offset_minutes: 0 }
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            snapshot_every: 20_000,
+            retain: Span::days(730),
+            offset_minutes: 0,
+        }
     }
 }
 
@@ -58,7 +63,9 @@ pub struct Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -80,7 +87,10 @@ impl Engine {
         let (queue_in, queue) = mpsc::channel(QUEUE);
         let (effects, effects_out) = mpsc::unbounded_channel();
         let (feed, _) = broadcast::channel(FEED);
-        let shared = Shared { controller: Controller::new(world, log_id), live: Live::default() };
+        let shared = Shared {
+            controller: Controller::new(world, log_id),
+            live: Live::default(),
+        };
         let handle = Handle {
             queue: queue_in,
             shared: Arc::new(RwLock::new(shared)),
@@ -88,14 +98,25 @@ impl Engine {
             log,
             clock: Arc::new(RwLock::new(Clock::with_offset(options.offset_minutes))),
         };
-        let engine = Engine { handle: handle.clone(), queue, effects, options, since_snapshot: 0, compacted_at: None };
+        let engine = Engine {
+            handle: handle.clone(),
+            queue,
+            effects,
+            options,
+            since_snapshot: 0,
+            compacted_at: None,
+        };
         (engine, handle, effects_out)
     }
 
     /// Runs until `stop`, or until the log can no longer be trusted.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), log::Error> {
         let version = self.options.version.clone();
-        self.commit(vec![Envelope { input: Input::Started { version }, done: None }]).await?;
+        self.commit(vec![Envelope {
+            input: Input::Started { version },
+            done: None,
+        }])
+        .await?;
         loop {
             let idle = self.until_deadline();
             let batch = tokio::select! {
@@ -113,7 +134,11 @@ impl Engine {
             }
             self.compact_daily();
         }
-        self.commit(vec![Envelope { input: Input::Stopping, done: None }]).await?;
+        self.commit(vec![Envelope {
+            input: Input::Stopping,
+            done: None,
+        }])
+        .await?;
         self.snapshot().await;
         self.handle.log.close().await
     }
@@ -132,7 +157,11 @@ impl Engine {
     fn until_deadline(&self) -> Duration {
         let now = self.handle.now().at;
         let at = {
-            let shared = self.handle.shared.read().unwrap_or_else(PoisonError::into_inner);
+            let shared = self
+                .handle
+                .shared
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
             shared.controller.next_deadline(now)
         };
         // At least now and then, so that a moved clock is noticed.
@@ -142,7 +171,12 @@ impl Engine {
     /// Handles a batch, makes what follows durable in one commit, then lets it out.
     async fn commit(&mut self, batch: Vec<Envelope>) -> Result<(), log::Error> {
         let known = self.known(&batch).await?;
-        let jumped = self.handle.clock.write().unwrap_or_else(PoisonError::into_inner).jumped();
+        let jumped = self
+            .handle
+            .clock
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .jumped();
         let (events, effects, answers) = self.handle_batch(batch, known, jumped);
         if !events.is_empty() {
             let records: Vec<Record> = events.iter().map(replay::encode).collect();
@@ -170,10 +204,12 @@ impl Engine {
         for envelope in batch {
             match &envelope.input {
                 Input::Foreign(event) => ids.push(event.id.clone()),
-                Input::Observed { changes, .. } => ids.extend(changes.iter().filter_map(|c| match c {
-                    Change::Note { id, .. } => Some(id.clone()),
-                    _ => None,
-                })),
+                Input::Observed { changes, .. } => {
+                    ids.extend(changes.iter().filter_map(|c| match c {
+                        Change::Note { id, .. } => Some(id.clone()),
+                        _ => None,
+                    }))
+                }
                 _ => {}
             }
         }
@@ -189,8 +225,13 @@ impl Engine {
         mut known: HashSet<String>,
         jumped: Option<i64>,
     ) -> (Vec<Event>, Vec<Effect>, Vec<Answer>) {
-        let (mut events, mut effects, mut answers) = (Vec::new(), Vec::new(), Vec::with_capacity(batch.len()));
-        let mut shared = self.handle.shared.write().unwrap_or_else(PoisonError::into_inner);
+        let (mut events, mut effects, mut answers) =
+            (Vec::new(), Vec::new(), Vec::with_capacity(batch.len()));
+        let mut shared = self
+            .handle
+            .shared
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let now = self.handle.now();
         if let Some(by) = jumped {
             let step = shared.controller.handle(now, Input::ClockJumped(by));
@@ -200,14 +241,28 @@ impl Engine {
         for Envelope { mut input, done } in batch {
             let duplicate = without_known(&mut input, &mut known);
             if duplicate {
-                answers.push(Answer { done, value: Done { seq: None, duplicate, reply: None } });
+                answers.push(Answer {
+                    done,
+                    value: Done {
+                        seq: None,
+                        duplicate,
+                        reply: None,
+                    },
+                });
                 continue;
             }
             let step = shared.controller.handle(now, input);
             let seq = step.events.last().map(|e| e.seq);
             events.extend(step.events);
             effects.extend(step.effects);
-            answers.push(Answer { done, value: Done { seq, duplicate, reply: step.reply } });
+            answers.push(Answer {
+                done,
+                value: Done {
+                    seq,
+                    duplicate,
+                    reply: step.reply,
+                },
+            });
         }
         (events, effects, answers)
     }
@@ -235,17 +290,29 @@ impl Engine {
     /// Once a day, beside the loop: appends go on meanwhile.
     fn compact_daily(&mut self) {
         let now = self.handle.now().at;
-        if self.compacted_at.is_some_and(|at| now.since(at) < Span::days(1)) {
+        if self
+            .compacted_at
+            .is_some_and(|at| now.since(at) < Span::days(1))
+        {
             return;
         }
         self.compacted_at = Some(now);
-        let cutoff = Time(now.0.saturating_sub(i64::try_from(self.options.retain.0).unwrap_or(i64::MAX)));
+        let cutoff = Time(
+            now.0
+                .saturating_sub(i64::try_from(self.options.retain.0).unwrap_or(i64::MAX)),
+        );
         let log = Arc::clone(&self.handle.log);
         tokio::spawn(async move {
             match crate::compact(&*log, cutoff).await {
-                Ok(Some(done)) => tracing::info!(removed = done.removed, kept = done.kept, "old events folded"),
+                Ok(Some(done)) => tracing::info!(
+                    removed = done.removed,
+                    kept = done.kept,
+                    "old events folded"
+                ),
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "folding old events failed; tried again tomorrow"),
+                Err(error) => {
+                    tracing::warn!(%error, "folding old events failed; tried again tomorrow")
+                }
             }
         });
     }

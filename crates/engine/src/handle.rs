@@ -87,20 +87,35 @@ impl Handle {
     /// An event from outside: recorded once by its ID. Returns once it is durable.
     pub async fn foreign(&self, event: ForeignEvent) -> Result<Recorded, Error> {
         let head = || self.read(|v| v.world().head);
-        let known = self.log.known_ids(std::slice::from_ref(&event.id)).await.map_err(storage)?;
+        let known = self
+            .log
+            .known_ids(std::slice::from_ref(&event.id))
+            .await
+            .map_err(storage)?;
         if !known.is_empty() {
-            return Ok(Recorded { seq: head(), new: false });
+            return Ok(Recorded {
+                seq: head(),
+                new: false,
+            });
         }
         let done = self.submit(Input::Foreign(event)).await?;
-        Ok(Recorded { seq: done.seq.unwrap_or_else(head), new: !done.duplicate })
+        Ok(Recorded {
+            seq: done.seq.unwrap_or_else(head),
+            new: !done.duplicate,
+        })
     }
 
     /// A desired state that was read and checked. The document is kept before the event names it.
     pub async fn desired(&self, mut loaded: DesiredLoaded, fleet: Arc<Fleet>) -> Result<(), Error> {
         let bytes = serde_json::to_vec(&*fleet).map_err(|e| Error::Storage(e.to_string()))?;
         loaded.digest = stead_core::ids::digest(&bytes);
-        self.log.put_document(&loaded.digest, &bytes).await.map_err(storage)?;
-        self.submit(Input::Desired { loaded, fleet }).await.map(drop)
+        self.log
+            .put_document(&loaded.digest, &bytes)
+            .await
+            .map_err(storage)?;
+        self.submit(Input::Desired { loaded, fleet })
+            .await
+            .map(drop)
     }
 
     /// Hands in an input and waits until what it led to is durable.
@@ -117,24 +132,41 @@ impl Handle {
     /// Hands in an input; the receiver tells when what it led to is durable. Waits while the queue is full.
     pub async fn send(&self, input: Input) -> Result<oneshot::Receiver<Done>, Error> {
         let (done, waiting) = oneshot::channel();
-        self.queue.send(Envelope { input, done: Some(done) }).await.map_err(|_| Error::Stopped)?;
+        self.queue
+            .send(Envelope {
+                input,
+                done: Some(done),
+            })
+            .await
+            .map_err(|_| Error::Stopped)?;
         Ok(waiting)
     }
 
     /// Hands in an input nobody waits for.
     pub async fn tell(&self, input: Input) -> Result<(), Error> {
-        self.queue.send(Envelope { input, done: None }).await.map_err(|_| Error::Stopped)
+        self.queue
+            .send(Envelope { input, done: None })
+            .await
+            .map_err(|_| Error::Stopped)
     }
 
     fn refuse_while_full(&self) -> Result<(), Error> {
-        let text = self.read(|v| v.live.troubles.get(crate::control::LOG_FULL).map(|t| t.text.clone()));
+        let text = self.read(|v| {
+            v.live
+                .troubles
+                .get(crate::control::LOG_FULL)
+                .map(|t| t.text.clone())
+        });
         text.map_or(Ok(()), |text| Err(Error::Storage(text)))
     }
 
     /// Looks at everything under a read lock: keep it short, never block in it.
     pub fn read<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
         let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
-        look(&View { controller: &shared.controller, live: &shared.live })
+        look(&View {
+            controller: &shared.controller,
+            live: &shared.live,
+        })
     }
 
     /// Events as they become durable, and samples as they come. A reader that lags is told so by the channel.
@@ -147,7 +179,10 @@ impl Handle {
     }
 
     pub fn now(&self) -> Now {
-        self.clock.read().unwrap_or_else(PoisonError::into_inner).now()
+        self.clock
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .now()
     }
 
     /// The fleet's own name for `node`.
@@ -184,7 +219,10 @@ impl Handle {
             entry.containers = containers;
         });
         // Nobody listening is no fault.
-        let _ = self.feed.send(Feed::Sample { node: node.clone(), sample: Arc::new(host) });
+        let _ = self.feed.send(Feed::Sample {
+            node: node.clone(),
+            sample: Arc::new(host),
+        });
     }
 
     /// Raises trouble of Stead itself, or renews its text.
@@ -192,7 +230,15 @@ impl Handle {
         let (text, remedy, at) = (text.into(), remedy.into(), self.now().at);
         self.live(|live| {
             let since = live.troubles.get(code).map_or(at, |t| t.since);
-            live.troubles.insert(code.to_string(), Trouble { code: code.to_string(), text, remedy, since });
+            live.troubles.insert(
+                code.to_string(),
+                Trouble {
+                    code: code.to_string(),
+                    text,
+                    remedy,
+                    since,
+                },
+            );
         });
     }
 
@@ -204,7 +250,13 @@ impl Handle {
     }
 
     fn live(&self, change: impl FnOnce(&mut Live)) {
-        change(&mut self.shared.write().unwrap_or_else(PoisonError::into_inner).live);
+        change(
+            &mut self
+                .shared
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .live,
+        );
     }
 
     /// Why there is drift without an open action.

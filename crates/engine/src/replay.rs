@@ -27,7 +27,10 @@ pub struct Replayed {
 /// Rebuilds the world. `snapshots: false`: from the beginning (or the base) on, believing no cache.
 pub async fn replay(log: &dyn EventLog, snapshots: bool) -> Result<Replayed, log::Error> {
     let mut world = of_base(log, log.base().await?).await?;
-    if snapshots && let Some(cached) = join(&log.snapshots().await?) && cached.head > world.head {
+    if snapshots
+        && let Some(cached) = join(&log.snapshots().await?)
+        && cached.head > world.head
+    {
         world = cached;
         if let Some(fleet) = fleet(log, &world.desired.digest).await? {
             world.fleet = fleet;
@@ -43,7 +46,11 @@ pub async fn replay(log: &dyn EventLog, snapshots: bool) -> Result<Replayed, log
             folded += 1;
         }
         if last {
-            return Ok(Replayed { world, folded, from });
+            return Ok(Replayed {
+                world,
+                folded,
+                from,
+            });
         }
     }
 }
@@ -66,16 +73,28 @@ pub fn world_digest(world: &World) -> String {
 }
 
 fn decode_world(seq: Seq, bytes: &[u8]) -> Result<World, log::Error> {
-    serde_json::from_slice(bytes).map_err(|e| log::Error::Corrupt { seq, why: format!("the base record: {e}") })
+    serde_json::from_slice(bytes).map_err(|e| log::Error::Corrupt {
+        seq,
+        why: format!("the base record: {e}"),
+    })
 }
 
 /// The world as shards: one per node, one for the rest.
 pub fn split(world: &World) -> Vec<Snapshot> {
-    let shard = |shard: String, bytes: Vec<u8>| Snapshot { shard, seq: world.head, bytes };
+    let shard = |shard: String, bytes: Vec<u8>| Snapshot {
+        shard,
+        seq: world.head,
+        bytes,
+    };
     let mut shards: Vec<Snapshot> = world
         .nodes
         .iter()
-        .map(|(name, node)| shard(format!("{NODE}{name}"), serde_json::to_vec(node).unwrap_or_default()))
+        .map(|(name, node)| {
+            shard(
+                format!("{NODE}{name}"),
+                serde_json::to_vec(node).unwrap_or_default(),
+            )
+        })
         .collect();
     let rest = World {
         head: world.head,
@@ -87,7 +106,10 @@ pub fn split(world: &World) -> Vec<Snapshot> {
         server_started: world.server_started,
         events_total: world.events_total,
     };
-    shards.push(shard(REST.to_string(), serde_json::to_vec(&rest).unwrap_or_default()));
+    shards.push(shard(
+        REST.to_string(),
+        serde_json::to_vec(&rest).unwrap_or_default(),
+    ));
     shards
 }
 
@@ -135,7 +157,10 @@ pub fn decode(r: Record) -> Result<Event, log::Error> {
         severity: r.severity,
         body: r.body,
     };
-    events::decode(&encoded).map_err(|e| log::Error::Corrupt { seq: e.seq, why: e.why })
+    events::decode(&encoded).map_err(|e| log::Error::Corrupt {
+        seq: e.seq,
+        why: e.why,
+    })
 }
 
 /// An event as it can be applied: with the documents it names.
@@ -144,8 +169,14 @@ pub(crate) async fn event(log: &dyn EventLog, record: Record) -> Result<Event, l
     if let Body::DesiredLoaded(loaded) = &mut event.body {
         loaded.fleet = fleet(log, &loaded.digest).await?;
         if loaded.fleet.is_none() {
-            let why = format!("the desired state {} it names is not in the log", loaded.digest);
-            return Err(log::Error::Corrupt { seq: event.seq, why });
+            let why = format!(
+                "the desired state {} it names is not in the log",
+                loaded.digest
+            );
+            return Err(log::Error::Corrupt {
+                seq: event.seq,
+                why,
+            });
         }
     }
     Ok(event)
@@ -155,8 +186,11 @@ async fn fleet(log: &dyn EventLog, digest: &str) -> Result<Option<Arc<Fleet>>, l
     if digest.is_empty() {
         return Ok(None);
     }
-    let Some(bytes) = log.get_document(digest).await? else { return Ok(None) };
-    let fleet = serde_json::from_slice(&bytes)
-        .map_err(|e| log::Error::Read(format!("the desired state {digest} kept in the log: {e}")))?;
+    let Some(bytes) = log.get_document(digest).await? else {
+        return Ok(None);
+    };
+    let fleet = serde_json::from_slice(&bytes).map_err(|e| {
+        log::Error::Read(format!("the desired state {digest} kept in the log: {e}"))
+    })?;
     Ok(Some(Arc::new(fleet)))
 }

@@ -14,9 +14,14 @@ const CHUNK: usize = 10_000;
 /// Folds everything before `cutoff` into a base record and removes it, but for the audit trail. `None`: nothing is old
 /// enough.
 pub async fn compact(log: &dyn EventLog, cutoff: Time) -> Result<Option<Compacted>, log::Error> {
-    let Some(world) = world_before(log, cutoff).await? else { return Ok(None) };
+    let Some(world) = world_before(log, cutoff).await? else {
+        return Ok(None);
+    };
     let bytes = serde_json::to_vec(&world).map_err(|e| log::Error::Read(e.to_string()))?;
-    let base = Base { seq: world.head, bytes };
+    let base = Base {
+        seq: world.head,
+        bytes,
+    };
     log.compact(base, &Body::audit_kinds()).await.map(Some)
 }
 

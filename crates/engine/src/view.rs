@@ -35,10 +35,17 @@ impl View<'_> {
     }
     /// Oldest first, at most [`SAMPLES_KEPT`].
     pub fn samples(&self, node: &NodeName) -> impl Iterator<Item = &HostSample> {
-        self.live.nodes.get(node).into_iter().flat_map(|n| n.host.iter())
+        self.live
+            .nodes
+            .get(node)
+            .into_iter()
+            .flat_map(|n| n.host.iter())
     }
     pub fn container_samples(&self, node: &NodeName) -> &[ContainerSample] {
-        self.live.nodes.get(node).map_or(&[], |n| n.containers.as_slice())
+        self.live
+            .nodes
+            .get(node)
+            .map_or(&[], |n| n.containers.as_slice())
     }
     pub fn is_connected(&self, node: &NodeName) -> bool {
         self.live.nodes.get(node).is_some_and(|n| n.connected > 0)
@@ -80,5 +87,8 @@ pub(crate) struct LiveNode {
 #[derive(Debug, Clone)]
 pub enum Feed {
     Events(Arc<[Event]>),
-    Sample { node: NodeName, sample: Arc<HostSample> },
+    Sample {
+        node: NodeName,
+        sample: Arc<HostSample>,
+    },
 }

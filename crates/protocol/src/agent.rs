@@ -53,16 +53,38 @@ pub struct Frame {
 #[serde(tag = "frame", rename_all = "snake_case")]
 pub enum FrameBody {
     /// Everything seen now. What it does not name is gone.
-    Snapshot { facts: Vec<(FactKey, Fact)>, digest: String },
-    Delta { changed: Vec<(FactKey, Fact)>, gone: Vec<FactKey> },
+    Snapshot {
+        facts: Vec<(FactKey, Fact)>,
+        digest: String,
+    },
+    Delta {
+        changed: Vec<(FactKey, Fact)>,
+        gone: Vec<FactKey>,
+    },
     /// Something that happened, not a state: an OOM kill, an agent start.
-    Note { kind: Kind, subject: Subject, severity: Severity, data: serde_json::Value },
+    Note {
+        kind: Kind,
+        subject: Subject,
+        severity: Severity,
+        data: serde_json::Value,
+    },
     /// How an order ended.
-    Result { action: String, occurrence: u32, step: u32, attempt: u32, outcome: Outcome },
+    Result {
+        action: String,
+        occurrence: u32,
+        step: u32,
+        attempt: u32,
+        outcome: Outcome,
+    },
     /// Events were dropped because the spool was full; a snapshot follows.
-    Gap { dropped: u64 },
+    Gap {
+        dropped: u64,
+    },
     /// Live, never spooled.
-    Sample { host: Box<stead_core::sample::HostSample>, containers: Vec<stead_core::container_sample::ContainerSample> },
+    Sample {
+        host: Box<stead_core::sample::HostSample>,
+        containers: Vec<stead_core::container_sample::ContainerSample>,
+    },
     Heartbeat,
 }
 

@@ -7,7 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 /// Runs your fleet in your stead: observes every machine, compares what is with what should be, repairs what is safe,
 /// asks before what is not.
 #[derive(Debug, Parser)]
-#[command(name = "stead", version, propagate_version = true, after_help = "\
+#[command(
+    name = "stead",
+    version,
+    propagate_version = true,
+    after_help = "\
 Examples:
   stead init fleet                 write a first fleet directory from what runs on this machine
   stead up --fleet fleet           server and agent of this machine, web UI on http://127.0.0.1:18180
@@ -15,7 +19,8 @@ Examples:
   stead actions                    what waits for you
   stead actions approve ID         let it happen
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 not found, 5 server unreachable")]
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 not found, 5 server unreachable"
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -26,16 +31,36 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Address of the server
-    #[arg(long, global = true, env = "STEAD_URL", value_name = "URL", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "STEAD_URL",
+        value_name = "URL",
+        help_heading = "Connection"
+    )]
     pub url: Option<String>,
     /// Access token; without it the admin token of the data directory is used
-    #[arg(long, global = true, env = "STEAD_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "STEAD_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        help_heading = "Connection"
+    )]
     pub token: Option<String>,
     /// Print JSON
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
     /// When to use colours
-    #[arg(long, global = true, env = "STEAD_COLOR", default_value = "auto", value_name = "WHEN", help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        env = "STEAD_COLOR",
+        default_value = "auto",
+        value_name = "WHEN",
+        help_heading = "Output"
+    )]
     pub color: Color,
 }
 
@@ -49,19 +74,29 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Server and agent of this machine in one process, on the embedded store
-    #[command(after_help = "Examples:\n  stead up --fleet ./fleet\n  stead up --fleet git+https://example.org/fleet.git#main --data /var/lib/stead")]
+    #[command(
+        after_help = "Examples:\n  stead up --fleet ./fleet\n  stead up --fleet git+https://example.org/fleet.git#main --data /var/lib/stead"
+    )]
     Up(Up),
     /// The server alone; agents dial in
-    #[command(after_help = "Example:\n  stead server --fleet ./fleet --data ./data --listen 127.0.0.1:18180")]
+    #[command(
+        after_help = "Example:\n  stead server --fleet ./fleet --data ./data --listen 127.0.0.1:18180"
+    )]
     Server(ServerArgs),
     /// The agent of this machine
-    #[command(after_help = "Examples:\n  stead agent --server http://127.0.0.1:18180 --data ./data\n  stead agent --server unix:///run/stead.sock --read-only")]
+    #[command(
+        after_help = "Examples:\n  stead agent --server http://127.0.0.1:18180 --data ./data\n  stead agent --server unix:///run/stead.sock --read-only"
+    )]
     Agent(AgentArgs),
     /// Write a first fleet directory from what runs on this machine
-    #[command(after_help = "Example:\n  stead init fleet && stead check fleet && stead up --fleet fleet")]
+    #[command(
+        after_help = "Example:\n  stead init fleet && stead check fleet && stead up --fleet fleet"
+    )]
     Init(Init),
     /// Check a fleet directory: all problems at once, with file, line and remedy
-    #[command(after_help = "Examples:\n  stead check fleet\n  stead check fleet --json\n  stead check --schema services > services.schema.json")]
+    #[command(
+        after_help = "Examples:\n  stead check fleet\n  stead check fleet --json\n  stead check --schema services > services.schema.json"
+    )]
     Check(Check),
     /// Is all well?
     Status,
@@ -69,15 +104,21 @@ pub enum Command {
     #[command(after_help = "Examples:\n  stead nodes\n  stead nodes piha --json")]
     Nodes(Nodes),
     /// The services, desired beside actual
-    #[command(after_help = "Examples:\n  stead services\n  stead services --node piha --state unhealthy\n  stead services piha/zigbee2mqtt")]
+    #[command(
+        after_help = "Examples:\n  stead services\n  stead services --node piha --state unhealthy\n  stead services piha/zigbee2mqtt"
+    )]
     Services(Services),
     /// Where the world differs from the fleet directory, and why nothing is done where nothing is
     Drift(Drift),
     /// What happened
-    #[command(after_help = "Examples:\n  stead events -f\n  stead events --node piha --severity warning --limit 20\n  stead events --kind action_completed --json")]
+    #[command(
+        after_help = "Examples:\n  stead events -f\n  stead events --node piha --severity warning --limit 20\n  stead events --kind action_completed --json"
+    )]
     Events(Events),
     /// What Stead does and proposes: list, show, why, approve, reject, start
-    #[command(after_help = "Examples:\n  stead actions\n  stead actions why container-restart-piha-z2m\n  stead actions approve container-restart-piha-z2m --note 'go ahead'\n  stead actions start container_restart service/piha/z2m")]
+    #[command(
+        after_help = "Examples:\n  stead actions\n  stead actions why container-restart-piha-z2m\n  stead actions approve container-restart-piha-z2m --note 'go ahead'\n  stead actions start container_restart service/piha/z2m"
+    )]
     Actions(Actions),
     /// Print a new one-time login link for the web UI
     Login,
@@ -87,15 +128,18 @@ pub enum Command {
     Version,
     /// Completion script for a shell
     #[command(after_help = "Example:\n  stead completions bash > /etc/bash_completion.d/stead")]
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
     /// Fleet directory, or a git source: git+https://…#branch, git+ssh://…, git+file:///…
-    #[arg(long, env = "STEAD_FLEET", default_value = "fleet", value_name = "DIR|SOURCE")]
+    #[arg(
+        long,
+        env = "STEAD_FLEET",
+        default_value = "fleet",
+        value_name = "DIR|SOURCE"
+    )]
     pub fleet: String,
     /// Read exactly this commit or tag of a git source
     #[arg(long, env = "STEAD_PIN", value_name = "COMMIT")]
@@ -107,19 +151,34 @@ pub struct ServerArgs {
     #[arg(long, env = "STEAD_DATA", default_value_os_t = default_data(), value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: PathBuf,
     /// Address to listen on
-    #[arg(long, env = "STEAD_LISTEN", default_value = "127.0.0.1:18180", value_name = "ADDR")]
+    #[arg(
+        long,
+        env = "STEAD_LISTEN",
+        default_value = "127.0.0.1:18180",
+        value_name = "ADDR"
+    )]
     pub listen: std::net::SocketAddr,
     /// Where the live mirror of plain files lies [default: <data>/files]
     #[arg(long, env = "STEAD_FILES", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub files: Option<PathBuf>,
     /// Further host names the web UI is reached by (behind a reverse proxy)
-    #[arg(long = "allow-host", env = "STEAD_ALLOW_HOST", value_delimiter = ',', value_name = "NAME")]
+    #[arg(
+        long = "allow-host",
+        env = "STEAD_ALLOW_HOST",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
     pub allow_hosts: Vec<String>,
     /// Store; only the embedded one so far
     #[arg(long, env = "STEAD_STORE", value_name = "URL")]
     pub store: Option<String>,
     /// Minutes your time of day is ahead of UTC, for `between:` in rules [default: this machine's]
-    #[arg(long, env = "STEAD_UTC_OFFSET", value_name = "MINUTES", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        env = "STEAD_UTC_OFFSET",
+        value_name = "MINUTES",
+        allow_negative_numbers = true
+    )]
     pub utc_offset: Option<i64>,
     /// JSON object of further node aliases: {"node-1":"piha"}
     #[arg(long, env = "NODE_ALIAS_MAP", value_name = "JSON", hide = true)]
@@ -297,5 +356,6 @@ pub struct Rebuild {
 pub fn default_data() -> PathBuf {
     let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".local/share"));
-    base.or(home).map_or_else(|| PathBuf::from("/var/lib/stead"), |dir| dir.join("stead"))
+    base.or(home)
+        .map_or_else(|| PathBuf::from("/var/lib/stead"), |dir| dir.join("stead"))
 }

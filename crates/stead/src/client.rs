@@ -23,11 +23,19 @@ pub struct Client {
 
 impl Client {
     pub fn new(global: &Global) -> Result<Client, Failure> {
-        let base = global.url.clone().unwrap_or_else(|| DEFAULT_URL.to_string());
+        let base = global
+            .url
+            .clone()
+            .unwrap_or_else(|| DEFAULT_URL.to_string());
         let base = base.trim_end_matches('/').to_string();
         if !base.starts_with("http://") && !base.starts_with("https://") {
             let remedy = format!("write it like {DEFAULT_URL}");
-            return Err(Failure::new(Exit::Usage, "bad-url", format!("{base:?} is not a server address"), remedy));
+            return Err(Failure::new(
+                Exit::Usage,
+                "bad-url",
+                format!("{base:?} is not a server address"),
+                remedy,
+            ));
         }
         let token = global.token.clone().or_else(|| admin_token(&data_dir()));
         let http = reqwest::Client::builder()
@@ -43,17 +51,47 @@ impl Client {
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.json(self.send(Method::GET, path, None::<&()>, Some(Duration::from_secs(30))).await?).await
+        self.json(
+            self.send(
+                Method::GET,
+                path,
+                None::<&()>,
+                Some(Duration::from_secs(30)),
+            )
+            .await?,
+        )
+        .await
     }
 
-    pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
-        self.json(self.send(Method::POST, path, Some(body), Some(Duration::from_secs(30))).await?).await
+    pub async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Failure> {
+        self.json(
+            self.send(
+                Method::POST,
+                path,
+                Some(body),
+                Some(Duration::from_secs(30)),
+            )
+            .await?,
+        )
+        .await
     }
 
     async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, Failure> {
         response.json().await.map_err(|e| {
-            let what = format!("the answer of {} is not what this version expects: {e}", self.base);
-            Failure::new(Exit::Failed, "bad-answer", what, "compare `stead version` with the server's")
+            let what = format!(
+                "the answer of {} is not what this version expects: {e}",
+                self.base
+            );
+            Failure::new(
+                Exit::Failed,
+                "bad-answer",
+                what,
+                "compare `stead version` with the server's",
+            )
         })
     }
 
@@ -82,16 +120,30 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let why = if error.is_timeout() { "it did not answer in time" } else { "no connection" };
+        let why = if error.is_timeout() {
+            "it did not answer in time"
+        } else {
+            "no connection"
+        };
         let remedy = "is `stead up` running? name another server by --url or STEAD_URL";
-        Failure::new(Exit::Unreachable, "server-unreachable", format!("{}: {why}", self.base), remedy)
+        Failure::new(
+            Exit::Unreachable,
+            "server-unreachable",
+            format!("{}: {why}", self.base),
+            remedy,
+        )
     }
 
     async fn refused(&self, response: Response) -> Failure {
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
             let remedy = "give --token or STEAD_TOKEN, or STEAD_DATA of a server on this machine (its admin.token)";
-            return Failure::new(Exit::Refused, "not-signed-in", "the server does not know this token", remedy);
+            return Failure::new(
+                Exit::Refused,
+                "not-signed-in",
+                "the server does not know this token",
+                remedy,
+            );
         }
         match response.json::<Problem>().await {
             Ok(problem) => Failure::of_problem(problem),
@@ -176,9 +228,22 @@ mod tests {
     fn messages_are_found_across_chunks() {
         let mut lines = Lines::default();
         let mut seen = Vec::new();
-        for chunk in ["event: ev", "ent\ndata: {\"a\"", ":1}\nid: 3\n", "\n: ping\n\nevent: alive\ndata: {}\n\n"] {
-            lines.push(chunk.as_bytes(), |event, data| seen.push((event.to_string(), data.to_string())));
+        for chunk in [
+            "event: ev",
+            "ent\ndata: {\"a\"",
+            ":1}\nid: 3\n",
+            "\n: ping\n\nevent: alive\ndata: {}\n\n",
+        ] {
+            lines.push(chunk.as_bytes(), |event, data| {
+                seen.push((event.to_string(), data.to_string()))
+            });
         }
-        assert_eq!(seen, [("event".into(), "{\"a\":1}".into()), ("alive".into(), "{}".into())]);
+        assert_eq!(
+            seen,
+            [
+                ("event".into(), "{\"a\":1}".into()),
+                ("alive".into(), "{}".into())
+            ]
+        );
     }
 }

@@ -23,8 +23,18 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn new(exit: Exit, code: &str, what: impl Into<String>, remedy: impl Into<String>) -> Failure {
-        Failure { exit, code: code.to_string(), what: what.into(), remedy: remedy.into() }
+    pub fn new(
+        exit: Exit,
+        code: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Failure {
+        Failure {
+            exit,
+            code: code.to_string(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 
     pub fn of_problem(problem: Problem) -> Failure {
@@ -35,8 +45,17 @@ impl Failure {
             (503, _) => Exit::Unreachable,
             _ => Exit::Failed,
         };
-        let what = if problem.detail.is_empty() { problem.title } else { problem.detail };
-        Failure { exit, code: problem.code, what, remedy: problem.remedy }
+        let what = if problem.detail.is_empty() {
+            problem.title
+        } else {
+            problem.detail
+        };
+        Failure {
+            exit,
+            code: problem.code,
+            what,
+            remedy: problem.remedy,
+        }
     }
 
     /// Prints itself to standard error, as JSON where JSON was asked for.

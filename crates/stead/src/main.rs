@@ -60,6 +60,10 @@ async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failur
 }
 
 fn block<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|e| Failure::from(anyhow::Error::from(e)))?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|e| Failure::from(anyhow::Error::from(e)))?
+        .block_on(work)
 }

@@ -18,9 +18,14 @@ impl Output {
         let color = match global.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            Color::Auto => {
+                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+            }
         };
-        Output { json: global.json, color }
+        Output {
+            json: global.json,
+            color,
+        }
     }
 
     /// Prints `value` as JSON on one line per top-level value, indented on terminals.
@@ -35,11 +40,17 @@ impl Output {
 
     pub fn table(&self, head: &[&str], rows: Vec<Vec<String>>) {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic);
         if !std::io::stdout().is_terminal() {
             table.set_content_arrangement(ContentArrangement::Disabled);
         }
-        table.set_header(head.iter().map(|h| Cell::new(h.to_uppercase())).collect::<Vec<_>>());
+        table.set_header(
+            head.iter()
+                .map(|h| Cell::new(h.to_uppercase()))
+                .collect::<Vec<_>>(),
+        );
         for row in rows {
             table.add_row(row);
         }
@@ -67,7 +78,11 @@ impl Output {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+        if self.color {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_string()
+        }
     }
 }
 
@@ -82,7 +97,10 @@ pub fn line(text: &str) {
 
 /// What came from elsewhere, safe for a terminal: no control characters, bounded.
 pub fn safe(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || *c == '\t').take(2_000).collect()
+    text.chars()
+        .filter(|c| !c.is_control() || *c == '\t')
+        .take(2_000)
+        .collect()
 }
 
 /// `1.4 GB`.
@@ -94,12 +112,19 @@ pub fn bytes(n: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{n} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }
 
 /// `3 min ago` of an RFC 3339 instant.
 pub fn ago(at: &str) -> String {
-    let (Ok(at), Ok(now)) = (at.parse::<stead_core::time::Time>(), std::time::SystemTime::UNIX_EPOCH.elapsed()) else {
+    let (Ok(at), Ok(now)) = (
+        at.parse::<stead_core::time::Time>(),
+        std::time::SystemTime::UNIX_EPOCH.elapsed(),
+    ) else {
         return at.to_string();
     };
     let secs = (i64::try_from(now.as_millis()).unwrap_or(i64::MAX) - at.0) / 1000;

@@ -16,12 +16,26 @@ use crate::subject::Subject;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `digest`: the plan that was read. Absent: the one in force.
-    Approve { id: String, digest: Option<String>, by: Principal, note: Option<String> },
-    Reject { id: String, by: Principal, note: Option<String> },
+    Approve {
+        id: String,
+        digest: Option<String>,
+        by: Principal,
+        note: Option<String>,
+    },
+    Reject {
+        id: String,
+        by: Principal,
+        note: Option<String>,
+    },
     /// Takes back what has not begun.
     Cancel { id: String, by: Principal },
     /// The same action as a repair, born approved.
-    Start { kind: ActionKind, subject: Subject, by: Principal, note: Option<String> },
+    Start {
+        kind: ActionKind,
+        subject: Subject,
+        by: Principal,
+        note: Option<String>,
+    },
 }
 
 /// What became of it.
@@ -42,16 +56,30 @@ pub struct Refusal {
 }
 
 fn refuse(code: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Refusal {
-    Refusal { code, detail: detail.into(), remedy: remedy.into() }
+    Refusal {
+        code,
+        detail: detail.into(),
+        remedy: remedy.into(),
+    }
 }
 
 impl Controller {
     pub(super) fn decide(&mut self, now: Now, command: Command) -> Result<Reply, Refusal> {
         match command {
-            Command::Approve { id, digest, by, note } => self.approve(now, &id, digest, by, note),
+            Command::Approve {
+                id,
+                digest,
+                by,
+                note,
+            } => self.approve(now, &id, digest, by, note),
             Command::Reject { id, by, note } => self.reject(now, &id, by, note),
             Command::Cancel { id, by } => self.cancel_by_person(now, &id, by),
-            Command::Start { kind, subject, by, note } => self.start_directly(now, kind, subject, by, note),
+            Command::Start {
+                kind,
+                subject,
+                by,
+                note,
+            } => self.start_directly(now, kind, subject, by, note),
         }
     }
 
@@ -61,7 +89,11 @@ impl Controller {
                 State::Pending => Ok(action),
                 state => Err(refuse(
                     "not-pending",
-                    format!("{} is {}, it waits for no decision", action.label(), state.word()),
+                    format!(
+                        "{} is {}, it waits for no decision",
+                        action.label(),
+                        state.word()
+                    ),
                     format!("stead actions show {id}"),
                 )),
             };
@@ -74,7 +106,8 @@ impl Controller {
             let detail = format!("{} has ended: {}", action.label(), action.state.word());
             return refuse("not-pending", detail, format!("stead actions show {id}"));
         }
-        let known: alloc::vec::Vec<String> = self.world.actions.open.values().map(Action::id).collect();
+        let known: alloc::vec::Vec<String> =
+            self.world.actions.open.values().map(Action::id).collect();
         let remedy = match nearest(id, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}?"),
             None => "see `stead actions` for the open ones".to_string(),
@@ -113,26 +146,55 @@ impl Controller {
         self.reply(&key)
     }
 
-    fn reject(&mut self, now: Now, id: &str, by: Principal, note: Option<String>) -> Result<Reply, Refusal> {
+    fn reject(
+        &mut self,
+        now: Now,
+        id: &str,
+        by: Principal,
+        note: Option<String>,
+    ) -> Result<Reply, Refusal> {
         let action = self.pending(id)?;
         let last = action.chain.last().map(|l| l.seq);
-        let (id, occurrence, subject) = (action.id(), action.occurrence, action.key.subject.clone());
+        let (id, occurrence, subject) =
+            (action.id(), action.occurrence, action.key.subject.clone());
         self.cause = last;
-        let body = Rejected { action: id.clone(), occurrence, by, note };
+        let body = Rejected {
+            action: id.clone(),
+            occurrence,
+            by,
+            note,
+        };
         self.tell(now, subject, Body::ActionRejected(body));
-        Ok(Reply { id, occurrence, state: State::Rejected })
+        Ok(Reply {
+            id,
+            occurrence,
+            state: State::Rejected,
+        })
     }
 
     fn cancel_by_person(&mut self, now: Now, id: &str, by: Principal) -> Result<Reply, Refusal> {
-        let Some(action) = self.world.actions.by_id(id) else { return Err(self.unknown(id)) };
+        let Some(action) = self.world.actions.by_id(id) else {
+            return Err(self.unknown(id));
+        };
         if action.state == State::Running {
-            let detail = format!("{} is running: what has begun is brought to its end", action.label());
-            return Err(refuse("already-running", detail, format!("stead actions show {id}")));
+            let detail = format!(
+                "{} is running: what has begun is brought to its end",
+                action.label()
+            );
+            return Err(refuse(
+                "already-running",
+                detail,
+                format!("stead actions show {id}"),
+            ));
         }
         let (key, id, occurrence) = (action.key.clone(), action.id(), action.occurrence);
         self.cause = action.chain.last().map(|l| l.seq);
         self.cancel(now, &key, "cancelled_by_person", Some(by));
-        Ok(Reply { id, occurrence, state: State::Cancelled })
+        Ok(Reply {
+            id,
+            occurrence,
+            state: State::Cancelled,
+        })
     }
 
     fn start_directly(
@@ -159,16 +221,37 @@ impl Controller {
             None => format!("{by} asked for it"),
         };
         let digest = repair.plan.digest.clone();
-        let draft = Draft { drift: "none", trigger: Trigger::Person, direct: true };
+        let draft = Draft {
+            drift: "none",
+            trigger: Trigger::Person,
+            direct: true,
+        };
         let occurrence = self.raise(now, repair, draft);
-        let body = Approved { action: key.id(), occurrence, by, digest, note, rule: None };
+        let body = Approved {
+            action: key.id(),
+            occurrence,
+            by,
+            digest,
+            note,
+            rule: None,
+        };
         self.tell(now, key.subject.clone(), Body::ActionApproved(body));
         self.reply(&key)
     }
 
     fn reply(&self, key: &ActionKey) -> Result<Reply, Refusal> {
         let action = self.world.actions.open.get(key);
-        let action = action.ok_or_else(|| refuse("unknown-action", "it ended meanwhile", "see `stead actions`"))?;
-        Ok(Reply { id: action.id(), occurrence: action.occurrence, state: action.state })
+        let action = action.ok_or_else(|| {
+            refuse(
+                "unknown-action",
+                "it ended meanwhile",
+                "see `stead actions`",
+            )
+        })?;
+        Ok(Reply {
+            id: action.id(),
+            occurrence: action.occurrence,
+            state: action.state,
+        })
     }
 }

@@ -29,7 +29,11 @@ pub(super) fn deadline(action: &Action) -> Option<Time> {
         return None;
     }
     match action.phase? {
-        Phase::Executing => action.steps.iter().find(|s| s.outcome.is_none()).and_then(|s| s.deadline),
+        Phase::Executing => action
+            .steps
+            .iter()
+            .find(|s| s.outcome.is_none())
+            .and_then(|s| s.deadline),
         Phase::Verifying { until } | Phase::Unknown { until } => Some(until),
     }
 }
@@ -38,20 +42,28 @@ impl Controller {
     /// Starts what may start, and moves what runs.
     pub(super) fn drive(&mut self, now: Now) {
         for key in self.busy() {
-            let Some(action) = self.world.actions.open.get(&key) else { continue };
+            let Some(action) = self.world.actions.open.get(&key) else {
+                continue;
+            };
             self.cause = Some(action.chain.last().map_or(action.seq, |l| l.seq));
             match (action.state, action.phase) {
                 (State::Approved, _) => self.start(now, &key),
                 (State::Running, Some(Phase::Executing)) => self.executing(now, &key),
-                (State::Running, Some(Phase::Verifying { until })) => self.verifying(now, &key, until),
-                (State::Running, Some(Phase::Unknown { until })) => self.observing(now, &key, until),
+                (State::Running, Some(Phase::Verifying { until })) => {
+                    self.verifying(now, &key, until)
+                }
+                (State::Running, Some(Phase::Unknown { until })) => {
+                    self.observing(now, &key, until)
+                }
                 _ => {}
             }
         }
     }
 
     fn start(&mut self, now: Now, key: &ActionKey) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
         if policy::waits_for(&self.world, action).is_some() {
             return;
         }
@@ -61,24 +73,45 @@ impl Controller {
         }
         let (id, occurrence) = (action.id(), action.occurrence);
         let automatic = action.approved_by == Some(Principal::Policy);
-        self.tell(now, key.subject.clone(), Body::ActionStarted(Started { action: id, occurrence, automatic }));
+        self.tell(
+            now,
+            key.subject.clone(),
+            Body::ActionStarted(Started {
+                action: id,
+                occurrence,
+                automatic,
+            }),
+        );
         self.order(now, key, 1);
     }
 
     /// Logs the intent and hands out the order for the current step.
     fn order(&mut self, now: Now, key: &ActionKey, attempt: u32) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
-        let Some(step) = action.current_step() else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
+        let Some(step) = action.current_step() else {
+            return;
+        };
         let deadline = now.at + plan::timeout(&action.plan.steps[step]) + GRACE;
-        let body =
-            StepStarted { action: action.id(), occurrence: action.occurrence, step: step as u32, attempt, deadline };
+        let body = StepStarted {
+            action: action.id(),
+            occurrence: action.occurrence,
+            step: step as u32,
+            attempt,
+            deadline,
+        };
         self.tell(now, key.subject.clone(), Body::ActionStepStarted(body));
         self.hand_out(key);
     }
 
     fn hand_out(&mut self, key: &ActionKey) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
-        let (Some(step), Some(node)) = (action.current_step(), key.subject.node()) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
+        let (Some(step), Some(node)) = (action.current_step(), key.subject.node()) else {
+            return;
+        };
         let command = action.plan.steps[step].clone();
         let timeout = plan::timeout(&command);
         let order = Order {
@@ -94,13 +127,18 @@ impl Controller {
             per_hour: self.world.fleet.policy.limits.per_target_per_hour,
             command,
         };
-        self.step.effects.push(Effect::Order { node: node.clone(), order: Box::new(order) });
+        self.step.effects.push(Effect::Order {
+            node: node.clone(),
+            order: Box::new(order),
+        });
     }
 
     /// An agent came back: whatever has no outcome yet is asked again. The agent answers from its journal.
     pub(super) fn order_again(&mut self, _now: Now, node: &NodeName) {
         for key in self.busy() {
-            let Some(action) = self.world.actions.open.get(&key) else { continue };
+            let Some(action) = self.world.actions.open.get(&key) else {
+                continue;
+            };
             let here = key.subject.node() == Some(node);
             let open = action.current_step().is_some_and(|s| {
                 let step = &action.steps[s];
@@ -113,14 +151,24 @@ impl Controller {
     }
 
     fn executing(&mut self, now: Now, key: &ActionKey) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
-        let Some(step) = action.current_step() else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
+        let Some(step) = action.current_step() else {
+            return;
+        };
         let state = &action.steps[step];
         match &state.outcome {
             None if state.attempt == 0 => self.order(now, key, 1),
             None if state.deadline.is_some_and(|d| now.at >= d) => {
                 let why = "the agent did not say in time how it ended".to_string();
-                self.close_step(now, key, step as u32, state.attempt, Outcome::Unknown { why });
+                self.close_step(
+                    now,
+                    key,
+                    step as u32,
+                    state.attempt,
+                    Outcome::Unknown { why },
+                );
             }
             Some(Outcome::Refused { code, why }) => {
                 let (code, why) = (code.clone(), why.clone());
@@ -135,10 +183,27 @@ impl Controller {
     }
 
     /// An outcome came back from an agent.
-    pub(super) fn ended(&mut self, now: Now, id: &str, occurrence: u32, step: u32, attempt: u32, outcome: Outcome) {
-        let found = self.world.actions.open.values().find(|a| a.occurrence == occurrence && a.key.has_id(id));
-        let Some(action) = found.filter(|a| a.state == State::Running) else { return };
-        let Some(state) = action.steps.get(step as usize) else { return };
+    pub(super) fn ended(
+        &mut self,
+        now: Now,
+        id: &str,
+        occurrence: u32,
+        step: u32,
+        attempt: u32,
+        outcome: Outcome,
+    ) {
+        let found = self
+            .world
+            .actions
+            .open
+            .values()
+            .find(|a| a.occurrence == occurrence && a.key.has_id(id));
+        let Some(action) = found.filter(|a| a.state == State::Running) else {
+            return;
+        };
+        let Some(state) = action.steps.get(step as usize) else {
+            return;
+        };
         let open = matches!(state.outcome, None | Some(Outcome::Unknown { .. }));
         let news = state.outcome.as_ref() != Some(&outcome);
         if state.attempt != attempt || !open || !news {
@@ -150,15 +215,30 @@ impl Controller {
     }
 
     fn close_step(&mut self, now: Now, key: &ActionKey, step: u32, attempt: u32, outcome: Outcome) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
-        let wait = if matches!(outcome, Outcome::Unknown { .. }) { OBSERVE_FOR } else { VERIFY_WITHIN };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
+        let wait = if matches!(outcome, Outcome::Unknown { .. }) {
+            OBSERVE_FOR
+        } else {
+            VERIFY_WITHIN
+        };
         let until = now.at + wait;
-        let body = StepEnded { action: action.id(), occurrence: action.occurrence, step, attempt, outcome, until };
+        let body = StepEnded {
+            action: action.id(),
+            occurrence: action.occurrence,
+            step,
+            attempt,
+            outcome,
+            until,
+        };
         self.tell(now, key.subject.clone(), Body::ActionStepEnded(body));
     }
 
     fn verifying(&mut self, now: Now, key: &ActionKey, until: Time) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
         match mended(&self.world, &self.drift, action) {
             Some(true) => {
                 let detail = match (action.direct, action.freed) {
@@ -185,15 +265,23 @@ impl Controller {
     }
 
     fn observing(&mut self, now: Now, key: &ActionKey, until: Time) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
         if mended(&self.world, &self.drift, action) == Some(true) {
-            self.complete(now, key, "how it ended was not seen, but it is well now".to_string());
+            self.complete(
+                now,
+                key,
+                "how it ended was not seen, but it is well now".to_string(),
+            );
             return;
         }
         if now.at < until || is_silent(&self.world, &key.subject) {
             return;
         }
-        let Some(step) = action.current_step() else { return };
+        let Some(step) = action.current_step() else {
+            return;
+        };
         let attempt = action.steps[step].attempt;
         if action.plan.steps[step].idempotent() && attempt < MAX_ATTEMPTS {
             self.order(now, key, attempt + 1);
@@ -204,7 +292,9 @@ impl Controller {
     }
 
     fn complete(&mut self, now: Now, key: &ActionKey, detail: String) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
         let body = ActionEnded {
             action: action.id(),
             occurrence: action.occurrence,
@@ -216,10 +306,15 @@ impl Controller {
     }
 
     fn fail(&mut self, now: Now, key: &ActionKey, code: &str, detail: String) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
         let failures = self.world.actions.memory.get(key).map_or(0, |m| m.failures) + 1;
-        let severity =
-            if failures >= super::settle::GIVE_UP_AFTER { Severity::Critical } else { Severity::Warning };
+        let severity = if failures >= super::settle::GIVE_UP_AFTER {
+            Severity::Critical
+        } else {
+            Severity::Warning
+        };
         let body = ActionEnded {
             action: action.id(),
             occurrence: action.occurrence,
@@ -227,7 +322,13 @@ impl Controller {
             detail,
             freed: action.freed,
         };
-        self.emit(now.at, key.subject.clone(), severity, Source::Server, Body::ActionFailed(body));
+        self.emit(
+            now.at,
+            key.subject.clone(),
+            severity,
+            Source::Server,
+            Body::ActionFailed(body),
+        );
     }
 }
 

@@ -7,8 +7,12 @@ use serde_json::Value;
 
 use super::tracker::Silence;
 use super::{Controller, Effect};
-use crate::event::{AgentSpool, Body, Event, Kind, LevelNote, NodeRebooted, NodeSynced, Severity, Source};
-use crate::facts::{ContainerState, Fact, FactKey, Facts, HostFacts, Level, LevelFacts, SourceState, Verdict};
+use crate::event::{
+    AgentSpool, Body, Event, Kind, LevelNote, NodeRebooted, NodeSynced, Severity, Source,
+};
+use crate::facts::{
+    ContainerState, Fact, FactKey, Facts, HostFacts, Level, LevelFacts, SourceState, Verdict,
+};
 use crate::ids::NodeName;
 use crate::policy::Now;
 use crate::subject::Subject;
@@ -21,7 +25,13 @@ pub enum Change {
     Seen(FactKey, Fact),
     Gone(FactKey),
     /// Something that happened: `id` is unique in the log, so that it is recorded once.
-    Note { id: String, kind: Kind, subject: Subject, severity: Severity, data: Value },
+    Note {
+        id: String,
+        kind: Kind,
+        subject: Subject,
+        severity: Severity,
+        data: Value,
+    },
 }
 
 /// An event that somebody else wrote.
@@ -48,7 +58,10 @@ impl Controller {
     pub(super) fn silent(&mut self, now: Now) {
         for (node, silence, last) in self.tracker.silent(now.at) {
             let mut data = serde_json::Map::new();
-            data.insert("last_seen".into(), serde_json::to_value(last).unwrap_or_default());
+            data.insert(
+                "last_seen".into(),
+                serde_json::to_value(last).unwrap_or_default(),
+            );
             let (severity, body) = match silence {
                 Silence::Stale => (Severity::Info, Body::NodeStale(data)),
                 Silence::Offline => (Severity::Warning, Body::NodeOffline(data)),
@@ -63,11 +76,24 @@ impl Controller {
         self.tracker.heard(now.at, node.clone());
         if self.world.node(&node).is_none_or(|n| n.spool != spool) {
             let body = Body::AgentConnected(AgentSpool { spool, version });
-            self.emit(now.at, Subject::Node(node), Severity::Info, Source::Agent, body);
+            self.emit(
+                now.at,
+                Subject::Node(node),
+                Severity::Info,
+                Source::Agent,
+                body,
+            );
         }
     }
 
-    pub(super) fn observed(&mut self, now: Now, node: NodeName, at: Time, cursor: u64, changes: Vec<Change>) {
+    pub(super) fn observed(
+        &mut self,
+        now: Now,
+        node: NodeName,
+        at: Time,
+        cursor: u64,
+        changes: Vec<Change>,
+    ) {
         let node = self.resolve(&node);
         self.tracker.heard(now.at, node.clone());
         if cursor > 0 && self.world.node(&node).is_some_and(|n| cursor <= n.cursor) {
@@ -79,12 +105,28 @@ impl Controller {
             match change {
                 Change::Seen(key, fact) => self.seen(&node, at, key, fact),
                 Change::Gone(key) => self.gone(&node, at, key),
-                Change::Note { id, kind, subject, severity, data } => {
+                Change::Note {
+                    id,
+                    kind,
+                    subject,
+                    severity,
+                    data,
+                } => {
                     let seq = self.world.head.next();
                     let body = Body::read(kind.as_str(), data);
                     let subject = self.local_subject(subject);
                     let source = Source::Agent;
-                    self.record(Event { seq, id, at, subject, severity, cause: None, source, cursor, body });
+                    self.record(Event {
+                        seq,
+                        id,
+                        at,
+                        subject,
+                        severity,
+                        cause: None,
+                        source,
+                        cursor,
+                        body,
+                    });
                 }
             }
         }
@@ -110,7 +152,12 @@ impl Controller {
             return;
         }
         let ghosts: Vec<FactKey> = self.world.node(&node).map_or_else(Vec::new, |state| {
-            state.facts.keys().filter(|k| !facts.contains_key(*k)).cloned().collect()
+            state
+                .facts
+                .keys()
+                .filter(|k| !facts.contains_key(*k))
+                .cloned()
+                .collect()
         });
         for (key, fact) in facts {
             self.cause = None;
@@ -121,30 +168,65 @@ impl Controller {
             self.gone(&node, at, key);
         }
         self.cause = None;
-        let before = self.world.node(&node).map(|n| (n.evidence.state, n.ever_synced));
-        let sync = NodeSynced { spool, cursor, digest, facts: count };
+        let before = self
+            .world
+            .node(&node)
+            .map(|n| (n.evidence.state, n.ever_synced));
+        let sync = NodeSynced {
+            spool,
+            cursor,
+            digest,
+            facts: count,
+        };
         self.tell(now, Subject::Node(node.clone()), Body::NodeSynced(sync));
-        if !matches!(before, Some((EvidenceState::Fresh | EvidenceState::Unknown | EvidenceState::Stale, true))) {
-            self.tell(now, Subject::Node(node.clone()), Body::NodeUp(Default::default()));
+        if !matches!(
+            before,
+            Some((
+                EvidenceState::Fresh | EvidenceState::Unknown | EvidenceState::Stale,
+                true
+            ))
+        ) {
+            self.tell(
+                now,
+                Subject::Node(node.clone()),
+                Body::NodeUp(Default::default()),
+            );
         }
         self.touched.extend(self.subjects_of(&node));
-        self.step.effects.push(Effect::Bundle { node: node.clone() });
+        self.step
+            .effects
+            .push(Effect::Bundle { node: node.clone() });
         self.order_again(now, &node);
     }
 
     fn subjects_of(&self, node: &NodeName) -> Vec<Subject> {
         let mut subjects = alloc::vec![Subject::Node(node.clone())];
         if let Some(desired) = self.world.fleet.nodes.get(node) {
-            subjects.extend(desired.services.keys().map(|s| Subject::Service(node.clone(), s.clone())));
-            if desired.strict && let Some(state) = self.world.node(node) {
-                subjects.extend(state.containers().map(|(c, _, _)| Subject::Container(node.clone(), c.clone())));
+            subjects.extend(
+                desired
+                    .services
+                    .keys()
+                    .map(|s| Subject::Service(node.clone(), s.clone())),
+            );
+            if desired.strict
+                && let Some(state) = self.world.node(node)
+            {
+                subjects.extend(
+                    state
+                        .containers()
+                        .map(|(c, _, _)| Subject::Container(node.clone(), c.clone())),
+                );
             }
         }
         subjects
     }
 
     fn seen(&mut self, node: &NodeName, at: Time, key: FactKey, fact: Fact) {
-        let before = self.world.node(node).and_then(|n| n.facts.get(&key)).map(|s| &*s.fact);
+        let before = self
+            .world
+            .node(node)
+            .and_then(|n| n.facts.get(&key))
+            .map(|s| &*s.fact);
         if before == Some(&fact) {
             return;
         }
@@ -158,14 +240,26 @@ impl Controller {
             && !old.boot_id.is_empty()
         {
             let rebooted = self.rebooted(node, old, new);
-            self.emit(at, Subject::Node(node.clone()), Severity::Warning, Source::Agent, Body::NodeRebooted(rebooted));
+            self.emit(
+                at,
+                Subject::Node(node.clone()),
+                Severity::Warning,
+                Source::Agent,
+                Body::NodeRebooted(rebooted),
+            );
         }
         let level = match (&key, &fact) {
             (FactKey::Level(metric), Fact::Level(level)) => Some((metric.clone(), level.clone())),
             _ => None,
         };
         let subject = subject_of(node, &key);
-        let seq = self.emit(at, subject, severity, Source::Agent, Body::Observed(key, Arc::new(fact)));
+        let seq = self.emit(
+            at,
+            subject,
+            severity,
+            Source::Agent,
+            Body::Observed(key, Arc::new(fact)),
+        );
         if let Some((metric, level)) = level {
             self.cause = Some(seq);
             self.crossed(node, at, metric, was_level, level);
@@ -180,16 +274,28 @@ impl Controller {
             _ => None,
         };
         let subject = subject_of(node, &key);
-        let seq = self.emit(at, subject, Severity::Info, Source::Agent, Body::Gone(key.clone()));
+        let seq = self.emit(
+            at,
+            subject,
+            Severity::Info,
+            Source::Agent,
+            Body::Gone(key.clone()),
+        );
         if let (Some(was), FactKey::Level(metric)) = (was, key) {
             self.cause = Some(seq);
-            let now = LevelFacts { level: Level::Ok, ..was.clone() };
+            let now = LevelFacts {
+                level: Level::Ok,
+                ..was.clone()
+            };
             self.crossed(node, at, metric, was.level, now);
         }
     }
 
     fn rebooted(&self, node: &NodeName, old: &HostFacts, new: &HostFacts) -> NodeRebooted {
-        let last = self.world.node(node).map_or(new.booted_at, |n| n.evidence.since.min(new.booted_at));
+        let last = self
+            .world
+            .node(node)
+            .map_or(new.booted_at, |n| n.evidence.since.min(new.booted_at));
         let seen = self.tracker_last(node).unwrap_or(last).min(new.booted_at);
         NodeRebooted {
             old_boot_id: old.boot_id.clone(),
@@ -222,15 +328,28 @@ impl Controller {
             Level::Warning if raised => Severity::Warning,
             _ => Severity::Info,
         };
-        let note =
-            LevelNote { metric, what: now.what, value: now.value, level: word.into(), extra: Default::default() };
+        let note = LevelNote {
+            metric,
+            what: now.what,
+            value: now.value,
+            level: word.into(),
+            extra: Default::default(),
+        };
         let body = match (disk, raised) {
             (true, true) if now.level >= Level::Warning => Body::DiskPressure(note),
-            (true, false) if was >= Level::Warning && now.level < Level::Warning => Body::DiskRecovered(note),
+            (true, false) if was >= Level::Warning && now.level < Level::Warning => {
+                Body::DiskRecovered(note)
+            }
             (_, true) => Body::LevelRaised(note),
             (_, false) => Body::LevelLowered(note),
         };
-        self.emit(at, Subject::Node(node.clone()), severity, Source::Server, body);
+        self.emit(
+            at,
+            Subject::Node(node.clone()),
+            severity,
+            Source::Server,
+            body,
+        );
     }
 
     /// An event that somebody else wrote: recorded once, as it is.
@@ -257,10 +376,24 @@ impl Controller {
             _ => Severity::Info,
         });
         let subject = self.local_subject(event.subject);
-        let at = if event.at == Time::ZERO { now.at } else { event.at };
+        let at = if event.at == Time::ZERO {
+            now.at
+        } else {
+            event.at
+        };
         let seq = self.world.head.next();
         let source = event.source;
-        self.record(Event { seq, id: event.id, at, subject, severity, cause: None, source, cursor: 0, body });
+        self.record(Event {
+            seq,
+            id: event.id,
+            at,
+            subject,
+            severity,
+            cause: None,
+            source,
+            cursor: 0,
+            body,
+        });
     }
 
     /// The subject under the fleet's own name for its node.
@@ -292,11 +425,16 @@ fn severity(before: Option<&Fact>, now: &Fact) -> Severity {
         (Some(_), Fact::Container(c)) => {
             c.health == crate::facts::Health::Unhealthy
                 || c.oom_killed
-                || (matches!(c.state, ContainerState::Exited | ContainerState::Dead) && c.exit_code != Some(0))
+                || (matches!(c.state, ContainerState::Exited | ContainerState::Dead)
+                    && c.exit_code != Some(0))
         }
         (Some(_), Fact::Unit(u)) => u.active == "failed",
         (_, Fact::Source(s)) => s.state == SourceState::Down,
         _ => false,
     };
-    if bad { Severity::Warning } else { Severity::Info }
+    if bad {
+        Severity::Warning
+    } else {
+        Severity::Info
+    }
 }

@@ -15,8 +15,8 @@ mod settle;
 mod tracker;
 
 pub use decide::{Command, Refusal, Reply};
-pub use settle::{held, why_not};
 pub use ingest::{Change, ForeignEvent};
+pub use settle::{held, why_not};
 pub use tracker::{OFFLINE_AFTER, STALE_AFTER};
 
 use alloc::boxed::Box;
@@ -45,22 +45,51 @@ pub const RECONCILE_EVERY: Span = Span::secs(60);
 #[derive(Debug, Clone)]
 pub enum Input {
     /// The process begins: nothing is known to be fresh.
-    Started { version: String },
+    Started {
+        version: String,
+    },
     Stopping,
     /// Wall clock moved by this many milliseconds against the steady one.
     ClockJumped(i64),
-    Desired { loaded: DesiredLoaded, fleet: Arc<Fleet> },
+    Desired {
+        loaded: DesiredLoaded,
+        fleet: Arc<Fleet>,
+    },
     DesiredBroken(DesiredRejected),
     /// An agent said something; nothing else is needed to know it is there.
-    Heard { node: NodeName },
+    Heard {
+        node: NodeName,
+    },
     /// An agent is linked; `spool` names where its places count from.
-    Linked { node: NodeName, spool: String, version: String },
+    Linked {
+        node: NodeName,
+        spool: String,
+        version: String,
+    },
     /// `cursor`: place in the agent's spool; what is recorded already is not recorded again.
-    Observed { node: NodeName, at: Time, cursor: u64, changes: Vec<Change> },
+    Observed {
+        node: NodeName,
+        at: Time,
+        cursor: u64,
+        changes: Vec<Change>,
+    },
     /// Everything the agent sees now. What it does not name is gone.
-    Snapshot { node: NodeName, at: Time, facts: crate::facts::Facts, spool: String, cursor: u64, digest: String },
+    Snapshot {
+        node: NodeName,
+        at: Time,
+        facts: crate::facts::Facts,
+        spool: String,
+        cursor: u64,
+        digest: String,
+    },
     /// How an order ended.
-    Result { action: String, occurrence: u32, step: u32, attempt: u32, outcome: Outcome },
+    Result {
+        action: String,
+        occurrence: u32,
+        step: u32,
+        attempt: u32,
+        outcome: Outcome,
+    },
     /// Recorded as it came; `id` is derived from its content.
     Foreign(ForeignEvent),
     /// A person or a file decides.
@@ -139,17 +168,45 @@ impl Controller {
             }
             Input::ClockJumped(by) => {
                 self.tracker.shift(by);
-                self.emit(now.at, Subject::Fleet, Severity::Warning, Source::Server, Body::ClockJumped(by));
+                self.emit(
+                    now.at,
+                    Subject::Fleet,
+                    Severity::Warning,
+                    Source::Server,
+                    Body::ClockJumped(by),
+                );
             }
             Input::Desired { loaded, fleet } => self.load(now, loaded, fleet),
             Input::DesiredBroken(no) => self.reject_desired(now, no),
             Input::Heard { node } => self.heard(now, node),
-            Input::Linked { node, spool, version } => self.linked(now, node, spool, version),
-            Input::Observed { node, at, cursor, changes } => self.observed(now, node, at, cursor, changes),
-            Input::Snapshot { node, at, facts, spool, cursor, digest } => {
+            Input::Linked {
+                node,
+                spool,
+                version,
+            } => self.linked(now, node, spool, version),
+            Input::Observed {
+                node,
+                at,
+                cursor,
+                changes,
+            } => self.observed(now, node, at, cursor, changes),
+            Input::Snapshot {
+                node,
+                at,
+                facts,
+                spool,
+                cursor,
+                digest,
+            } => {
                 self.snapshot(now, node, at, facts, spool, cursor, digest);
             }
-            Input::Result { action, occurrence, step, attempt, outcome } => {
+            Input::Result {
+                action,
+                occurrence,
+                step,
+                attempt,
+                outcome,
+            } => {
                 self.ended(now, &action, occurrence, step, attempt, outcome);
             }
             Input::Foreign(event) => self.foreign(now, event),
@@ -161,7 +218,10 @@ impl Controller {
         }
         self.cursor = 0;
         self.silent(now);
-        if self.reconciled_at.is_none_or(|at| now.at.since(at) >= RECONCILE_EVERY) {
+        if self
+            .reconciled_at
+            .is_none_or(|at| now.at.since(at) >= RECONCILE_EVERY)
+        {
             self.reconcile(now);
         }
         self.settle(now);
@@ -172,8 +232,16 @@ impl Controller {
     pub fn next_deadline(&self, now: Time) -> Time {
         let reconcile = self.reconciled_at.map_or(now, |at| at + RECONCILE_EVERY);
         let silent = self.tracker.next_deadline();
-        let running = self.busy.iter().filter_map(|key| self.world.actions.open.get(key)).filter_map(execute::deadline);
-        running.chain(silent).chain([reconcile]).min().unwrap_or(reconcile)
+        let running = self
+            .busy
+            .iter()
+            .filter_map(|key| self.world.actions.open.get(key))
+            .filter_map(execute::deadline);
+        running
+            .chain(silent)
+            .chain([reconcile])
+            .min()
+            .unwrap_or(reconcile)
     }
 
     /// Looks at everything again, as if nothing were known of what changed.
@@ -184,7 +252,8 @@ impl Controller {
         self.reconciled_at = Some(now.at);
         self.touched.extend(drift::unsettled(&self.world));
         self.touched.extend(self.drift.map().keys().cloned());
-        self.touched.extend(self.world.actions.open.keys().map(|k| k.subject.clone()));
+        self.touched
+            .extend(self.world.actions.open.keys().map(|k| k.subject.clone()));
     }
 
     /// Follows one alias.
@@ -193,7 +262,12 @@ impl Controller {
     }
 
     fn started(&mut self, now: Now, version: String) {
-        let known = self.world.nodes.iter().filter(|(_, n)| n.ever_synced).map(|(n, _)| n.clone());
+        let known = self
+            .world
+            .nodes
+            .iter()
+            .filter(|(_, n)| n.ever_synced)
+            .map(|(n, _)| n.clone());
         self.tracker.expect(now.at, known.collect());
         let mut data = serde_json::Map::new();
         data.insert("version".into(), version.into());
@@ -213,19 +287,38 @@ impl Controller {
         self.tell(now, Subject::Fleet, Body::DesiredLoaded(loaded));
         for (name, node) in &fleet.nodes {
             if before.nodes.get(name) != Some(node) {
-                self.step.effects.push(Effect::Bundle { node: name.clone() });
+                self.step
+                    .effects
+                    .push(Effect::Bundle { node: name.clone() });
             }
         }
-        for name in before.nodes.keys().filter(|n| !fleet.nodes.contains_key(*n)) {
-            self.step.effects.push(Effect::Bundle { node: name.clone() });
+        for name in before
+            .nodes
+            .keys()
+            .filter(|n| !fleet.nodes.contains_key(*n))
+        {
+            self.step
+                .effects
+                .push(Effect::Bundle { node: name.clone() });
         }
         self.reconcile(now);
     }
 
     fn reject_desired(&mut self, now: Now, no: DesiredRejected) {
-        let same = self.world.desired.rejected.as_ref().is_some_and(|(_, first)| *first == no.first);
+        let same = self
+            .world
+            .desired
+            .rejected
+            .as_ref()
+            .is_some_and(|(_, first)| *first == no.first);
         if !same {
-            self.emit(now.at, Subject::Fleet, Severity::Warning, Source::Server, Body::DesiredRejected(no));
+            self.emit(
+                now.at,
+                Subject::Fleet,
+                Severity::Warning,
+                Source::Server,
+                Body::DesiredRejected(no),
+            );
         }
     }
 
@@ -235,10 +328,27 @@ impl Controller {
     }
 
     /// Numbers an event, folds it in, and notes what it touches.
-    fn emit(&mut self, at: Time, subject: Subject, severity: Severity, source: Source, body: Body) -> Seq {
+    fn emit(
+        &mut self,
+        at: Time,
+        subject: Subject,
+        severity: Severity,
+        source: Source,
+        body: Body,
+    ) -> Seq {
         let seq = self.world.head.next();
         let id = format!("{}-{seq}", self.log_id);
-        self.record(Event { seq, id, at, subject, severity, cause: self.cause, source, cursor: self.cursor, body })
+        self.record(Event {
+            seq,
+            id,
+            at,
+            subject,
+            severity,
+            cause: self.cause,
+            source,
+            cursor: self.cursor,
+            body,
+        })
     }
 
     fn record(&mut self, event: Event) -> Seq {
@@ -254,7 +364,10 @@ impl Controller {
 
     fn note_busy(&mut self, id: &str, subject: &Subject) {
         for kind in crate::action::ActionKind::ALL {
-            let key = ActionKey { kind, subject: subject.clone() };
+            let key = ActionKey {
+                kind,
+                subject: subject.clone(),
+            };
             match self.world.actions.open.get(&key) {
                 Some(a) if matches!(a.state, State::Approved | State::Running) => {
                     self.busy.insert(key);
@@ -275,6 +388,11 @@ impl Controller {
 
 fn busy(world: &World) -> BTreeSet<ActionKey> {
     let busy = |a: &crate::action::Action| matches!(a.state, State::Approved | State::Running);
-    world.actions.open.iter().filter(|(_, a)| busy(a)).map(|(k, _)| k.clone()).collect()
+    world
+        .actions
+        .open
+        .iter()
+        .filter(|(_, a)| busy(a))
+        .map(|(k, _)| k.clone())
+        .collect()
 }
-

@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use super::Controller;
 use crate::action::{Action, ActionKey, Principal, State, Trigger};
 use crate::drift::{self, Drift, DriftKind};
-use crate::event::{Approved, Body, Cancelled, Event, PlanChanged, Proposed, ServiceNote, Severity, Source};
+use crate::event::{
+    Approved, Body, Cancelled, Event, PlanChanged, Proposed, ServiceNote, Severity, Source,
+};
 use crate::facts::FactKey;
 use crate::ids::{NodeName, ServiceName};
 use crate::plan::{self, Repair};
@@ -34,7 +36,12 @@ pub(super) fn touch(world: &World, event: &Event, touched: &mut BTreeSet<Subject
             if let Some(node) = event.node() {
                 touched.insert(Subject::Node(node.clone()));
                 if let Some(desired) = world.fleet.nodes.get(node) {
-                    touched.extend(desired.services.keys().map(|s| Subject::Service(node.clone(), s.clone())));
+                    touched.extend(
+                        desired
+                            .services
+                            .keys()
+                            .map(|s| Subject::Service(node.clone(), s.clone())),
+                    );
                 }
             }
         }
@@ -52,7 +59,12 @@ fn touch_fact(world: &World, subject: &Subject, key: &FactKey, touched: &mut BTr
     };
     let service = |name: &ServiceName| Subject::Service(node.clone(), name.clone());
     let by_kind = |wanted: &dyn Fn(&ServiceKind) -> bool| {
-        desired.services.iter().filter(|(_, s)| wanted(&s.kind)).map(|(n, _)| service(n)).collect::<Vec<_>>()
+        desired
+            .services
+            .iter()
+            .filter(|(_, s)| wanted(&s.kind))
+            .map(|(n, _)| service(n))
+            .collect::<Vec<_>>()
     };
     match key {
         FactKey::Host | FactKey::Level(_) => {
@@ -68,7 +80,9 @@ fn touch_fact(world: &World, subject: &Subject, key: &FactKey, touched: &mut BTr
             }));
         }
         FactKey::Unit(name) => {
-            touched.extend(by_kind(&|kind| matches!(kind, ServiceKind::Systemd { unit } if unit == name)));
+            touched.extend(by_kind(
+                &|kind| matches!(kind, ServiceKind::Systemd { unit } if unit == name),
+            ));
         }
         FactKey::Check(name, _) | FactKey::Compose(name) => {
             touched.insert(service(name));
@@ -97,7 +111,9 @@ impl Controller {
 
     /// Says in the log what changed for a service.
     fn state_service(&mut self, now: Now, node: &NodeName, service: &ServiceName) {
-        let Some(seen) = assess::service(&self.world, node, service) else { return };
+        let Some(seen) = assess::service(&self.world, node, service) else {
+            return;
+        };
         let never = ServiceMemory::default();
         let memory = self.world.memory(node, service).unwrap_or(&never);
         if memory.states(&seen) {
@@ -112,13 +128,17 @@ impl Controller {
             extra: Default::default(),
         };
         let (severity, body) = match seen.status {
-            Status::Healthy if memory.troubled || answered => (Severity::Info, Body::ServiceRecovered(note)),
+            Status::Healthy if memory.troubled || answered => {
+                (Severity::Info, Body::ServiceRecovered(note))
+            }
             Status::Healthy => (Severity::Info, Body::ServiceHealthy(note)),
             Status::Starting => (Severity::Info, Body::ServiceStarting(note)),
             Status::Unknown => (Severity::Info, Body::ServiceUnknown(note)),
             Status::Missing => (Severity::Warning, Body::ServiceMissing(note)),
             Status::Unhealthy => match seen.trigger {
-                Some(Trigger::ContainersNotRunning) => (Severity::Warning, Body::ContainersNotRunning(note)),
+                Some(Trigger::ContainersNotRunning) => {
+                    (Severity::Warning, Body::ContainersNotRunning(note))
+                }
                 Some(Trigger::MqttUnreachable) => (Severity::Warning, Body::MqttUnreachable(note)),
                 _ => (Severity::Warning, Body::ServiceUnhealthy(note)),
             },
@@ -127,13 +147,19 @@ impl Controller {
         let subject = Subject::Service(node.clone(), service.clone());
         self.emit(now.at, subject, severity, Source::Server, body);
         // What it just said is not news to itself.
-        self.touched.remove(&Subject::Service(node.clone(), service.clone()));
+        self.touched
+            .remove(&Subject::Service(node.clone(), service.clone()));
     }
 
     /// Open actions and drift of one subject, held against each other.
     fn review_subject(&mut self, now: Now, subject: &Subject) {
-        let open: Vec<ActionKey> =
-            self.world.actions.open.range(ActionKey::all_of(subject)).map(|(key, _)| key.clone()).collect();
+        let open: Vec<ActionKey> = self
+            .world
+            .actions
+            .open
+            .range(ActionKey::all_of(subject))
+            .map(|(key, _)| key.clone())
+            .collect();
         let found = self.drift.get(subject).to_vec();
         if open.is_empty() && found.is_empty() {
             return;
@@ -147,10 +173,13 @@ impl Controller {
     }
 
     fn review_open(&mut self, now: Now, key: &ActionKey, found: &[Drift]) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
         self.cause = Some(action.chain.last().map_or(action.seq, |l| l.seq));
         let by_policy = action.approved_by == Some(Principal::Policy);
-        let undecided = action.state == State::Pending || (action.state == State::Approved && by_policy);
+        let undecided =
+            action.state == State::Pending || (action.state == State::Approved && by_policy);
         if undecided
             && !action.direct
             && let Some(reason) = self.no_longer_needed(key, found)
@@ -158,7 +187,10 @@ impl Controller {
             self.cancel(now, key, reason, None);
             return;
         }
-        if matches!(self.world.actions.open.get(key).map(|a| a.state), Some(State::Pending | State::Approved)) {
+        if matches!(
+            self.world.actions.open.get(key).map(|a| a.state),
+            Some(State::Pending | State::Approved)
+        ) {
             self.refresh_plan(now, key, found);
             self.let_policy_decide(now, key);
         }
@@ -175,7 +207,10 @@ impl Controller {
         let action = self.world.actions.open.get(key)?;
         // A service has one drift, which may change its kind; a node can have several that have nothing in common.
         let is_service = key.subject.service().is_some();
-        if let Some(drift) = found.iter().find(|d| is_service || d.kind.word() == action.drift) {
+        if let Some(drift) = found
+            .iter()
+            .find(|d| is_service || d.kind.word() == action.drift)
+        {
             let answer = plan::repair(&self.world, drift, self.world.at);
             let other = !answer.is_ok_and(|r| r.key == *key) && action.state == State::Pending;
             // The trouble became another one, which another action answers.
@@ -189,32 +224,58 @@ impl Controller {
         gone.then_some("drift_resolved_auto")
     }
 
-    pub(super) fn cancel(&mut self, now: Now, key: &ActionKey, reason: &str, by: Option<Principal>) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
-        let body = Cancelled { action: action.id(), occurrence: action.occurrence, reason: reason.to_string(), by };
+    pub(super) fn cancel(
+        &mut self,
+        now: Now,
+        key: &ActionKey,
+        reason: &str,
+        by: Option<Principal>,
+    ) {
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
+        let body = Cancelled {
+            action: action.id(),
+            occurrence: action.occurrence,
+            reason: reason.to_string(),
+            by,
+        };
         self.tell(now, key.subject.clone(), Body::ActionCancelled(body));
     }
 
     /// The plan as the world is now; an approval of another one does not count any more.
     fn refresh_plan(&mut self, now: Now, key: &ActionKey, found: &[Drift]) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
         if found.is_empty() && !action.direct {
             return;
         }
-        let Ok(Repair { plan, .. }) = plan::plan(&self.world, key.kind, &key.subject) else { return };
+        let Ok(Repair { plan, .. }) = plan::plan(&self.world, key.kind, &key.subject) else {
+            return;
+        };
         if plan.digest == action.plan.digest {
             return;
         }
         let reason = match (action.state, &action.approved_by) {
-            (State::Approved, Some(by)) => format!("what {by} approved is not what would be done now"),
+            (State::Approved, Some(by)) => {
+                format!("what {by} approved is not what would be done now")
+            }
             _ => "what would be done changed".to_string(),
         };
-        let body = PlanChanged { action: action.id(), occurrence: action.occurrence, plan, reason };
+        let body = PlanChanged {
+            action: action.id(),
+            occurrence: action.occurrence,
+            plan,
+            reason,
+        };
         self.tell(now, key.subject.clone(), Body::ActionPlanChanged(body));
     }
 
     fn let_policy_decide(&mut self, now: Now, key: &ActionKey) {
-        let Some(action) = self.world.actions.open.get(key) else { return };
+        let Some(action) = self.world.actions.open.get(key) else {
+            return;
+        };
         if action.state != State::Pending || action.direct {
             return;
         }
@@ -222,7 +283,9 @@ impl Controller {
         if !self.world.is_fresh(&key.subject) {
             return;
         }
-        let Verdict::Ready { rule } = policy::review(&self.world, action, now) else { return };
+        let Verdict::Ready { rule } = policy::review(&self.world, action, now) else {
+            return;
+        };
         let body = Approved {
             action: action.id(),
             occurrence: action.occurrence,
@@ -236,7 +299,9 @@ impl Controller {
 
     /// Raises the action that answers `drift`, unless one is open, or a rejection or back-off holds.
     fn propose(&mut self, now: Now, drift: &Drift) {
-        let Ok(repair) = plan::repair(&self.world, drift, now.at) else { return };
+        let Ok(repair) = plan::repair(&self.world, drift, now.at) else {
+            return;
+        };
         if any_open(&self.world, &drift.subject) {
             return;
         }
@@ -244,7 +309,11 @@ impl Controller {
             return;
         }
         self.cause = Some(drift.cause);
-        let draft = Draft { drift: drift.kind.word(), trigger: drift.trigger, direct: false };
+        let draft = Draft {
+            drift: drift.kind.word(),
+            trigger: drift.trigger,
+            direct: false,
+        };
         let key = repair.key.clone();
         self.raise(now, repair, draft);
         self.let_policy_decide(now, &key);
@@ -253,7 +322,13 @@ impl Controller {
     /// Logs a proposal.
     pub(super) fn raise(&mut self, now: Now, repair: Repair, draft: Draft) -> u32 {
         let Repair { key, plan, reason } = repair;
-        let occurrence = self.world.actions.memory.get(&key).map_or(0, |m| m.occurrences) + 1;
+        let occurrence = self
+            .world
+            .actions
+            .memory
+            .get(&key)
+            .map_or(0, |m| m.occurrences)
+            + 1;
         let mut proposed = Proposed {
             action: key.id(),
             occurrence,
@@ -270,9 +345,19 @@ impl Controller {
         if !draft.direct {
             proposed.policy = policy::review(&self.world, &preview(&proposed), now).text();
         }
-        let severity = if draft.direct { Severity::Info } else { Severity::Warning };
+        let severity = if draft.direct {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
         let subject = key.subject.clone();
-        let seq = self.emit(now.at, subject, severity, Source::Server, Body::ActionProposed(proposed));
+        let seq = self.emit(
+            now.at,
+            subject,
+            severity,
+            Source::Server,
+            Body::ActionProposed(proposed),
+        );
         self.cause = Some(seq);
         occurrence
     }
@@ -316,30 +401,51 @@ fn preview(p: &Proposed) -> Action {
 }
 
 fn any_open(world: &World, subject: &Subject) -> bool {
-    world.actions.open.range(ActionKey::all_of(subject)).next().is_some()
+    world
+        .actions
+        .open
+        .range(ActionKey::all_of(subject))
+        .next()
+        .is_some()
 }
 
 /// Why a repair that could be proposed is not, for people.
-pub fn held(world: &World, key: &ActionKey, drift: &Drift, now: Time) -> Option<alloc::string::String> {
+pub fn held(
+    world: &World,
+    key: &ActionKey,
+    drift: &Drift,
+    now: Time,
+) -> Option<alloc::string::String> {
     let memory: &Memory = world.actions.memory.get(key)?;
     if memory.rejected == Some(drift.trigger) {
         return Some("it was rejected; that holds until the trouble clears or changes".to_string());
     }
     let failed_at = memory.failed_at?;
     if memory.failures >= GIVE_UP_AFTER {
-        return Some(format!("it failed {} times in a row: Stead stopped trying, a person must look", memory.failures));
+        return Some(format!(
+            "it failed {} times in a row: Stead stopped trying, a person must look",
+            memory.failures
+        ));
     }
-    let wait = Span(world.fleet.policy.limits.back_off.0 << (memory.failures.saturating_sub(1)).min(16));
+    let wait =
+        Span(world.fleet.policy.limits.back_off.0 << (memory.failures.saturating_sub(1)).min(16));
     let until = failed_at + wait;
     (now < until).then(|| format!("it failed; the next try is not before {until}"))
 }
 
 /// Why there is drift without an open action: for people, with a remedy where there is one.
-pub fn why_not(world: &World, drift: &Drift, now: Time) -> Option<(alloc::string::String, Option<alloc::string::String>)> {
+pub fn why_not(
+    world: &World,
+    drift: &Drift,
+    now: Time,
+) -> Option<(alloc::string::String, Option<alloc::string::String>)> {
     match plan::repair(world, drift, now) {
         Err(no) => Some((no.why, Some(no.remedy))),
         Ok(repair) => held(world, &repair.key, drift, now).map(|why| {
-            let start = format!("start it yourself: stead actions start {} {}", repair.key.kind, drift.subject);
+            let start = format!(
+                "start it yourself: stead actions start {} {}",
+                repair.key.kind, drift.subject
+            );
             (why, Some(start))
         }),
     }
@@ -354,12 +460,18 @@ pub(super) fn mended(world: &World, index: &drift::Index, action: &Action) -> Op
     let still = !index.get(subject).is_empty();
     match subject {
         Subject::Service(node, service) => {
-            let Some(seen) = assess::service(world, node, service) else { return Some(true) };
+            let Some(seen) = assess::service(world, node, service) else {
+                return Some(true);
+            };
             match seen.status {
-                Status::Healthy if !still && (seen.seq > action.token || action.direct) => Some(true),
+                Status::Healthy if !still && (seen.seq > action.token || action.direct) => {
+                    Some(true)
+                }
                 Status::Healthy => None,
                 Status::Starting | Status::Unknown => None,
-                Status::Unhealthy | Status::Missing => (seen.seq > action.effect_seq).then_some(false),
+                Status::Unhealthy | Status::Missing => {
+                    (seen.seq > action.effect_seq).then_some(false)
+                }
             }
         }
         Subject::Container(node, name) => {
@@ -371,9 +483,14 @@ pub(super) fn mended(world: &World, index: &drift::Index, action: &Action) -> Op
                 _ => None,
             }
         }
-        Subject::Unit(node, name) => (world.node(node)?.unit(name)?.active == "active").then_some(true),
+        Subject::Unit(node, name) => {
+            (world.node(node)?.unit(name)?.active == "active").then_some(true)
+        }
         _ if action.drift == DriftKind::DiskPressure.word() => {
-            let full = index.get(subject).iter().any(|d| d.kind == DriftKind::DiskPressure);
+            let full = index
+                .get(subject)
+                .iter()
+                .any(|d| d.kind == DriftKind::DiskPressure);
             (!full).then_some(true)
         }
         _ => Some(true),
@@ -382,5 +499,8 @@ pub(super) fn mended(world: &World, index: &drift::Index, action: &Action) -> Op
 
 /// Whether a node has evidence at all to work with.
 pub(super) fn is_silent(world: &World, subject: &Subject) -> bool {
-    subject.node().and_then(|n| world.node(n)).is_none_or(|n| n.evidence.state != EvidenceState::Fresh)
+    subject
+        .node()
+        .and_then(|n| world.node(n))
+        .is_none_or(|n| n.evidence.state != EvidenceState::Fresh)
 }

@@ -34,13 +34,25 @@ impl Tracker {
     /// After a start: these were known, and have [`OFFLINE_AFTER`] to come back. They are unknown already, not stale.
     pub(super) fn expect(&mut self, now: Time, nodes: Vec<NodeName>) {
         for node in nodes {
-            self.nodes.insert(node, Heard { at: now, said: Some(Silence::Stale) });
+            self.nodes.insert(
+                node,
+                Heard {
+                    at: now,
+                    said: Some(Silence::Stale),
+                },
+            );
         }
         self.due = self.earliest();
     }
 
     pub(super) fn heard(&mut self, now: Time, node: NodeName) {
-        self.nodes.insert(node, Heard { at: now, said: None });
+        self.nodes.insert(
+            node,
+            Heard {
+                at: now,
+                said: None,
+            },
+        );
         let due = now + STALE_AFTER;
         self.due = Some(self.due.map_or(due, |d| d.min(due)));
     }
@@ -107,9 +119,15 @@ mod tests {
         let node: NodeName = "piha".parse().unwrap();
         tracker.heard(Time(0), node.clone());
         assert!(tracker.silent(Time(14_999)).is_empty());
-        assert_eq!(tracker.silent(Time(15_000)), [(node.clone(), Silence::Stale, Time(0))]);
+        assert_eq!(
+            tracker.silent(Time(15_000)),
+            [(node.clone(), Silence::Stale, Time(0))]
+        );
         assert!(tracker.silent(Time(20_000)).is_empty());
-        assert_eq!(tracker.silent(Time(60_000)), [(node.clone(), Silence::Offline, Time(0))]);
+        assert_eq!(
+            tracker.silent(Time(60_000)),
+            [(node.clone(), Silence::Offline, Time(0))]
+        );
         assert!(tracker.silent(Time(600_000)).is_empty());
         assert_eq!(tracker.next_deadline(), None);
     }

@@ -29,7 +29,10 @@ pub struct Check {
 pub enum Probe {
     Http(HttpProbe),
     /// A connection opens.
-    Tcp { host: String, port: u16 },
+    Tcp {
+        host: String,
+        port: u16,
+    },
     /// A name resolves, optionally to `expect` (one of the answers must equal it).
     Dns {
         name: String,
@@ -63,7 +66,9 @@ pub enum Probe {
         verify: bool,
     },
     /// The host answers an echo request.
-    Icmp { host: String },
+    Icmp {
+        host: String,
+    },
     /// A file (the newest that matches a glob) exists, is young enough and large enough.
     File {
         path: String,
@@ -74,7 +79,10 @@ pub enum Probe {
         min_size: Option<u64>,
     },
     /// A program (argv, never a shell) ends with `exit`.
-    Command { run: Vec<String>, exit: i32 },
+    Command {
+        run: Vec<String>,
+        exit: i32,
+    },
     /// At least `min` processes have this name.
     Process {
         process: String,
@@ -83,11 +91,20 @@ pub enum Probe {
         min: u32,
     },
     /// The container runs and is not unhealthy.
-    Container { container: ContainerName },
+    Container {
+        container: ContainerName,
+    },
     /// The unit is active.
-    Unit { unit: UnitName },
+    Unit {
+        unit: UnitName,
+    },
     /// A pattern appears in what was written lately. `absent`: failing when it appears, else failing when it does not.
-    Log { source: LogSource, pattern: String, within: Span, absent: bool },
+    Log {
+        source: LogSource,
+        pattern: String,
+        within: Span,
+        absent: bool,
+    },
 }
 
 impl Probe {

@@ -109,7 +109,10 @@ impl Bundle {
     pub fn of(fleet: &Fleet, node: &NodeName) -> Bundle {
         let node = fleet.nodes.get(node).cloned().unwrap_or_default();
         let json = serde_json::to_vec(&node).unwrap_or_default();
-        Bundle { digest: digest(&json), node }
+        Bundle {
+            digest: digest(&json),
+            node,
+        }
     }
 }
 

@@ -45,13 +45,25 @@ impl Service {
     /// The checks the files give, and the one that a `process` service is itself.
     pub fn effective_checks(&self) -> Vec<Check> {
         let mut checks = self.checks.clone();
-        if let ServiceKind::Process { process, command_line } = &self.kind
+        if let ServiceKind::Process {
+            process,
+            command_line,
+        } = &self.kind
             && let Ok(name) = CheckName::new(PROCESS)
             && !checks.iter().any(|c| c.name == name)
         {
-            let probe =
-                Probe::Process { process: process.clone(), command_line: command_line.clone(), min: 1 };
-            checks.push(Check { name, probe, every: Span::secs(5), timeout: Span::secs(5), failures: None });
+            let probe = Probe::Process {
+                process: process.clone(),
+                command_line: command_line.clone(),
+                min: 1,
+            };
+            checks.push(Check {
+                name,
+                probe,
+                every: Span::secs(5),
+                timeout: Span::secs(5),
+                failures: None,
+            });
         }
         checks
     }
@@ -153,7 +165,10 @@ impl ContainerDef {
     /// The same without the values of its environment.
     pub fn redacted(&self) -> ContainerDef {
         let hidden = |name: &String| (name.clone(), String::from("…"));
-        ContainerDef { environment: self.environment.keys().map(hidden).collect(), ..self.clone() }
+        ContainerDef {
+            environment: self.environment.keys().map(hidden).collect(),
+            ..self.clone()
+        }
     }
 
     /// Content address. A container whose [`DEFINITION_LABEL`] differs was created from another definition.
@@ -179,6 +194,9 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { failures: 3, time: Span::ZERO }
+        Self {
+            failures: 3,
+            time: Span::ZERO,
+        }
     }
 }

@@ -20,45 +20,81 @@ pub(super) struct Change {
 
 pub(super) fn of(state: &NodeState, name: &ServiceName, desired: &Service) -> Option<Change> {
     match &desired.kind {
-        ServiceKind::Container { container, definition: Some(definition) } => {
+        ServiceKind::Container {
+            container,
+            definition: Some(definition),
+        } => {
             let (facts, seen) = state.container_seen(container)?;
             let (trigger, detail) = container_change(facts, definition)?;
-            Some(Change { trigger, detail, at: seen.at, seq: seen.seq })
+            Some(Change {
+                trigger,
+                detail,
+                at: seen.at,
+                seq: seen.seq,
+            })
         }
         ServiceKind::Compose { .. } => {
             let file = state.compose(name)?;
-            let (container, part) =
-                assess::containers(state, name, desired).into_iter().find_map(|(container, facts, _)| {
+            let (container, part) = assess::containers(state, name, desired)
+                .into_iter()
+                .find_map(|(container, facts, _)| {
                     let part = facts.compose_service()?;
                     let has = facts.labels.get("com.docker.compose.config-hash")?;
                     let wants = file.services.get(part)?;
                     (!wants.is_empty() && has != wants).then_some((container, part))
                 })?;
             let seen = state.facts.get(&FactKey::Compose(name.clone()))?;
-            let detail = format!("the compose file describes {part} differently than {container} runs");
-            Some(Change { trigger: Trigger::ComposeChanged, detail, at: seen.at, seq: seen.seq })
+            let detail =
+                format!("the compose file describes {part} differently than {container} runs");
+            Some(Change {
+                trigger: Trigger::ComposeChanged,
+                detail,
+                at: seen.at,
+                seq: seen.seq,
+            })
         }
         ServiceKind::Systemd { unit } => {
             let now = state.unit(unit)?;
             let seen = state.facts.get(&FactKey::Unit(unit.clone()))?;
             let started_with = state.unit_digests.get(unit)?;
-            if now.fragment_digest.is_empty() || started_with.is_empty() || *started_with == now.fragment_digest {
+            if now.fragment_digest.is_empty()
+                || started_with.is_empty()
+                || *started_with == now.fragment_digest
+            {
                 return None;
             }
             let detail = format!("the files of {unit} changed since it started");
-            Some(Change { trigger: Trigger::UnitFileChanged, detail, at: seen.at, seq: seen.seq })
+            Some(Change {
+                trigger: Trigger::UnitFileChanged,
+                detail,
+                at: seen.at,
+                seq: seen.seq,
+            })
         }
         _ => None,
     }
 }
 
-fn container_change(facts: &ContainerFacts, definition: &ContainerDef) -> Option<(Trigger, String)> {
+fn container_change(
+    facts: &ContainerFacts,
+    definition: &ContainerDef,
+) -> Option<(Trigger, String)> {
     if !same_image(&facts.image, &definition.image) {
-        return Some((Trigger::ImageChanged, format!("it runs {}, the file says {}", facts.image, definition.image)));
+        return Some((
+            Trigger::ImageChanged,
+            format!(
+                "it runs {}, the file says {}",
+                facts.image, definition.image
+            ),
+        ));
     }
     let has = facts.labels.get(DEFINITION_LABEL)?;
-    (!definition.has_digest(has))
-        .then(|| (Trigger::DefinitionChanged, String::from("its definition in the file changed")))
+    (!definition.has_digest(has)).then(|| {
+        (
+            Trigger::DefinitionChanged,
+            String::from("its definition in the file changed"),
+        )
+    })
 }
 
 /// `busybox` is `busybox:latest`, `docker.io/library/busybox:latest` too.
@@ -67,9 +103,15 @@ fn same_image(a: &str, b: &str) -> bool {
 }
 
 fn normal(image: &str) -> String {
-    let image = image.trim_start_matches("docker.io/").trim_start_matches("library/");
+    let image = image
+        .trim_start_matches("docker.io/")
+        .trim_start_matches("library/");
     let tail = image.rsplit('/').next().unwrap_or(image);
-    if tail.contains(':') || image.contains('@') { String::from(image) } else { format!("{image}:latest") }
+    if tail.contains(':') || image.contains('@') {
+        String::from(image)
+    } else {
+        format!("{image}:latest")
+    }
 }
 
 #[cfg(test)]

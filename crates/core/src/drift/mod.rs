@@ -20,7 +20,9 @@ use crate::world::{EvidenceState, NodeState, ServiceMemory, Status, World};
 use crate::{assess, desired::Node};
 
 /// Kinds of difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftKind {
     MissingService,
@@ -76,9 +78,13 @@ pub struct Drift {
 /// The drift of one subject. Stale and unknown evidence is never drift.
 pub fn of(world: &World, subject: &Subject) -> Vec<Drift> {
     match subject {
-        Subject::Service(node, service) => service_drift(world, node, service).into_iter().collect(),
+        Subject::Service(node, service) => {
+            service_drift(world, node, service).into_iter().collect()
+        }
         Subject::Node(node) => node_drift(world, node),
-        Subject::Container(node, container) => unexpected(world, node, container).into_iter().collect(),
+        Subject::Container(node, container) => {
+            unexpected(world, node, container).into_iter().collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -99,7 +105,11 @@ pub fn all(world: &World) -> BTreeMap<Subject, Vec<Drift>> {
 pub fn subjects(world: &World) -> Vec<Subject> {
     let mut subjects = Vec::new();
     for (name, node) in &world.fleet.nodes {
-        subjects.extend(node.services.keys().map(|s| Subject::Service(name.clone(), s.clone())));
+        subjects.extend(
+            node.services
+                .keys()
+                .map(|s| Subject::Service(name.clone(), s.clone())),
+        );
         if !world.nodes.contains_key(name) {
             subjects.push(Subject::Node(name.clone()));
         }
@@ -107,7 +117,10 @@ pub fn subjects(world: &World) -> Vec<Subject> {
     for (name, node) in &world.nodes {
         subjects.push(Subject::Node(name.clone()));
         if world.fleet.nodes.get(name).is_some_and(|n| n.strict) {
-            subjects.extend(node.containers().map(|(c, _, _)| Subject::Container(name.clone(), c.clone())));
+            subjects.extend(
+                node.containers()
+                    .map(|(c, _, _)| Subject::Container(name.clone(), c.clone())),
+            );
         }
     }
     subjects
@@ -118,11 +131,18 @@ pub fn subjects(world: &World) -> Vec<Subject> {
 pub fn unsettled(world: &World) -> Vec<Subject> {
     let mut found = Vec::new();
     for (name, node) in &world.fleet.nodes {
-        let Some(state) = world.nodes.get(name) else { continue };
-        let open = node.services.iter().filter(|(service, desired)| !is_settled(state, service, desired));
+        let Some(state) = world.nodes.get(name) else {
+            continue;
+        };
+        let open = node
+            .services
+            .iter()
+            .filter(|(service, desired)| !is_settled(state, service, desired));
         found.extend(open.map(|(service, _)| Subject::Service(name.clone(), service.clone())));
         if node.strict {
-            let strangers = state.containers().filter(|(c, _, _)| unexpected(world, name, c).is_some());
+            let strangers = state
+                .containers()
+                .filter(|(c, _, _)| unexpected(world, name, c).is_some());
             found.extend(strangers.map(|(c, _, _)| Subject::Container(name.clone(), c.clone())));
         }
         if !node_drift(world, name).is_empty() {
@@ -133,12 +153,15 @@ pub fn unsettled(world: &World) -> Vec<Subject> {
 }
 
 fn is_settled(state: &NodeState, service: &ServiceName, desired: &Service) -> bool {
-    let Some(seen) = assess::judge(state, service, desired) else { return true };
+    let Some(seen) = assess::judge(state, service, desired) else {
+        return true;
+    };
     let stated = match state.services.get(service) {
         Some(memory) => memory.states(&seen),
         None => ServiceMemory::default().states(&seen),
     };
-    let changed = || is_comparable(state, desired) && changed::of(state, service, desired).is_some();
+    let changed =
+        || is_comparable(state, desired) && changed::of(state, service, desired).is_some();
     stated
         && match seen.status {
             Status::Missing | Status::Unhealthy => false,
@@ -169,19 +192,39 @@ fn service_drift(world: &World, node: &NodeName, service: &ServiceName) -> Optio
     let since = stated.map_or(world.at, |m| m.since);
     let cause = stated.map_or(seen.seq, |m| m.seq);
     match seen.status {
-        Status::Missing => {
-            Some(drift(DriftKind::MissingService, Trigger::Absent, seen.detail, since, cause))
-        }
-        Status::Unhealthy if seen.trigger == Some(Trigger::Suspended) => {
-            Some(drift(DriftKind::SuspendedButRunning, Trigger::Suspended, seen.detail, since, cause))
-        }
+        Status::Missing => Some(drift(
+            DriftKind::MissingService,
+            Trigger::Absent,
+            seen.detail,
+            since,
+            cause,
+        )),
+        Status::Unhealthy if seen.trigger == Some(Trigger::Suspended) => Some(drift(
+            DriftKind::SuspendedButRunning,
+            Trigger::Suspended,
+            seen.detail,
+            since,
+            cause,
+        )),
         Status::Unhealthy => {
             let trigger = seen.trigger.unwrap_or(Trigger::Reported);
-            Some(drift(DriftKind::UnhealthyService, trigger, seen.detail, since, cause))
+            Some(drift(
+                DriftKind::UnhealthyService,
+                trigger,
+                seen.detail,
+                since,
+                cause,
+            ))
         }
         Status::Healthy if is_comparable(state, desired) => {
             let change = changed::of(state, service, desired)?;
-            Some(drift(DriftKind::ChangedService, change.trigger, change.detail, change.at, change.seq))
+            Some(drift(
+                DriftKind::ChangedService,
+                change.trigger,
+                change.detail,
+                change.at,
+                change.seq,
+            ))
         }
         _ => None,
     }
@@ -190,7 +233,9 @@ fn service_drift(world: &World, node: &NodeName, service: &ServiceName) -> Optio
 fn node_drift(world: &World, node: &NodeName) -> Vec<Drift> {
     let mut found = Vec::new();
     // A machine that no file names is shown, and left alone.
-    let (Some(state), true) = (world.nodes.get(node), world.fleet.nodes.contains_key(node)) else { return found };
+    let (Some(state), true) = (world.nodes.get(node), world.fleet.nodes.contains_key(node)) else {
+        return found;
+    };
     let subject = Subject::Node(node.clone());
     match state.evidence.state {
         EvidenceState::Offline => found.push(Drift {
@@ -247,12 +292,19 @@ fn reboot_required(subject: Subject, state: &NodeState) -> Option<Drift> {
 /// A container that no file names, on a node that wants none of these.
 fn unexpected(world: &World, node: &NodeName, container: &ContainerName) -> Option<Drift> {
     let desired = world.fleet.nodes.get(node).filter(|n| n.strict)?;
-    let state = world.nodes.get(node).filter(|s| s.evidence.state == EvidenceState::Fresh)?;
+    let state = world
+        .nodes
+        .get(node)
+        .filter(|s| s.evidence.state == EvidenceState::Fresh)?;
     let facts = state.container(container)?;
-    if facts.state != crate::facts::ContainerState::Running || owner(state, desired, container).is_some() {
+    if facts.state != crate::facts::ContainerState::Running
+        || owner(state, desired, container).is_some()
+    {
         return None;
     }
-    let seen = state.facts.get(&crate::facts::FactKey::Container(container.clone()))?;
+    let seen = state
+        .facts
+        .get(&crate::facts::FactKey::Container(container.clone()))?;
     Some(Drift {
         subject: Subject::Container(node.clone(), container.clone()),
         kind: DriftKind::UnexpectedService,
@@ -264,10 +316,14 @@ fn unexpected(world: &World, node: &NodeName, container: &ContainerName) -> Opti
 }
 
 /// The service of the files that a container belongs to.
-pub fn owner<'a>(state: &NodeState, desired: &'a Node, container: &ContainerName) -> Option<&'a ServiceName> {
-    let named = desired.services.iter().find(|(_, s)| {
-        matches!(&s.kind, ServiceKind::Container { container: c, .. } if c == container)
-    });
+pub fn owner<'a>(
+    state: &NodeState,
+    desired: &'a Node,
+    container: &ContainerName,
+) -> Option<&'a ServiceName> {
+    let named = desired.services.iter().find(
+        |(_, s)| matches!(&s.kind, ServiceKind::Container { container: c, .. } if c == container),
+    );
     if let Some((name, _)) = named {
         return Some(name);
     }
@@ -276,7 +332,11 @@ pub fn owner<'a>(state: &NodeState, desired: &'a Node, container: &ContainerName
         .services
         .iter()
         .filter(|(_, s)| matches!(s.kind, ServiceKind::Compose { .. }))
-        .find(|(name, s)| assess::containers(state, name, s).iter().any(|(c, _, _)| *c == container))
+        .find(|(name, s)| {
+            assess::containers(state, name, s)
+                .iter()
+                .any(|(c, _, _)| *c == container)
+        })
         .map(|(name, _)| name)
 }
 

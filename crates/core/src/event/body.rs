@@ -377,7 +377,13 @@ impl Body {
 
     /// Kinds that compaction keeps for ever: who decided what, and what was done.
     pub fn audit_kinds() -> Vec<String> {
-        let kept = |k: &&&str| k.starts_with("action_") || k.starts_with("desired_") || k.starts_with("node_rebooted");
-        Body::KINDS.iter().filter(kept).map(ToString::to_string).collect()
+        let kept = |k: &&&str| {
+            k.starts_with("action_") || k.starts_with("desired_") || k.starts_with("node_rebooted")
+        };
+        Body::KINDS
+            .iter()
+            .filter(kept)
+            .map(ToString::to_string)
+            .collect()
     }
 }

@@ -19,8 +19,14 @@ impl Kind {
     pub fn new(text: &str) -> Result<Kind, InvalidKind> {
         let fits = !text.is_empty()
             && text.len() <= 64
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b));
-        if fits { Ok(Kind(Arc::from(text))) } else { Err(InvalidKind(text.chars().take(80).collect())) }
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b));
+        if fits {
+            Ok(Kind(Arc::from(text)))
+        } else {
+            Err(InvalidKind(text.chars().take(80).collect()))
+        }
     }
     pub(super) fn known(text: &'static str) -> Kind {
         Kind(Arc::from(text))
@@ -50,7 +56,9 @@ impl<'de> Deserialize<'de> for Kind {
 }
 
 /// How much an event matters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     #[default]

@@ -8,8 +8,9 @@ mod kind;
 mod record;
 
 pub use body::{
-    ActionEnded, AgentSpool, Approved, Body, Cancelled, DesiredLoaded, DesiredRejected, LevelNote, NodeRebooted, NodeSynced,
-    PlanChanged, Proposed, Rejected, ServiceNote, Started, StepEnded, StepStarted,
+    ActionEnded, AgentSpool, Approved, Body, Cancelled, DesiredLoaded, DesiredRejected, LevelNote,
+    NodeRebooted, NodeSynced, PlanChanged, Proposed, Rejected, ServiceNote, Started, StepEnded,
+    StepStarted,
 };
 pub use kind::{Kind, Severity};
 pub use record::{Damaged, Encoded, VERSION, decode, encode};

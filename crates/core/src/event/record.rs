@@ -67,7 +67,12 @@ fn is_zero(n: &u64) -> bool {
 /// Encodes an event for the log.
 pub fn encode(event: &Event) -> Encoded {
     let data = event.body.data();
-    let out = Out { cause: event.cause, source: event.source, cursor: event.cursor, data: &data };
+    let out = Out {
+        cause: event.cause,
+        source: event.source,
+        cursor: event.cursor,
+        data: &data,
+    };
     let body = serde_json::to_vec(&out).unwrap_or_default();
     Encoded {
         seq: event.seq,
@@ -84,7 +89,10 @@ pub fn encode(event: &Event) -> Encoded {
 
 /// Reads an event back, upcasting older versions.
 pub fn decode(e: &Encoded) -> Result<Event, Damaged> {
-    let bad = |why: &dyn core::fmt::Display| Damaged { seq: e.seq, why: why.to_string() };
+    let bad = |why: &dyn core::fmt::Display| Damaged {
+        seq: e.seq,
+        why: why.to_string(),
+    };
     let subject: Subject = e.subject.parse().map_err(|why| bad(&why))?;
     let text = core::str::from_utf8(&e.body).map_err(|why| bad(&why))?;
     let parts: In<'_> = serde_json::from_str(text).map_err(|why| bad(&why))?;
@@ -117,7 +125,10 @@ fn upcast<'a>(version: u16, kind: &'a str, data: &'a str) -> (Cow<'a, str>, Cow<
     {
         map.insert("detail".to_string(), message);
     }
-    (Cow::Borrowed("service_unhealthy"), Cow::Owned(value.to_string()))
+    (
+        Cow::Borrowed("service_unhealthy"),
+        Cow::Owned(value.to_string()),
+    )
 }
 
 #[cfg(test)]
@@ -141,12 +152,18 @@ mod tests {
 
     #[test]
     fn an_event_comes_back_as_it_was_written() {
-        let note = crate::event::ServiceNote { detail: "exited (137)".to_string(), ..Default::default() };
+        let note = crate::event::ServiceNote {
+            detail: "exited (137)".to_string(),
+            ..Default::default()
+        };
         for body in [
             Body::ServiceUnhealthy(note),
             Body::Gone(crate::facts::FactKey::Container("z2m".parse().unwrap())),
             Body::ClockJumped(-3_600_000),
-            Body::Other(Kind::new("tea_is_ready").unwrap(), serde_json::json!({"cups": [1, 2]})),
+            Body::Other(
+                Kind::new("tea_is_ready").unwrap(),
+                serde_json::json!({"cups": [1, 2]}),
+            ),
         ] {
             let before = event(body);
             assert_eq!(decode(&encode(&before)).unwrap(), before);
@@ -156,7 +173,13 @@ mod tests {
     #[test]
     fn known_kinds_with_foreign_data_are_kept_not_lost() {
         let body = Body::read("action_proposed", serde_json::json!({"hello": 1}));
-        assert_eq!(body, Body::Other(Kind::new("action_proposed").unwrap(), serde_json::json!({"hello": 1})));
+        assert_eq!(
+            body,
+            Body::Other(
+                Kind::new("action_proposed").unwrap(),
+                serde_json::json!({"hello": 1})
+            )
+        );
     }
 
     #[test]

@@ -53,9 +53,15 @@ impl Actions {
             self.propose(event, proposed);
             return;
         }
-        let Some((id, occurrence)) = event.body.action() else { return };
-        let Some(key) = self.find(id, occurrence, &event.subject) else { return };
-        let Some(action) = self.open.get_mut(&key) else { return };
+        let Some((id, occurrence)) = event.body.action() else {
+            return;
+        };
+        let Some(key) = self.find(id, occurrence, &event.subject) else {
+            return;
+        };
+        let Some(action) = self.open.get_mut(&key) else {
+            return;
+        };
         action.updated_at = event.at;
         advance(action, event);
         let ended = !action.state.is_open();
@@ -111,7 +117,13 @@ impl Actions {
         if let Some(cause) = event.cause {
             action.tell(cause, event.at, "event", p.reason.clone(), None);
         }
-        action.tell(event.seq, event.at, "drift", format!("{} ({})", p.drift, p.trigger.word()), None);
+        action.tell(
+            event.seq,
+            event.at,
+            "drift",
+            format!("{} ({})", p.drift, p.trigger.word()),
+            None,
+        );
         action.tell(event.seq, event.at, "policy", p.policy.clone(), None);
         self.open.insert(p.key.clone(), action);
     }
@@ -119,7 +131,8 @@ impl Actions {
     /// The open action an event speaks of. Its subject decides between keys whose joined text is the same.
     fn find(&self, id: &str, occurrence: u32, subject: &Subject) -> Option<ActionKey> {
         let mut here = self.open.range(ActionKey::all_of(subject));
-        here.find(|(key, a)| a.occurrence == occurrence && key.has_id(id)).map(|(key, _)| key.clone())
+        here.find(|(key, a)| a.occurrence == occurrence && key.has_id(id))
+            .map(|(key, _)| key.clone())
     }
 
     fn remember(&mut self, key: &ActionKey, action: &Action) {
@@ -163,24 +176,39 @@ impl Actions {
             if let Some(Phase::Verifying { until } | Phase::Unknown { until }) = &mut action.phase {
                 moved(until);
             }
-            action.steps.iter_mut().filter_map(|s| s.deadline.as_mut()).for_each(moved);
+            action
+                .steps
+                .iter_mut()
+                .filter_map(|s| s.deadline.as_mut())
+                .for_each(moved);
         }
         self.starts.values_mut().flatten().for_each(moved);
         for memory in self.memory.values_mut() {
-            memory.failed_at.iter_mut().chain(memory.completed_at.iter_mut()).for_each(moved);
+            memory
+                .failed_at
+                .iter_mut()
+                .chain(memory.completed_at.iter_mut())
+                .for_each(moved);
         }
     }
 
     /// An open action by its ID as people write it (`ID` or `ID#3`).
     pub fn by_id(&self, text: &str) -> Option<&Action> {
         let (id, occurrence) = split_label(text);
-        self.open.values().find(|a| a.key.has_id(id) && occurrence.is_none_or(|o| o == a.occurrence))
+        self.open
+            .values()
+            .find(|a| a.key.has_id(id) && occurrence.is_none_or(|o| o == a.occurrence))
     }
 
     /// An action by its ID: the open occurrence first, else the latest that ended.
     pub fn any_by_id(&self, text: &str) -> Option<&Action> {
         let (id, occurrence) = split_label(text);
-        let ended = || self.ended.iter().rev().find(|a| a.key.has_id(id) && occurrence.is_none_or(|o| o == a.occurrence));
+        let ended = || {
+            self.ended
+                .iter()
+                .rev()
+                .find(|a| a.key.has_id(id) && occurrence.is_none_or(|o| o == a.occurrence))
+        };
         self.by_id(text).or_else(ended)
     }
 }
@@ -205,7 +233,13 @@ fn advance(action: &mut Action, event: &Event) {
             action.state = State::Pending;
             action.approved_by = None;
             action.approved_digest = None;
-            action.tell(seq, at, "policy", format!("the plan changed: {}", e.reason), None);
+            action.tell(
+                seq,
+                at,
+                "policy",
+                format!("the plan changed: {}", e.reason),
+                None,
+            );
         }
         Body::ActionApproved(e) => {
             action.state = State::Approved;
@@ -222,9 +256,18 @@ fn advance(action: &mut Action, event: &Event) {
         Body::ActionRejected(e) => {
             action.state = State::Rejected;
             action.note.clone_from(&e.note);
-            let why = e.note.as_ref().map_or_else(String::new, |n| format!(": {n}"));
+            let why = e
+                .note
+                .as_ref()
+                .map_or_else(String::new, |n| format!(": {n}"));
             action.outcome = Some(format!("rejected by {}{why}", e.by));
-            action.tell(seq, at, "approval", format!("rejected by {}{why}", e.by), None);
+            action.tell(
+                seq,
+                at,
+                "approval",
+                format!("rejected by {}{why}", e.by),
+                None,
+            );
         }
         Body::ActionCancelled(e) => {
             action.state = State::Cancelled;
@@ -248,7 +291,13 @@ fn advance(action: &mut Action, event: &Event) {
                     outcome: None,
                 };
             }
-            action.tell(seq, at, "step", format!("step {} ordered (attempt {})", e.step + 1, e.attempt), None);
+            action.tell(
+                seq,
+                at,
+                "step",
+                format!("step {} ordered (attempt {})", e.step + 1, e.attempt),
+                None,
+            );
         }
         Body::ActionStepEnded(e) => step_ended(action, event, e),
         Body::ActionCompleted(e) => {
@@ -262,7 +311,13 @@ fn advance(action: &mut Action, event: &Event) {
             action.freed = e.freed.or(action.freed);
             action.outcome = Some(e.detail.clone());
             action.code = Some(e.code.clone());
-            action.tell(seq, at, "outcome", format!("failed ({}): {}", e.code, e.detail), None);
+            action.tell(
+                seq,
+                at,
+                "outcome",
+                format!("failed ({}): {}", e.code, e.detail),
+                None,
+            );
         }
         _ => {}
     }
@@ -272,7 +327,9 @@ fn advance(action: &mut Action, event: &Event) {
 }
 
 fn step_ended(action: &mut Action, event: &Event, e: &crate::event::StepEnded) {
-    let Some(step) = action.steps.get_mut(e.step as usize) else { return };
+    let Some(step) = action.steps.get_mut(e.step as usize) else {
+        return;
+    };
     step.ended_at = Some(event.at);
     step.outcome = Some(e.outcome.clone());
     action.effect_seq = event.seq;
@@ -286,9 +343,17 @@ fn step_ended(action: &mut Action, event: &Event, e: &crate::event::StepEnded) {
         Outcome::Unknown { why } => format!("outcome unknown: {why}"),
     };
     action.phase = match &e.outcome {
-        Outcome::Done { .. } if action.current_step().is_none() => Some(Phase::Verifying { until: e.until }),
+        Outcome::Done { .. } if action.current_step().is_none() => {
+            Some(Phase::Verifying { until: e.until })
+        }
         Outcome::Unknown { .. } => Some(Phase::Unknown { until: e.until }),
         _ => Some(Phase::Executing),
     };
-    action.tell(event.seq, event.at, "step", format!("step {}: {text}", e.step + 1), None);
+    action.tell(
+        event.seq,
+        event.at,
+        "step",
+        format!("step {}: {text}", e.step + 1),
+        None,
+    );
 }

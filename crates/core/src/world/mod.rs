@@ -90,7 +90,11 @@ impl World {
     fn server_started(&mut self, event: &Event) {
         self.server_started = Some(event.at);
         for node in self.nodes.values_mut() {
-            node.evidence = Evidence { state: EvidenceState::Unknown, since: event.at, seq: event.seq };
+            node.evidence = Evidence {
+                state: EvidenceState::Unknown,
+                since: event.at,
+                seq: event.seq,
+            };
         }
     }
 
@@ -105,12 +109,18 @@ impl World {
 
     /// Whether what is known of `subject`'s node was seen well within its time.
     pub fn is_fresh(&self, subject: &Subject) -> bool {
-        subject.node().and_then(|n| self.nodes.get(n)).is_some_and(|n| n.evidence.state == EvidenceState::Fresh)
+        subject
+            .node()
+            .and_then(|n| self.nodes.get(n))
+            .is_some_and(|n| n.evidence.state == EvidenceState::Fresh)
     }
 }
 
 /// Stead itself states that a subject's trouble is over.
 fn is_all_clear(event: &Event) -> bool {
     !event.source.is_foreign()
-        && matches!(event.body, Body::ServiceHealthy(_) | Body::ServiceRecovered(_) | Body::DiskRecovered(_))
+        && matches!(
+            event.body,
+            Body::ServiceHealthy(_) | Body::ServiceRecovered(_) | Body::DiskRecovered(_)
+        )
 }

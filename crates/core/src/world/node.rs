@@ -9,7 +9,8 @@ use crate::action::Trigger;
 use crate::assess::Assessment;
 use crate::event::{Body, Event};
 use crate::facts::{
-    CheckFacts, ComposeFacts, ContainerFacts, Fact, FactKey, HostFacts, LevelFacts, SourceFacts, SourceKind, UnitFacts,
+    CheckFacts, ComposeFacts, ContainerFacts, Fact, FactKey, HostFacts, LevelFacts, SourceFacts,
+    SourceKind, UnitFacts,
 };
 use crate::ids::{CheckName, ContainerName, Seq, ServiceName, UnitName};
 use crate::time::Time;
@@ -115,7 +116,14 @@ impl NodeState {
                 if let (FactKey::Unit(name), Fact::Unit(unit)) = (key, &**fact) {
                     self.remember_unit(name, unit);
                 }
-                self.facts.insert(key.clone(), Seen { fact: Arc::clone(fact), at: event.at, seq: event.seq });
+                self.facts.insert(
+                    key.clone(),
+                    Seen {
+                        fact: Arc::clone(fact),
+                        at: event.at,
+                        seq: event.seq,
+                    },
+                );
             }
             Body::Gone(key) => {
                 self.facts.remove(key);
@@ -143,23 +151,38 @@ impl NodeState {
     }
 
     fn evidence(&mut self, state: EvidenceState, event: &Event) {
-        self.evidence = Evidence { state, since: event.at, seq: event.seq };
+        self.evidence = Evidence {
+            state,
+            since: event.at,
+            seq: event.seq,
+        };
     }
 
     /// The running process has the definition that was there when it started.
     fn remember_unit(&mut self, name: &UnitName, now: &UnitFacts) {
-        let same_run = self.unit(name).is_some_and(|before| before.active_since == now.active_since);
+        let same_run = self
+            .unit(name)
+            .is_some_and(|before| before.active_since == now.active_since);
         if !same_run || !self.unit_digests.contains_key(name) {
-            self.unit_digests.insert(name.clone(), now.fragment_digest.clone());
+            self.unit_digests
+                .insert(name.clone(), now.fragment_digest.clone());
         }
     }
 
     fn apply_service(&mut self, event: &Event) {
-        let Some(service) = event.subject.service() else { return };
+        let Some(service) = event.subject.service() else {
+            return;
+        };
         let (status, trigger, note) = match &event.body {
             Body::ServiceHealthy(n) | Body::ServiceRecovered(n) => (Status::Healthy, None, n),
-            Body::ServiceUnhealthy(n) => (Status::Unhealthy, Some(n.trigger.unwrap_or(Trigger::Reported)), n),
-            Body::ContainersNotRunning(n) => (Status::Unhealthy, Some(Trigger::ContainersNotRunning), n),
+            Body::ServiceUnhealthy(n) => (
+                Status::Unhealthy,
+                Some(n.trigger.unwrap_or(Trigger::Reported)),
+                n,
+            ),
+            Body::ContainersNotRunning(n) => {
+                (Status::Unhealthy, Some(Trigger::ContainersNotRunning), n)
+            }
             Body::MqttUnreachable(n) => (Status::Unhealthy, Some(Trigger::MqttUnreachable), n),
             Body::ServiceMissing(n) => (Status::Missing, Some(Trigger::Absent), n),
             Body::ServiceStarting(n) => (Status::Starting, n.trigger, n),
@@ -203,7 +226,9 @@ impl NodeState {
         }
     }
     pub fn check(&self, service: &ServiceName, check: &CheckName) -> Option<(&CheckFacts, &Seen)> {
-        let seen = self.facts.get(&FactKey::Check(service.clone(), check.clone()))?;
+        let seen = self
+            .facts
+            .get(&FactKey::Check(service.clone(), check.clone()))?;
         match &*seen.fact {
             Fact::Check(facts) => Some((facts, seen)),
             _ => None,
@@ -216,28 +241,36 @@ impl NodeState {
         }
     }
     pub fn containers(&self) -> impl Iterator<Item = (&ContainerName, &ContainerFacts, &Seen)> {
-        self.facts.iter().filter_map(|(key, seen)| match (key, &*seen.fact) {
-            (FactKey::Container(name), Fact::Container(facts)) => Some((name, facts, seen)),
-            _ => None,
-        })
+        self.facts
+            .iter()
+            .filter_map(|(key, seen)| match (key, &*seen.fact) {
+                (FactKey::Container(name), Fact::Container(facts)) => Some((name, facts, seen)),
+                _ => None,
+            })
     }
     pub fn units(&self) -> impl Iterator<Item = (&UnitName, &UnitFacts, &Seen)> {
-        self.facts.iter().filter_map(|(key, seen)| match (key, &*seen.fact) {
-            (FactKey::Unit(name), Fact::Unit(facts)) => Some((name, facts, seen)),
-            _ => None,
-        })
+        self.facts
+            .iter()
+            .filter_map(|(key, seen)| match (key, &*seen.fact) {
+                (FactKey::Unit(name), Fact::Unit(facts)) => Some((name, facts, seen)),
+                _ => None,
+            })
     }
     pub fn levels(&self) -> impl Iterator<Item = (&str, &LevelFacts, &Seen)> {
-        self.facts.iter().filter_map(|(key, seen)| match (key, &*seen.fact) {
-            (FactKey::Level(name), Fact::Level(facts)) => Some((name.as_str(), facts, seen)),
-            _ => None,
-        })
+        self.facts
+            .iter()
+            .filter_map(|(key, seen)| match (key, &*seen.fact) {
+                (FactKey::Level(name), Fact::Level(facts)) => Some((name.as_str(), facts, seen)),
+                _ => None,
+            })
     }
     pub fn sources(&self) -> impl Iterator<Item = (SourceKind, &SourceFacts)> {
-        self.facts.iter().filter_map(|(key, seen)| match (key, &*seen.fact) {
-            (FactKey::Source(kind), Fact::Source(facts)) => Some((*kind, facts)),
-            _ => None,
-        })
+        self.facts
+            .iter()
+            .filter_map(|(key, seen)| match (key, &*seen.fact) {
+                (FactKey::Source(kind), Fact::Source(facts)) => Some((*kind, facts)),
+                _ => None,
+            })
     }
 }
 
@@ -272,7 +305,13 @@ impl ServiceMemory {
         };
     }
 
-    fn apply_report(&mut self, status: Status, trigger: Option<Trigger>, detail: &str, event: &Event) {
+    fn apply_report(
+        &mut self,
+        status: Status,
+        trigger: Option<Trigger>,
+        detail: &str,
+        event: &Event,
+    ) {
         match (status, trigger) {
             (Status::Healthy, _) => {
                 self.report = None;
@@ -280,7 +319,12 @@ impl ServiceMemory {
             }
             (_, Some(trigger)) => {
                 let detail = detail.to_string();
-                self.report = Some(Report { trigger, detail, at: event.at, seq: event.seq });
+                self.report = Some(Report {
+                    trigger,
+                    detail,
+                    at: event.at,
+                    seq: event.seq,
+                });
             }
             _ => {}
         }

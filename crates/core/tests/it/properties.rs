@@ -15,19 +15,49 @@ use crate::stage::*;
 
 #[derive(Debug, Clone)]
 enum Move {
-    Container { node: usize, c: usize, state: usize, health: usize, id: u8 },
-    Gone { node: usize, c: usize },
-    Unit { node: usize, active: usize },
-    Disk { node: usize, level: usize },
-    Docker { node: usize, up: bool },
-    Snapshot { node: usize, healthy: bool, some: u8 },
-    Report { node: usize, c: usize, kind: usize },
+    Container {
+        node: usize,
+        c: usize,
+        state: usize,
+        health: usize,
+        id: u8,
+    },
+    Gone {
+        node: usize,
+        c: usize,
+    },
+    Unit {
+        node: usize,
+        active: usize,
+    },
+    Disk {
+        node: usize,
+        level: usize,
+    },
+    Docker {
+        node: usize,
+        up: bool,
+    },
+    Snapshot {
+        node: usize,
+        healthy: bool,
+        some: u8,
+    },
+    Report {
+        node: usize,
+        c: usize,
+        kind: usize,
+    },
     Approve,
     Reject,
     Answer(u8),
-    Fleet { variant: u8 },
+    Fleet {
+        variant: u8,
+    },
     Wait(u32),
-    Heard { node: usize },
+    Heard {
+        node: usize,
+    },
     Restart,
 }
 
@@ -68,14 +98,26 @@ fn a_fleet(variant: u8) -> stead_core::desired::Fleet {
     match variant {
         1 => all = automatic(all, "*"),
         2 => all.nodes.get_mut("a").unwrap().strict = true,
-        3 => all.nodes.get_mut("b").unwrap().services.get_mut("x").unwrap().monitor = false,
+        3 => {
+            all.nodes
+                .get_mut("b")
+                .unwrap()
+                .services
+                .get_mut("x")
+                .unwrap()
+                .monitor = false
+        }
         _ => {}
     }
     all
 }
 
 fn facts(healthy: bool, some: u8) -> Vec<(FactKey, Fact)> {
-    let health = if healthy { Health::Healthy } else { Health::Unhealthy };
+    let health = if healthy {
+        Health::Healthy
+    } else {
+        Health::Unhealthy
+    };
     let mut facts = vec![host("b1"), up(SourceKind::Docker), up(SourceKind::Systemd)];
     for (i, c) in CONTAINERS.iter().enumerate() {
         if some & (1 << i) == 0 {
@@ -89,16 +131,34 @@ fn facts(healthy: bool, some: u8) -> Vec<(FactKey, Fact)> {
 fn play(stage: &mut Stage, step: &Move) {
     stage.now = stage.now + Span::millis(700);
     match step.clone() {
-        Move::Container { node, c, state, health, id } => {
-            let state = [ContainerState::Running, ContainerState::Exited, ContainerState::Running][state];
-            let health = [Health::None, Health::Healthy, Health::Unhealthy, Health::Starting][health];
+        Move::Container {
+            node,
+            c,
+            state,
+            health,
+            id,
+        } => {
+            let state = [
+                ContainerState::Running,
+                ContainerState::Exited,
+                ContainerState::Running,
+            ][state];
+            let health = [
+                Health::None,
+                Health::Healthy,
+                Health::Unhealthy,
+                Health::Starting,
+            ][health];
             let fact = shows(CONTAINERS[c], &format!("id{id}"), state, health);
             let at = stage.now.0;
             stage.see(NODES[node], started_at(fact, at));
         }
         Move::Gone { node, c } => stage.gone(NODES[node], FactKey::Container(name(CONTAINERS[c]))),
         Move::Unit { node, active } => {
-            stage.see(NODES[node], unit_is("web.service", ["active", "failed", "inactive"][active]));
+            stage.see(
+                NODES[node],
+                unit_is("web.service", ["active", "failed", "inactive"][active]),
+            );
         }
         Move::Disk { node, level } => {
             let level = [Level::Ok, Level::Warning, Level::Critical][level];
@@ -111,9 +171,18 @@ fn play(stage: &mut Stage, step: &Move) {
             }
             stage.see(NODES[node], (key, fact));
         }
-        Move::Snapshot { node, healthy, some } => stage.snapshot(NODES[node], &facts(healthy, some)),
+        Move::Snapshot {
+            node,
+            healthy,
+            some,
+        } => stage.snapshot(NODES[node], &facts(healthy, some)),
         Move::Report { node, c, kind } => {
-            let kind = ["service_unhealthy", "containers_not_running", "mqtt_unreachable", "service_recovered"][kind];
+            let kind = [
+                "service_unhealthy",
+                "containers_not_running",
+                "mqtt_unreachable",
+                "service_recovered",
+            ][kind];
             stage.report(&format!("service/{}/{}", NODES[node], CONTAINERS[c]), kind);
         }
         Move::Approve => {
@@ -124,14 +193,19 @@ fn play(stage: &mut Stage, step: &Move) {
         Move::Reject => {
             if let Some(id) = stage.open().first().cloned() {
                 let by = stead_core::action::Principal::Files;
-                let _ = stage.command(stead_core::controller::Command::Reject { id, by, note: None });
+                let _ =
+                    stage.command(stead_core::controller::Command::Reject { id, by, note: None });
             }
         }
         Move::Answer(kind) => {
             if !stage.orders().is_empty() {
                 stage.answer(match kind % 4 {
                     0 | 1 => done(),
-                    2 => Outcome::Failed { code: "x".into(), why: "x".into(), output: String::new() },
+                    2 => Outcome::Failed {
+                        code: "x".into(),
+                        why: "x".into(),
+                        output: String::new(),
+                    },
                     _ => Outcome::Unknown { why: "x".into() },
                 });
             }
@@ -139,11 +213,15 @@ fn play(stage: &mut Stage, step: &Move) {
         Move::Fleet { variant } => stage.load(a_fleet(variant)),
         Move::Wait(ms) => stage.wait(Span::millis(ms.into())),
         Move::Heard { node } => {
-            stage.put(Input::Heard { node: name(NODES[node]) });
+            stage.put(Input::Heard {
+                node: name(NODES[node]),
+            });
         }
         Move::Restart => {
             stage.controller = Controller::new(replayed(stage), "t");
-            stage.put(Input::Started { version: "test".into() });
+            stage.put(Input::Started {
+                version: "test".into(),
+            });
         }
     }
 }
@@ -153,7 +231,9 @@ fn replayed(stage: &Stage) -> World {
     let mut world = World::default();
     for event in &stage.log {
         let mut back = event::decode(&event::encode(event)).expect("readable");
-        if let (event::Body::DesiredLoaded(new), event::Body::DesiredLoaded(old)) = (&mut back.body, &event.body) {
+        if let (event::Body::DesiredLoaded(new), event::Body::DesiredLoaded(old)) =
+            (&mut back.body, &event.body)
+        {
             new.fleet = old.fleet.clone();
         }
         world.apply(&back);
@@ -170,7 +250,10 @@ fn worst_hour(stage: &Stage) -> usize {
         .map(|e| (e.subject.clone(), e.at))
         .collect();
     let in_hour = |(subject, at): &(stead_core::subject::Subject, stead_core::time::Time)| {
-        starts.iter().filter(|(s, t)| s == subject && *t >= *at && t.since(*at) < Span::hours(1)).count()
+        starts
+            .iter()
+            .filter(|(s, t)| s == subject && *t >= *at && t.since(*at) < Span::hours(1))
+            .count()
     };
     starts.iter().map(in_hour).max().unwrap_or(0)
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use stead_core::action::{Action, Principal, State};
 use stead_core::command::Outcome;
-use stead_core::controller::{Change, Command, Controller, Effect, ForeignEvent, Input, Refusal, Reply};
+use stead_core::controller::{
+    Change, Command, Controller, Effect, ForeignEvent, Input, Refusal, Reply,
+};
 use stead_core::desired::{ContainerDef, Fleet, Match, Node, Patience, Rule, Service, ServiceKind};
 use stead_core::event::{DesiredLoaded, Event, Kind, Source};
 use stead_core::facts::{
-    ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, Level, LevelFacts, SourceFacts,
-    SourceKind, SourceState, UnitFacts,
+    ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, Level, LevelFacts,
+    SourceFacts, SourceKind, SourceState, UnitFacts,
 };
 use stead_core::ids::NodeName;
 use stead_core::policy::Now;
@@ -43,8 +45,14 @@ pub fn service(kind: ServiceKind) -> Service {
 }
 
 pub fn container(container: &str, image: Option<&str>) -> Service {
-    let definition = image.map(|image| ContainerDef { image: image.to_string(), ..Default::default() });
-    service(ServiceKind::Container { container: name(container), definition })
+    let definition = image.map(|image| ContainerDef {
+        image: image.to_string(),
+        ..Default::default()
+    });
+    service(ServiceKind::Container {
+        container: name(container),
+        definition,
+    })
 }
 
 pub fn unit(unit: &str) -> Service {
@@ -52,26 +60,52 @@ pub fn unit(unit: &str) -> Service {
 }
 
 pub fn fleet(nodes: &[(&str, &[(&str, Service)])]) -> Fleet {
-    let mut fleet = Fleet { name: "test".to_string(), ..Default::default() };
+    let mut fleet = Fleet {
+        name: "test".to_string(),
+        ..Default::default()
+    };
     for (node, services) in nodes {
         let services = services.iter().map(|(n, s)| (name(n), s.clone())).collect();
-        fleet.nodes.insert(name(node), Node { services, ..Default::default() });
+        fleet.nodes.insert(
+            name(node),
+            Node {
+                services,
+                ..Default::default()
+            },
+        );
     }
     fleet
 }
 
 pub fn automatic(mut fleet: Fleet, action: &str) -> Fleet {
-    let matches = Match { action: Some(action.to_string()), ..Default::default() };
-    fleet.policy.rules.push(Rule { matches, automatic: true, between: None });
+    let matches = Match {
+        action: Some(action.to_string()),
+        ..Default::default()
+    };
+    fleet.policy.rules.push(Rule {
+        matches,
+        automatic: true,
+        between: None,
+    });
     fleet
 }
 
 pub fn host(boot: &str) -> (FactKey, Fact) {
-    (FactKey::Host, Fact::Host(HostFacts { boot_id: boot.to_string(), ..Default::default() }))
+    (
+        FactKey::Host,
+        Fact::Host(HostFacts {
+            boot_id: boot.to_string(),
+            ..Default::default()
+        }),
+    )
 }
 
 pub fn up(kind: SourceKind) -> (FactKey, Fact) {
-    let facts = SourceFacts { state: SourceState::Up, version: "1".to_string(), detail: String::new() };
+    let facts = SourceFacts {
+        state: SourceState::Up,
+        version: "1".to_string(),
+        detail: String::new(),
+    };
     (FactKey::Source(kind), Fact::Source(facts))
 }
 
@@ -99,34 +133,66 @@ pub fn started_at(mut fact: (FactKey, Fact), at: i64) -> (FactKey, Fact) {
 }
 
 pub fn unit_is(u: &str, active: &str) -> (FactKey, Fact) {
-    let facts = UnitFacts { load: "loaded".into(), active: active.into(), ..Default::default() };
+    let facts = UnitFacts {
+        load: "loaded".into(),
+        active: active.into(),
+        ..Default::default()
+    };
     (FactKey::Unit(name(u)), Fact::Unit(facts))
 }
 
 pub fn disk(level: Level, value: f64) -> (FactKey, Fact) {
-    (FactKey::Level("disk:/".into()), Fact::Level(LevelFacts { level, value, what: "/".into() }))
+    (
+        FactKey::Level("disk:/".into()),
+        Fact::Level(LevelFacts {
+            level,
+            value,
+            what: "/".into(),
+        }),
+    )
 }
 
 impl Stage {
     pub fn new(fleet: Fleet) -> Stage {
         let controller = Controller::new(World::default(), "t");
         let (log, effects) = (Vec::new(), Vec::new());
-        let mut stage = Stage { controller, log, effects, now: Time(1_795_000_000_000), cursor: 0 };
-        stage.put(Input::Started { version: "test".to_string() });
+        let mut stage = Stage {
+            controller,
+            log,
+            effects,
+            now: Time(1_795_000_000_000),
+            cursor: 0,
+        };
+        stage.put(Input::Started {
+            version: "test".to_string(),
+        });
         stage.load(fleet);
         stage
     }
 
     pub fn put(&mut self, input: Input) -> Option<Result<Reply, Refusal>> {
-        let step = self.controller.handle(Now { at: self.now, minute: 12 * 60 }, input);
+        let step = self.controller.handle(
+            Now {
+                at: self.now,
+                minute: 12 * 60,
+            },
+            input,
+        );
         self.log.extend(step.events);
         self.effects.extend(step.effects);
         step.reply
     }
 
     pub fn load(&mut self, fleet: Fleet) {
-        let loaded = DesiredLoaded { digest: fleet.digest(), origin: "test".to_string(), ..Default::default() };
-        self.put(Input::Desired { loaded, fleet: Arc::new(fleet) });
+        let loaded = DesiredLoaded {
+            digest: fleet.digest(),
+            origin: "test".to_string(),
+            ..Default::default()
+        };
+        self.put(Input::Desired {
+            loaded,
+            fleet: Arc::new(fleet),
+        });
     }
 
     pub fn snapshot(&mut self, node: &str, facts: &[(FactKey, Fact)]) {
@@ -152,7 +218,12 @@ impl Stage {
 
     fn change(&mut self, node: &str, change: Change) {
         self.cursor += 1;
-        self.put(Input::Observed { node: name(node), at: self.now, cursor: self.cursor, changes: vec![change] });
+        self.put(Input::Observed {
+            node: name(node),
+            at: self.now,
+            cursor: self.cursor,
+            changes: vec![change],
+        });
     }
 
     pub fn report(&mut self, subject: &str, kind: &str) {
@@ -178,13 +249,21 @@ impl Stage {
         let end = self.now + span;
         while self.now < end {
             self.now = self.now + Span::secs(5);
-            self.put(Input::Heard { node: name::<NodeName>(node) });
+            self.put(Input::Heard {
+                node: name::<NodeName>(node),
+            });
         }
     }
 
     pub fn approve(&mut self, id: &str) -> Result<Reply, Refusal> {
         let by = Principal::User("anna".to_string());
-        self.put(Input::Command(Command::Approve { id: id.to_string(), digest: None, by, note: None })).expect("a reply")
+        self.put(Input::Command(Command::Approve {
+            id: id.to_string(),
+            digest: None,
+            by,
+            note: None,
+        }))
+        .expect("a reply")
     }
 
     pub fn command(&mut self, command: Command) -> Result<Reply, Refusal> {
@@ -193,13 +272,26 @@ impl Stage {
 
     /// The agent answers the latest order.
     pub fn answer(&mut self, outcome: Outcome) {
-        let Some(Effect::Order { order, .. }) = self.orders().last().cloned() else { panic!("nothing was ordered") };
-        let (action, occurrence, step, attempt) = (order.action, order.occurrence, order.step, order.attempt);
-        self.put(Input::Result { action, occurrence, step, attempt, outcome });
+        let Some(Effect::Order { order, .. }) = self.orders().last().cloned() else {
+            panic!("nothing was ordered")
+        };
+        let (action, occurrence, step, attempt) =
+            (order.action, order.occurrence, order.step, order.attempt);
+        self.put(Input::Result {
+            action,
+            occurrence,
+            step,
+            attempt,
+            outcome,
+        });
     }
 
     pub fn orders(&self) -> Vec<Effect> {
-        self.effects.iter().filter(|e| matches!(e, Effect::Order { .. })).cloned().collect()
+        self.effects
+            .iter()
+            .filter(|e| matches!(e, Effect::Order { .. }))
+            .cloned()
+            .collect()
     }
 
     pub fn kinds(&self) -> Vec<String> {
@@ -207,11 +299,18 @@ impl Stage {
     }
 
     pub fn count(&self, kind: &str) -> usize {
-        self.log.iter().filter(|e| e.kind().as_str() == kind).count()
+        self.log
+            .iter()
+            .filter(|e| e.kind().as_str() == kind)
+            .count()
     }
 
     pub fn action(&self, id: &str) -> &Action {
-        self.controller.world().actions.any_by_id(id).unwrap_or_else(|| panic!("no action {id}: {:?}", self.kinds()))
+        self.controller
+            .world()
+            .actions
+            .any_by_id(id)
+            .unwrap_or_else(|| panic!("no action {id}: {:?}", self.kinds()))
     }
 
     pub fn state(&self, id: &str) -> State {
@@ -219,10 +318,19 @@ impl Stage {
     }
 
     pub fn open(&self) -> Vec<String> {
-        self.controller.world().actions.open.values().map(Action::label).collect()
+        self.controller
+            .world()
+            .actions
+            .open
+            .values()
+            .map(Action::label)
+            .collect()
     }
 }
 
 pub fn done() -> Outcome {
-    Outcome::Done { output: String::new(), freed: None }
+    Outcome::Done {
+        output: String::new(),
+        freed: None,
+    }
 }

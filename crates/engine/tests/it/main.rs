@@ -8,7 +8,8 @@ use stead_core::controller::{Change, Command, Effect, ForeignEvent, Input};
 use stead_core::desired::{Fleet, Node, Patience, Service, ServiceKind};
 use stead_core::event::{DesiredLoaded, Kind, Source};
 use stead_core::facts::{
-    ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, SourceFacts, SourceKind, SourceState,
+    ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, SourceFacts,
+    SourceKind, SourceState,
 };
 use stead_core::time::Time;
 use stead_engine::{Engine, Error, Handle, LOG_FULL, Options, compact, replay, world_digest};
@@ -33,10 +34,17 @@ fn open(disk: &Disk, faults: &Faults) -> Arc<dyn EventLog> {
 async fn start(log: Arc<dyn EventLog>) -> Running {
     let head = log.head().await.expect("a head");
     let world = replay(&*log, true).await.expect("a world").world;
-    let (engine, handle, effects) = Engine::new(Arc::clone(&log), &head.log_id, world, Options::default());
+    let (engine, handle, effects) =
+        Engine::new(Arc::clone(&log), &head.log_id, world, Options::default());
     let stop = CancellationToken::new();
     let task = tokio::spawn(engine.run(stop.clone()));
-    Running { handle, effects, stop, task, log }
+    Running {
+        handle,
+        effects,
+        stop,
+        task,
+        log,
+    }
 }
 
 fn name<T: std::str::FromStr>(text: &str) -> T
@@ -47,7 +55,10 @@ where
 }
 
 fn fleet() -> Arc<Fleet> {
-    let kind = ServiceKind::Container { container: name("z2m"), definition: None };
+    let kind = ServiceKind::Container {
+        container: name("z2m"),
+        definition: None,
+    };
     let service = Service {
         kind,
         monitor: true,
@@ -56,29 +67,63 @@ fn fleet() -> Arc<Fleet> {
         patience: Patience::default(),
         checks: vec![],
     };
-    let node = Node { services: [(name("z2m"), service)].into(), ..Default::default() };
-    Arc::new(Fleet { name: "t".into(), nodes: [(name("piha"), node)].into(), ..Default::default() })
+    let node = Node {
+        services: [(name("z2m"), service)].into(),
+        ..Default::default()
+    };
+    Arc::new(Fleet {
+        name: "t".into(),
+        nodes: [(name("piha"), node)].into(),
+        ..Default::default()
+    })
 }
 
 fn z2m(health: Health) -> (FactKey, Fact) {
-    let facts = ContainerFacts { id: "c1".into(), state: ContainerState::Running, health, ..Default::default() };
+    let facts = ContainerFacts {
+        id: "c1".into(),
+        state: ContainerState::Running,
+        health,
+        ..Default::default()
+    };
     (FactKey::Container(name("z2m")), Fact::Container(facts))
 }
 
 fn snapshot(health: Health, cursor: u64) -> Input {
-    let docker = SourceFacts { state: SourceState::Up, version: String::new(), detail: String::new() };
+    let docker = SourceFacts {
+        state: SourceState::Up,
+        version: String::new(),
+        detail: String::new(),
+    };
     let facts: Facts = [
-        (FactKey::Host, Fact::Host(HostFacts { boot_id: "b".into(), ..Default::default() })),
+        (
+            FactKey::Host,
+            Fact::Host(HostFacts {
+                boot_id: "b".into(),
+                ..Default::default()
+            }),
+        ),
         (FactKey::Source(SourceKind::Docker), Fact::Source(docker)),
         z2m(health),
     ]
     .into();
-    Input::Snapshot { node: name("piha"), at: Time(1), facts, spool: "s".into(), cursor, digest: String::new() }
+    Input::Snapshot {
+        node: name("piha"),
+        at: Time(1),
+        facts,
+        spool: "s".into(),
+        cursor,
+        digest: String::new(),
+    }
 }
 
 fn observed(health: Health, cursor: u64) -> Input {
     let (key, fact) = z2m(health);
-    Input::Observed { node: name("piha"), at: Time(2), cursor, changes: vec![Change::Seen(key, fact)] }
+    Input::Observed {
+        node: name("piha"),
+        at: Time(2),
+        cursor,
+        changes: vec![Change::Seen(key, fact)],
+    }
 }
 
 fn remark(n: u64) -> ForeignEvent {
@@ -97,11 +142,30 @@ const ID: &str = "container-restart-piha-z2m";
 
 async fn with_pending(log: Arc<dyn EventLog>) -> Running {
     let running = start(log).await;
-    let loaded = DesiredLoaded { origin: "test".into(), ..Default::default() };
-    running.handle.desired(loaded, fleet()).await.expect("loaded");
-    running.handle.submit(snapshot(Health::Healthy, 1)).await.expect("taken");
-    running.handle.submit(observed(Health::Unhealthy, 2)).await.expect("taken");
-    assert!(running.handle.read(|v| v.world().actions.by_id(ID).is_some()));
+    let loaded = DesiredLoaded {
+        origin: "test".into(),
+        ..Default::default()
+    };
+    running
+        .handle
+        .desired(loaded, fleet())
+        .await
+        .expect("loaded");
+    running
+        .handle
+        .submit(snapshot(Health::Healthy, 1))
+        .await
+        .expect("taken");
+    running
+        .handle
+        .submit(observed(Health::Unhealthy, 2))
+        .await
+        .expect("taken");
+    assert!(
+        running
+            .handle
+            .read(|v| v.world().actions.by_id(ID).is_some())
+    );
     running
 }
 
@@ -110,7 +174,15 @@ async fn an_approval_leads_to_an_order_and_both_are_durable_first() {
     let (disk, faults) = (Disk::default(), Faults::default());
     let mut running = with_pending(open(&disk, &faults)).await;
     let by = Principal::User("anna".into());
-    let reply = running.handle.command(Command::Approve { id: ID.into(), digest: None, by, note: None }).await;
+    let reply = running
+        .handle
+        .command(Command::Approve {
+            id: ID.into(),
+            digest: None,
+            by,
+            note: None,
+        })
+        .await;
     assert_eq!(reply.expect("approved").id, ID);
     let order = loop {
         match running.effects.recv().await.expect("an effect") {
@@ -120,7 +192,10 @@ async fn an_approval_leads_to_an_order_and_both_are_durable_first() {
     };
     let replayed = replay(&*running.log, false).await.expect("a world").world;
     let action = replayed.actions.by_id(ID).expect("the action");
-    assert_eq!(action.token.0, order.token, "the intent was in the log before the order left");
+    assert_eq!(
+        action.token.0, order.token,
+        "the intent was in the log before the order left"
+    );
 }
 
 #[tokio::test]
@@ -137,16 +212,30 @@ async fn a_restart_gives_the_same_world_and_the_same_action() {
     assert_eq!(world_digest(&cached.world), world_digest(&folded.world));
     assert_eq!(cached.world.actions.open.len(), 1);
     let again = start(log).await;
-    again.handle.submit(snapshot(Health::Unhealthy, 3)).await.expect("taken");
-    let open: Vec<String> =
-        again.handle.read(|v| v.world().actions.open.values().map(stead_core::action::Action::label).collect());
+    again
+        .handle
+        .submit(snapshot(Health::Unhealthy, 3))
+        .await
+        .expect("taken");
+    let open: Vec<String> = again.handle.read(|v| {
+        v.world()
+            .actions
+            .open
+            .values()
+            .map(stead_core::action::Action::label)
+            .collect()
+    });
     assert_eq!(open, [ID], "the same drift never makes two open actions");
 }
 
 #[tokio::test]
 async fn f1_a_crash_at_any_boundary_loses_nothing_acknowledged_and_doubles_nothing() {
-    let boundaries =
-        [Boundary::BeforeWrite, Boundary::TornWrite(20), Boundary::BeforeSync, Boundary::BeforeAcknowledge];
+    let boundaries = [
+        Boundary::BeforeWrite,
+        Boundary::TornWrite(20),
+        Boundary::BeforeSync,
+        Boundary::BeforeAcknowledge,
+    ];
     for boundary in boundaries {
         for power_cut in [false, true] {
             let (disk, faults) = (Disk::default(), Faults::default());
@@ -160,7 +249,10 @@ async fn f1_a_crash_at_any_boundary_loses_nothing_acknowledged_and_doubles_nothi
                     acknowledged.push(n);
                 }
             }
-            assert!(running.task.await.expect("joined").is_err(), "it does not go on after a failed write");
+            assert!(
+                running.task.await.expect("joined").is_err(),
+                "it does not go on after a failed write"
+            );
             drop((running.handle, running.log));
             if power_cut {
                 disk.cut_power(0);
@@ -168,10 +260,21 @@ async fn f1_a_crash_at_any_boundary_loses_nothing_acknowledged_and_doubles_nothi
             let again = start(open(&disk, &faults)).await;
             for n in 0..20 {
                 let recorded = again.handle.foreign(remark(n)).await.expect("recorded");
-                assert!(!(acknowledged.contains(&n) && recorded.new), "{boundary:?}: {n} was acknowledged and lost");
+                assert!(
+                    !(acknowledged.contains(&n) && recorded.new),
+                    "{boundary:?}: {n} was acknowledged and lost"
+                );
             }
-            let filter = log::Filter { kinds: vec!["remark".into()], limit: 100, ..Default::default() };
-            assert_eq!(again.log.query(filter).await.expect("found").len(), 20, "{boundary:?}: each once");
+            let filter = log::Filter {
+                kinds: vec!["remark".into()],
+                limit: 100,
+                ..Default::default()
+            };
+            assert_eq!(
+                again.log.query(filter).await.expect("found").len(),
+                20,
+                "{boundary:?}: each once"
+            );
         }
     }
 }
@@ -183,8 +286,14 @@ async fn f2_a_failed_sync_stops_the_engine_and_acknowledges_nothing() {
     running.handle.foreign(remark(1)).await.expect("recorded");
     faults.arm(Fault::SyncError);
     assert!(running.handle.foreign(remark(2)).await.is_err());
-    assert!(matches!(running.task.await.expect("joined"), Err(log::Error::Fatal(_))));
-    assert!(matches!(running.handle.foreign(remark(3)).await, Err(Error::Stopped | Error::Storage(_))));
+    assert!(matches!(
+        running.task.await.expect("joined"),
+        Err(log::Error::Fatal(_))
+    ));
+    assert!(matches!(
+        running.handle.foreign(remark(3)).await,
+        Err(Error::Stopped | Error::Storage(_))
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,19 +303,53 @@ async fn f3_while_the_disk_is_full_reads_live_on_and_then_it_goes_on() {
     while running.effects.try_recv().is_ok() {}
     faults.set_full(true);
     let by = Principal::User("anna".into());
-    let approve = Command::Approve { id: ID.into(), digest: None, by, note: None };
-    let waiting = running.handle.send(Input::Command(approve)).await.expect("queued");
+    let approve = Command::Approve {
+        id: ID.into(),
+        digest: None,
+        by,
+        note: None,
+    };
+    let waiting = running
+        .handle
+        .send(Input::Command(approve))
+        .await
+        .expect("queued");
     while running.handle.read(|v| v.troubles().next().is_none()) {
         tokio::time::advance(Duration::from_millis(100)).await;
     }
-    assert!(running.handle.read(|v| v.troubles().any(|t| t.code == LOG_FULL)));
-    assert!(matches!(running.handle.foreign(remark(1)).await, Err(Error::Storage(_))), "said, not swallowed");
-    assert!(running.effects.try_recv().is_err(), "no effect leaves before its intent is durable");
-    assert_eq!(running.handle.read(|v| v.world().nodes.len()), 1, "reads live on");
+    assert!(
+        running
+            .handle
+            .read(|v| v.troubles().any(|t| t.code == LOG_FULL))
+    );
+    assert!(
+        matches!(
+            running.handle.foreign(remark(1)).await,
+            Err(Error::Storage(_))
+        ),
+        "said, not swallowed"
+    );
+    assert!(
+        running.effects.try_recv().is_err(),
+        "no effect leaves before its intent is durable"
+    );
+    assert_eq!(
+        running.handle.read(|v| v.world().nodes.len()),
+        1,
+        "reads live on"
+    );
     faults.set_full(false);
-    waiting.await.expect("answered").reply.expect("a reply").expect("approved");
+    waiting
+        .await
+        .expect("answered")
+        .reply
+        .expect("a reply")
+        .expect("approved");
     assert!(running.handle.read(|v| v.troubles().next().is_none()));
-    assert!(matches!(running.effects.recv().await, Some(Effect::Order { .. })));
+    assert!(matches!(
+        running.effects.recv().await,
+        Some(Effect::Order { .. })
+    ));
     running.handle.foreign(remark(1)).await.expect("recorded");
 }
 
@@ -216,8 +359,16 @@ async fn what_an_agent_says_again_is_recorded_once() {
     let running = with_pending(open(&disk, &faults)).await;
     let head = running.log.head().await.expect("a head").seq;
     // The link broke before the acknowledgement: the spool gives it all again.
-    running.handle.submit(observed(Health::Healthy, 1)).await.expect("taken");
-    running.handle.submit(observed(Health::Unhealthy, 2)).await.expect("taken");
+    running
+        .handle
+        .submit(observed(Health::Healthy, 1))
+        .await
+        .expect("taken");
+    running
+        .handle
+        .submit(observed(Health::Unhealthy, 2))
+        .await
+        .expect("taken");
     assert_eq!(running.log.head().await.expect("a head").seq, head);
 }
 
@@ -232,10 +383,24 @@ async fn compaction_keeps_the_world_and_the_audit_trail() {
     running.task.await.expect("joined").expect("stopped well");
     let log = running.log;
     let before = world_digest(&replay(&*log, false).await.expect("a world").world);
-    let done = compact(&*log, Time(i64::MAX)).await.expect("compacted").expect("something was old enough");
+    let done = compact(&*log, Time(i64::MAX))
+        .await
+        .expect("compacted")
+        .expect("something was old enough");
     assert!(done.removed >= 50);
-    assert_eq!(world_digest(&replay(&*log, false).await.expect("a world").world), before);
-    let filter = log::Filter { kinds: vec!["action_proposed".into()], limit: 10, ..Default::default() };
-    assert_eq!(log.query(filter).await.expect("found").len(), 1, "who proposed what is never forgotten");
+    assert_eq!(
+        world_digest(&replay(&*log, false).await.expect("a world").world),
+        before
+    );
+    let filter = log::Filter {
+        kinds: vec!["action_proposed".into()],
+        limit: 10,
+        ..Default::default()
+    };
+    assert_eq!(
+        log.query(filter).await.expect("found").len(),
+        1,
+        "who proposed what is never forgotten"
+    );
     log.verify().await.expect("still sound");
 }

@@ -71,7 +71,11 @@ pub enum Feed {
     /// Live numbers of one node, at most one a second and node.
     Sample { node: String, sample: super::Sample },
     /// Sent at the start and every 15 s.
-    Alive { head: u64, at: String, version: String },
+    Alive {
+        head: u64,
+        at: String,
+        version: String,
+    },
     /// The reader was too slow or asked for what is gone: load everything anew.
     Resync { head: u64 },
 }

@@ -23,22 +23,56 @@ pub async fn run(client: &Client, out: Output, args: args::Actions) -> Result<()
         }
         Some(ActionCommand::Show { id }) => show(client, out, &id).await,
         Some(ActionCommand::Why { id }) => why(client, out, &id).await,
-        Some(ActionCommand::Start { kind, subject, note, wait }) => {
-            let done: Accepted = client.post("/api/v1/actions", &StartAction { kind, subject, note }).await?;
+        Some(ActionCommand::Start {
+            kind,
+            subject,
+            note,
+            wait,
+        }) => {
+            let done: Accepted = client
+                .post(
+                    "/api/v1/actions",
+                    &StartAction {
+                        kind,
+                        subject,
+                        note,
+                    },
+                )
+                .await?;
             finish(client, out, &done, wait).await
         }
     }
 }
 
-async fn list(client: &Client, out: Output, state: Option<String>, all: bool) -> Result<(), Failure> {
-    const STATES: [&str; 7] = ["pending", "approved", "running", "completed", "failed", "rejected", "cancelled"];
+async fn list(
+    client: &Client,
+    out: Output,
+    state: Option<String>,
+    all: bool,
+) -> Result<(), Failure> {
+    const STATES: [&str; 7] = [
+        "pending",
+        "approved",
+        "running",
+        "completed",
+        "failed",
+        "rejected",
+        "cancelled",
+    ];
     if let Some(state) = &state
         && !STATES.contains(&state.as_str())
     {
         let what = format!("{state:?} is no state of an action");
-        return Err(Failure::new(Exit::Usage, "bad-state", what, format!("use {}", STATES.join(", "))));
+        return Err(Failure::new(
+            Exit::Usage,
+            "bad-state",
+            what,
+            format!("use {}", STATES.join(", ")),
+        ));
     }
-    let query = state.as_deref().map_or(String::new(), |s| format!("?state={s}"));
+    let query = state
+        .as_deref()
+        .map_or(String::new(), |s| format!("?state={s}"));
     let mut actions: Vec<Action> = client.get(&format!("/api/v1/actions{query}")).await?;
     if out.json {
         out.json(&actions);
@@ -52,20 +86,46 @@ async fn list(client: &Client, out: Output, state: Option<String>, all: bool) ->
         return Ok(());
     }
     let rows = actions.iter().map(|a| {
-        let waits = a.outcome.clone().or_else(|| a.waits_for.clone()).unwrap_or_default();
-        vec![label(a), out.state(&a.state), a.risk.clone(), ago(&a.created_at), safe(&a.reason), safe(&waits)]
+        let waits = a
+            .outcome
+            .clone()
+            .or_else(|| a.waits_for.clone())
+            .unwrap_or_default();
+        vec![
+            label(a),
+            out.state(&a.state),
+            a.risk.clone(),
+            ago(&a.created_at),
+            safe(&a.reason),
+            safe(&waits),
+        ]
     });
-    out.table(&["id", "state", "risk", "raised", "reason", "outcome"], rows.collect());
+    out.table(
+        &["id", "state", "risk", "raised", "reason", "outcome"],
+        rows.collect(),
+    );
     Ok(())
 }
 
 fn label(action: &Action) -> String {
-    if action.occurrence > 1 { format!("{}#{}", action.id, action.occurrence) } else { action.id.clone() }
+    if action.occurrence > 1 {
+        format!("{}#{}", action.id, action.occurrence)
+    } else {
+        action.id.clone()
+    }
 }
 
 async fn decision(client: &Client, out: Output, word: &str, decide: Decide) -> Result<(), Failure> {
-    let body = Decision { digest: decide.digest, note: decide.note };
-    let done: Accepted = client.post(&format!("/api/v1/actions/{}/{word}", segment(&decide.id)?), &body).await?;
+    let body = Decision {
+        digest: decide.digest,
+        note: decide.note,
+    };
+    let done: Accepted = client
+        .post(
+            &format!("/api/v1/actions/{}/{word}", segment(&decide.id)?),
+            &body,
+        )
+        .await?;
     finish(client, out, &done, decide.wait).await
 }
 
@@ -83,7 +143,11 @@ async fn finish(client: &Client, out: Output, done: &Accepted, wait: bool) -> Re
         accepted(out, done);
         return Ok(());
     }
-    let path = format!("/api/v1/actions/{}?occurrence={}", segment(&done.id)?, done.occurrence);
+    let path = format!(
+        "/api/v1/actions/{}?occurrence={}",
+        segment(&done.id)?,
+        done.occurrence
+    );
     let mut said = String::new();
     loop {
         let action: Action = client.get(&path).await?;
@@ -92,7 +156,11 @@ async fn finish(client: &Client, out: Output, done: &Accepted, wait: bool) -> Re
             None => action.state.clone(),
         };
         if now != said && !out.json {
-            line(&format!("{}  {}", now, action.waits_for.as_deref().map(safe).unwrap_or_default()));
+            line(&format!(
+                "{}  {}",
+                now,
+                action.waits_for.as_deref().map(safe).unwrap_or_default()
+            ));
             said = now;
         }
         if !matches!(action.state.as_str(), "pending" | "approved" | "running") {
@@ -104,7 +172,12 @@ async fn finish(client: &Client, out: Output, done: &Accepted, wait: bool) -> Re
             return match action.state.as_str() {
                 "failed" => {
                     let remedy = format!("stead actions why {}", action.id);
-                    Err(Failure::new(Exit::Failed, "action-failed", format!("{} failed", action.id), remedy))
+                    Err(Failure::new(
+                        Exit::Failed,
+                        "action-failed",
+                        format!("{} failed", action.id),
+                        remedy,
+                    ))
                 }
                 _ => Ok(()),
             };
@@ -114,16 +187,30 @@ async fn finish(client: &Client, out: Output, done: &Accepted, wait: bool) -> Re
 }
 
 async fn show(client: &Client, out: Output, id: &str) -> Result<(), Failure> {
-    let action: Action = client.get(&format!("/api/v1/actions/{}", segment(id)?)).await?;
+    let action: Action = client
+        .get(&format!("/api/v1/actions/{}", segment(id)?))
+        .await?;
     if out.json {
         out.json(&action);
         return Ok(());
     }
-    line(&format!("{} {}", out.bold(&label(&action)), out.state(&action.state)));
-    line(&format!("  {} of {} · level {} · risk {}", action.kind, action.subject, action.level, action.risk));
+    line(&format!(
+        "{} {}",
+        out.bold(&label(&action)),
+        out.state(&action.state)
+    ));
+    line(&format!(
+        "  {} of {} · level {} · risk {}",
+        action.kind, action.subject, action.level, action.risk
+    ));
     line(&format!("  because {}", safe(&action.reason)));
     for step in &action.steps {
-        line(&format!("  {}. {} [{}]", step.index + 1, safe(&step.title), step.state));
+        line(&format!(
+            "  {}. {} [{}]",
+            step.index + 1,
+            safe(&step.title),
+            step.state
+        ));
         for text in step.output.lines().take(20) {
             line(&format!("       {}", safe(text)));
         }
@@ -145,22 +232,39 @@ async fn show(client: &Client, out: Output, id: &str) -> Result<(), Failure> {
     }
     line(&out.dim(&format!("  plan {}", action.digest)));
     if action.state == "pending" {
-        line(&out.dim(&format!("  stead actions approve {0} · stead actions reject {0}", action.id)));
+        line(&out.dim(&format!(
+            "  stead actions approve {0} · stead actions reject {0}",
+            action.id
+        )));
     }
     Ok(())
 }
 
 async fn why(client: &Client, out: Output, id: &str) -> Result<(), Failure> {
-    let why: Why = client.get(&format!("/api/v1/actions/{}/why", segment(id)?)).await?;
+    let why: Why = client
+        .get(&format!("/api/v1/actions/{}/why", segment(id)?))
+        .await?;
     if out.json {
         out.json(&why);
         return Ok(());
     }
     line(&out.bold(&safe(&why.summary)));
     for link in &why.links {
-        let at = link.at.as_deref().and_then(|a| a.get(11..19)).unwrap_or("        ");
-        let rule = link.rule.as_ref().map_or(String::new(), |r| format!(" [{}]", safe(r)));
-        line(&format!("  {} {:<9} {}{rule}", out.dim(at), link.stage, safe(&link.text)));
+        let at = link
+            .at
+            .as_deref()
+            .and_then(|a| a.get(11..19))
+            .unwrap_or("        ");
+        let rule = link
+            .rule
+            .as_ref()
+            .map_or(String::new(), |r| format!(" [{}]", safe(r)));
+        line(&format!(
+            "  {} {:<9} {}{rule}",
+            out.dim(at),
+            link.stage,
+            safe(&link.text)
+        ));
     }
     Ok(())
 }

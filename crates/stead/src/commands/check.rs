@@ -11,7 +11,12 @@ pub fn run(out: Output, args: &args::Check) -> Result<(), Failure> {
         return print_schema(kind);
     }
     let tree = Tree::from_dir(&args.dir);
-    let loaded = load(&tree, &Options { node_alias_map: args.node_alias_map.clone() });
+    let loaded = load(
+        &tree,
+        &Options {
+            node_alias_map: args.node_alias_map.clone(),
+        },
+    );
     let (errors, warnings) = (loaded.errors(), loaded.warnings());
     if out.json {
         out.json(&loaded.problems);
@@ -22,7 +27,11 @@ pub fn run(out: Output, args: &args::Check) -> Result<(), Failure> {
         }
         if let Some(fleet) = &loaded.fleet {
             let services: usize = fleet.nodes.values().map(|n| n.services.len()).sum();
-            line(&format!("{}: {} nodes, {services} services, {warnings} warnings", fleet.name, fleet.nodes.len()));
+            line(&format!(
+                "{}: {} nodes, {services} services, {warnings} warnings",
+                fleet.name,
+                fleet.nodes.len()
+            ));
             for notice in &fleet.notices {
                 line(&format!("note: {notice}"));
             }
@@ -31,8 +40,17 @@ pub fn run(out: Output, args: &args::Check) -> Result<(), Failure> {
     if errors == 0 {
         return Ok(());
     }
-    let what = format!("{} has {errors} {}", args.dir.display(), if errors == 1 { "error" } else { "errors" });
-    Err(Failure::new(Exit::Failed, "fleet-broken", what, "mend what is listed above; each line says how"))
+    let what = format!(
+        "{} has {errors} {}",
+        args.dir.display(),
+        if errors == 1 { "error" } else { "errors" }
+    );
+    Err(Failure::new(
+        Exit::Failed,
+        "fleet-broken",
+        what,
+        "mend what is listed above; each line says how",
+    ))
 }
 
 fn print_schema(kind: &str) -> Result<(), Failure> {
@@ -45,7 +63,12 @@ fn print_schema(kind: &str) -> Result<(), Failure> {
         None => {
             let known: Vec<&str> = all.keys().copied().collect();
             let what = format!("there is no kind of file called {kind:?}");
-            Err(Failure::new(Exit::Usage, "unknown-schema", what, format!("use one of {}", known.join(", "))))
+            Err(Failure::new(
+                Exit::Usage,
+                "unknown-schema",
+                what,
+                format!("use one of {}", known.join(", ")),
+            ))
         }
     }
 }

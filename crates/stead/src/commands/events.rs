@@ -17,7 +17,12 @@ pub async fn run(client: &Client, out: Output, args: args::Events) -> Result<(),
         Some(word @ ("info" | "warning" | "critical")) => Some(word),
         Some(other) => {
             let what = format!("{other:?} is no severity");
-            return Err(Failure::new(Exit::Usage, "bad-severity", what, "use info, warning or critical"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "bad-severity",
+                what,
+                "use info, warning or critical",
+            ));
         }
     };
     let (events, head) = past(client, &args, severity, out.json).await?;
@@ -32,15 +37,17 @@ pub async fn run(client: &Client, out: Output, args: args::Events) -> Result<(),
     }
     let least = rank(severity.unwrap_or("info"));
     client
-        .follow(head, |kind, data| match serde_json::from_str::<Feed>(data) {
-            Ok(Feed::Event { event }) if kind == "event" => {
-                if fits(&args, &event) && rank(&event.severity) >= least {
-                    print(out, &event);
+        .follow(head, |kind, data| {
+            match serde_json::from_str::<Feed>(data) {
+                Ok(Feed::Event { event }) if kind == "event" => {
+                    if fits(&args, &event) && rank(&event.severity) >= least {
+                        print(out, &event);
+                    }
+                    Some(event.seq)
                 }
-                Some(event.seq)
+                Ok(Feed::Alive { head, .. } | Feed::Resync { head }) => Some(head),
+                _ => None,
             }
-            Ok(Feed::Alive { head, .. } | Feed::Resync { head }) => Some(head),
-            _ => None,
         })
         .await
 }
@@ -58,7 +65,9 @@ async fn past(
     loop {
         let page = (most - events.len()).min(PAGE);
         let from = before.map_or(String::new(), |b: u64| format!("&before={b}"));
-        let mut got: EventPage = client.get(&format!("/api/v1/events?{filter}&limit={page}{from}")).await?;
+        let mut got: EventPage = client
+            .get(&format!("/api/v1/events?{filter}&limit={page}{from}"))
+            .await?;
         head = head.max(got.head);
         events.append(&mut got.events);
         before = got.next;
@@ -99,7 +108,9 @@ fn fits(args: &args::Events, event: &Event) -> bool {
             || event.kind.contains(&text)
             || event.data.to_string().to_lowercase().contains(&text)
     };
-    args.node.as_ref().is_none_or(|n| event.node.as_ref() == Some(n))
+    args.node
+        .as_ref()
+        .is_none_or(|n| event.node.as_ref() == Some(n))
         && args.subject.as_ref().is_none_or(|s| event.subject == *s)
         && (args.kind.is_empty() || args.kind.contains(&event.kind))
         && args.query.as_deref().is_none_or(has)
@@ -118,7 +129,17 @@ fn print(out: Output, event: &Event) {
         line(&serde_json::to_string(event).unwrap_or_default());
         return;
     }
-    let severity = if event.severity == "info" { out.dim("info") } else { out.state(&event.severity) };
+    let severity = if event.severity == "info" {
+        out.dim("info")
+    } else {
+        out.state(&event.severity)
+    };
     let at = event.at.get(..19).unwrap_or(&event.at).replace('T', " ");
-    line(&format!("{} {severity:<8} {}  {}  {}", out.dim(&at), event.kind, event.subject, safe(&event.text)));
+    line(&format!(
+        "{} {severity:<8} {}  {}  {}",
+        out.dim(&at),
+        event.kind,
+        event.subject,
+        safe(&event.text)
+    ));
 }

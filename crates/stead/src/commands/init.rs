@@ -18,38 +18,62 @@ use crate::output::{Output, line};
 const LOOK_FOR: Duration = Duration::from_secs(8);
 
 pub async fn run(out: Output, args: &args::Init) -> Result<(), Failure> {
-    let name = args.node.node.clone().unwrap_or_else(super::serve::host_name);
+    let name = args
+        .node
+        .node
+        .clone()
+        .unwrap_or_else(super::serve::host_name);
     let node = NodeName::new(&name).map_err(|e| {
-        Failure::new(Exit::Usage, "bad-node-name", e.to_string(), "name this machine by --node NAME")
+        Failure::new(
+            Exit::Usage,
+            "bad-node-name",
+            e.to_string(),
+            "name this machine by --node NAME",
+        )
     })?;
     let facts = look(args.node.docker_host.as_deref()).await?;
     let files = init::init(&Inventory::from_facts(node, &facts, None));
-    let written = init::write(&args.dir, &files)
-        .map_err(|e| Failure::new(Exit::Refused, e.code(), e.to_string(), "stead init ANOTHER-DIRECTORY"))?;
+    let written = init::write(&args.dir, &files).map_err(|e| {
+        Failure::new(
+            Exit::Refused,
+            e.code(),
+            e.to_string(),
+            "stead init ANOTHER-DIRECTORY",
+        )
+    })?;
     if out.json {
         out.json(&written);
         return Ok(());
     }
     let (containers, units) = count(&facts);
-    line(&format!("Seen: {containers} containers, {units} units. Written:"));
+    line(&format!(
+        "Seen: {containers} containers, {units} units. Written:"
+    ));
     for path in written {
         line(&format!("  {}", path.display()));
     }
     let dir = args.dir.display();
-    line(&format!("Next: read them, then\n  stead check {dir}\n  stead up --fleet {dir}"));
+    line(&format!(
+        "Next: read them, then\n  stead check {dir}\n  stead up --fleet {dir}"
+    ));
     Ok(())
 }
 
 fn count(facts: &Facts) -> (usize, usize) {
     let of = |wanted: fn(&FactKey) -> bool| facts.keys().filter(|k| wanted(k)).count();
-    (of(|k| matches!(k, FactKey::Container(_))), of(|k| matches!(k, FactKey::Unit(_))))
+    (
+        of(|k| matches!(k, FactKey::Container(_))),
+        of(|k| matches!(k, FactKey::Unit(_))),
+    )
 }
 
 /// What the engine and the manager list, once.
 async fn look(docker_host: Option<&str>) -> Result<Facts, Failure> {
     let refused = |e: docker::Error| Failure::new(Exit::Usage, e.code(), e.to_string(), e.remedy());
     let docker = match docker_host {
-        Some(host) => Docker::new(docker::Options::at(docker::Address::parse(host).map_err(refused)?)),
+        Some(host) => Docker::new(docker::Options::at(
+            docker::Address::parse(host).map_err(refused)?,
+        )),
         None => Docker::from_env().map_err(refused)?,
     };
     let systemd = Systemd::new(systemd::Options::default());

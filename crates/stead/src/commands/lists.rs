@@ -15,7 +15,10 @@ pub async fn status(client: &Client, out: Output) -> Result<(), Failure> {
     let overview: Overview = client.get("/api/v1/overview").await?;
     line(&out.bold(&overview.sentence));
     let s = &overview.summary;
-    let nodes = format!("{} fresh, {} stale, {} unknown", s.nodes.fresh, s.nodes.stale, s.nodes.unknown);
+    let nodes = format!(
+        "{} fresh, {} stale, {} unknown",
+        s.nodes.fresh, s.nodes.stale, s.nodes.unknown
+    );
     let services = format!(
         "{} healthy, {} unhealthy, {} missing, {} unknown",
         s.services.healthy,
@@ -25,16 +28,32 @@ pub async fn status(client: &Client, out: Output) -> Result<(), Failure> {
     );
     line(&format!("  nodes     {} ({nodes})", s.nodes.total));
     line(&format!("  services  {} ({services})", s.services.total));
-    let actions = format!("{} pending, {} approved, {} running", s.actions.pending, s.actions.approved, s.actions.running);
+    let actions = format!(
+        "{} pending, {} approved, {} running",
+        s.actions.pending, s.actions.approved, s.actions.running
+    );
     line(&format!("  actions   {actions}"));
     for trouble in &overview.troubles {
-        line(&format!("  {} {}\n    next: {}", out.state("critical"), safe(&trouble.text), safe(&trouble.remedy)));
+        line(&format!(
+            "  {} {}\n    next: {}",
+            out.state("critical"),
+            safe(&trouble.text),
+            safe(&trouble.remedy)
+        ));
     }
     for action in &overview.needs_you {
-        line(&format!("  {}  {}", out.state(&action.state), safe(&format!("{}: {}", action.id, action.reason))));
+        line(&format!(
+            "  {}  {}",
+            out.state(&action.state),
+            safe(&format!("{}: {}", action.id, action.reason))
+        ));
     }
     if !overview.needs_you.is_empty() {
-        line(&out.dim("  stead actions show ID · stead actions approve ID · stead actions reject ID"));
+        line(
+            &out.dim(
+                "  stead actions show ID · stead actions approve ID · stead actions reject ID",
+            ),
+        );
     }
     for notice in &overview.notices {
         line(&out.dim(&format!("  note: {}", safe(notice))));
@@ -44,12 +63,17 @@ pub async fn status(client: &Client, out: Output) -> Result<(), Failure> {
 
 pub async fn nodes(client: &Client, out: Output, args: args::Nodes) -> Result<(), Failure> {
     if let Some(name) = args.node {
-        let detail: serde_json::Value = client.get(&format!("/api/v1/nodes/{}", segment(&name)?)).await?;
+        let detail: serde_json::Value = client
+            .get(&format!("/api/v1/nodes/{}", segment(&name)?))
+            .await?;
         if out.json {
             out.json(&detail);
             return Ok(());
         }
-        return node(out, &serde_json::from_value(detail).map_err(anyhow::Error::from)?);
+        return node(
+            out,
+            &serde_json::from_value(detail).map_err(anyhow::Error::from)?,
+        );
     }
     let nodes: Vec<Node> = client.get("/api/v1/nodes").await?;
     if out.json {
@@ -62,11 +86,15 @@ pub async fn nodes(client: &Client, out: Output, args: args::Nodes) -> Result<()
     }
     let rows = nodes.iter().map(|n| {
         let sample = n.sample.as_ref();
-        let memory = sample.map_or_else(String::new, |s| format!("{} of {}", bytes(s.memory_used), bytes(s.memory_total)));
+        let memory = sample.map_or_else(String::new, |s| {
+            format!("{} of {}", bytes(s.memory_used), bytes(s.memory_total))
+        });
         vec![
             n.name.clone(),
             out.state(&n.evidence),
-            n.last_seen.as_deref().map_or_else(|| "never".to_string(), ago),
+            n.last_seen
+                .as_deref()
+                .map_or_else(|| "never".to_string(), ago),
             format!("{}/{}", n.services.healthy, n.services.total),
             n.containers.to_string(),
             sample.map_or_else(String::new, |s| format!("{:.0} %", s.cpu_percent)),
@@ -74,19 +102,48 @@ pub async fn nodes(client: &Client, out: Output, args: args::Nodes) -> Result<()
             safe(&n.os),
         ]
     });
-    out.table(&["node", "evidence", "seen", "services", "containers", "cpu", "memory", "system"], rows.collect());
+    out.table(
+        &[
+            "node",
+            "evidence",
+            "seen",
+            "services",
+            "containers",
+            "cpu",
+            "memory",
+            "system",
+        ],
+        rows.collect(),
+    );
     Ok(())
 }
 
 fn node(out: Output, detail: &NodeDetail) -> Result<(), Failure> {
     let n = &detail.node;
     line(&format!("{} {}", out.bold(&n.name), out.state(&n.evidence)));
-    line(&format!("  {} · {} · {} cores · {}", safe(&n.os), safe(&n.kernel), n.cpus, bytes(n.memory_bytes)));
+    line(&format!(
+        "  {} · {} · {} cores · {}",
+        safe(&n.os),
+        safe(&n.kernel),
+        n.cpus,
+        bytes(n.memory_bytes)
+    ));
     for source in &n.sources {
-        line(&format!("  {:<8} {} {} {}", source.name, out.state(&source.state), source.version, safe(&source.detail)));
+        line(&format!(
+            "  {:<8} {} {} {}",
+            source.name,
+            out.state(&source.state),
+            source.version,
+            safe(&source.detail)
+        ));
     }
     for level in n.levels.iter().filter(|l| l.level != "ok") {
-        line(&format!("  {:<8} {} {}", level.metric, out.state(&level.level), safe(&level.what)));
+        line(&format!(
+            "  {:<8} {} {}",
+            level.metric,
+            out.state(&level.level),
+            safe(&level.what)
+        ));
     }
     services_table(out, &detail.services_list);
     Ok(())
@@ -97,7 +154,12 @@ pub async fn services(client: &Client, out: Output, args: args::Services) -> Res
         let name = name.strip_prefix("service/").unwrap_or(&name).to_string();
         let Some((node, service)) = name.split_once('/') else {
             let remedy = "write it like piha/zigbee2mqtt; `stead services` lists them";
-            return Err(Failure::new(Exit::Usage, "bad-service", format!("{name:?} names no service"), remedy));
+            return Err(Failure::new(
+                Exit::Usage,
+                "bad-service",
+                format!("{name:?} names no service"),
+                remedy,
+            ));
         };
         let path = format!("/api/v1/services/{}/{}", segment(node)?, segment(service)?);
         let detail: ServiceDetail = client.get(&path).await?;
@@ -118,7 +180,9 @@ pub async fn services(client: &Client, out: Output, args: args::Services) -> Res
         return Ok(());
     }
     if services.is_empty() {
-        line("No services. `stead init` writes a first fleet directory; `--all` shows what no file names.");
+        line(
+            "No services. `stead init` writes a first fleet directory; `--all` shows what no file names.",
+        );
         return Ok(());
     }
     services_table(out, &services);
@@ -137,17 +201,30 @@ fn services_table(out: Output, services: &[Service]) {
             s.action.clone().unwrap_or_default(),
         ]
     });
-    out.table(&["node", "service", "kind", "state", "since", "detail", "action"], rows.collect());
+    out.table(
+        &[
+            "node", "service", "kind", "state", "since", "detail", "action",
+        ],
+        rows.collect(),
+    );
 }
 
 fn service_detail(out: Output, detail: &ServiceDetail) -> Result<(), Failure> {
     let s = &detail.service;
-    line(&format!("{} {}", out.bold(&format!("{}/{}", s.node, s.name)), out.state(&s.state)));
+    line(&format!(
+        "{} {}",
+        out.bold(&format!("{}/{}", s.node, s.name)),
+        out.state(&s.state)
+    ));
     if !s.detail.is_empty() {
         line(&format!("  {}", safe(&s.detail)));
     }
     for drift in &detail.drift_list {
-        line(&format!("  drift     {}: {}", drift.kind, safe(&drift.detail)));
+        line(&format!(
+            "  drift     {}: {}",
+            drift.kind,
+            safe(&drift.detail)
+        ));
         if let Some(why) = &drift.why_not {
             line(&format!("            {}", safe(why)));
         }
@@ -156,18 +233,36 @@ fn service_detail(out: Output, detail: &ServiceDetail) -> Result<(), Failure> {
         }
     }
     for check in &detail.checks {
-        line(&format!("  check     {} {} {}", check.name, out.state(&check.verdict), safe(&check.answer)));
+        line(&format!(
+            "  check     {} {} {}",
+            check.name,
+            out.state(&check.verdict),
+            safe(&check.answer)
+        ));
     }
     for c in &detail.containers {
-        line(&format!("  container {} {} {} {}", c.name, c.state, c.health, safe(&c.image)));
+        line(&format!(
+            "  container {} {} {} {}",
+            c.name,
+            c.state,
+            c.health,
+            safe(&c.image)
+        ));
     }
     if let Some(health) = &detail.health {
         for output in &health.outputs {
-            line(&format!("  health    exit {} {}", output.exit_code, safe(output.output.trim())));
+            line(&format!(
+                "  health    exit {} {}",
+                output.exit_code,
+                safe(output.output.trim())
+            ));
         }
     }
     if let Some(action) = &s.action {
-        line(&format!("  action    {action} ({})", s.action_state.as_deref().unwrap_or("")));
+        line(&format!(
+            "  action    {action} ({})",
+            s.action_state.as_deref().unwrap_or("")
+        ));
     }
     Ok(())
 }
@@ -184,7 +279,13 @@ pub async fn drift(client: &Client, out: Output, args: args::Drift) -> Result<()
         return Ok(());
     }
     for d in &drift {
-        line(&format!("{}  {}  {}  {}", out.bold(&d.subject), d.kind, ago(&d.since), safe(&d.detail)));
+        line(&format!(
+            "{}  {}  {}  {}",
+            out.bold(&d.subject),
+            d.kind,
+            ago(&d.since),
+            safe(&d.detail)
+        ));
         match (&d.action, &d.why_not) {
             (Some(action), _) => line(&format!("  action {action}")),
             (None, Some(why)) => line(&format!("  no action: {}", safe(why))),
@@ -200,8 +301,22 @@ pub async fn drift(client: &Client, out: Output, args: args::Drift) -> Result<()
 /// A name as one segment of a path.
 pub fn segment(name: &str) -> Result<String, Failure> {
     if name.is_empty() || name.contains('/') {
-        return Err(Failure::new(Exit::Usage, "bad-name", format!("{name:?} is not a name"), "names have no '/'"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "bad-name",
+            format!("{name:?} is not a name"),
+            "names have no '/'",
+        ));
     }
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    Ok(name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect())
+    Ok(name
+        .bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect())
 }

@@ -27,12 +27,25 @@ pub fn server(args: ServerArgs) -> Result<(), Failure> {
 
 pub fn agent(args: AgentArgs, global: &Global) -> Result<(), Failure> {
     logging::start();
-    let token = global.token.clone().or_else(|| read_token(&args.data)).ok_or_else(|| {
-        let remedy = "give --token or STEAD_TOKEN: it is in agent.token of the server's data directory";
-        Failure::new(Exit::Usage, "no-agent-token", "the agent has no token to show", remedy)
-    })?;
+    let token = global
+        .token
+        .clone()
+        .or_else(|| read_token(&args.data))
+        .ok_or_else(|| {
+            let remedy =
+                "give --token or STEAD_TOKEN: it is in agent.token of the server's data directory";
+            Failure::new(
+                Exit::Usage,
+                "no-agent-token",
+                "the agent has no token to show",
+                remedy,
+            )
+        })?;
     let options = agent_options(&args.node, &args.server, token, &args.data)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)?;
     runtime.block_on(async {
         let stop = stop_on_signal()?;
         stead_agent::run(options, stop).await.map_err(agent_failure)
@@ -59,7 +72,10 @@ fn run(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> {
 /// The server, and with `node` the agent of this machine beside it.
 async fn serve(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> {
     make_private(&args.data)?;
-    let files = args.files.clone().unwrap_or_else(|| args.data.join("files"));
+    let files = args
+        .files
+        .clone()
+        .unwrap_or_else(|| args.data.join("files"));
     let stop = stop_on_signal()?;
     let log = open_log(&args.data, true).await?;
     let (engine, handle, effects) = start_engine(&args, &files, Arc::clone(&log)).await?;
@@ -74,9 +90,10 @@ async fn serve(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> 
         files,
         allow_hosts: args.allow_hosts.clone(),
     };
-    let server = stead_server::Server::start(options, handle.clone(), agents, problems, stop.clone())
-        .await
-        .map_err(|e| Failure::new(Exit::Failed, e.code(), e.to_string(), e.remedy()))?;
+    let server =
+        stead_server::Server::start(options, handle.clone(), agents, problems, stop.clone())
+            .await
+            .map_err(|e| Failure::new(Exit::Failed, e.code(), e.to_string(), e.remedy()))?;
     greet(&server, &handle);
     let agent = match node {
         Some(node) => Some(spawn_agent(&node, &server.url(), &args.data, stop.clone())?),
@@ -103,13 +120,25 @@ async fn serve(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> 
 fn greet(server: &stead_server::Server, handle: &Handle) {
     let (nodes, services) = handle.read(|v| {
         let fleet = &v.world().fleet;
-        (fleet.nodes.len(), fleet.nodes.values().map(|n| n.services.len()).sum::<usize>())
+        (
+            fleet.nodes.len(),
+            fleet
+                .nodes
+                .values()
+                .map(|n| n.services.len())
+                .sum::<usize>(),
+        )
     });
-    line(&format!("Stead {} is up: {nodes} nodes, {services} services in the fleet", env!("CARGO_PKG_VERSION")));
+    line(&format!(
+        "Stead {} is up: {nodes} nodes, {services} services in the fleet",
+        env!("CARGO_PKG_VERSION")
+    ));
     line(&format!("  web UI   {}", server.url()));
     match server.login_link() {
         Ok(link) => line(&format!("  sign in  {link}   (works once, for 15 minutes)")),
-        Err(e) => line(&format!("  sign in  no link could be made: {e}; `stead login` makes one")),
+        Err(e) => line(&format!(
+            "  sign in  no link could be made: {e}; `stead login` makes one"
+        )),
     }
 }
 
@@ -117,14 +146,24 @@ async fn start_engine(
     args: &ServerArgs,
     files: &Path,
     log: Arc<dyn EventLog>,
-) -> Result<(Engine, Handle, tokio::sync::mpsc::UnboundedReceiver<stead_core::controller::Effect>), Failure> {
+) -> Result<
+    (
+        Engine,
+        Handle,
+        tokio::sync::mpsc::UnboundedReceiver<stead_core::controller::Effect>,
+    ),
+    Failure,
+> {
     let head = log.head().await.map_err(log_failure)?;
     // Without the checkpoint file everything is replayed from the log: people remove it to be sure.
     let cached = files.join("state/observer_checkpoint.json").is_file();
     let replayed = replay(&*log, cached).await.map_err(log_failure)?;
     tracing::info!(head = %head.seq, folded = replayed.folded, "world replayed");
     let offset_minutes = args.utc_offset.unwrap_or_else(local_offset);
-    let options = Options { offset_minutes, ..Options::default() };
+    let options = Options {
+        offset_minutes,
+        ..Options::default()
+    };
     Ok(Engine::new(log, &head.log_id, replayed.world, options))
 }
 
@@ -139,22 +178,39 @@ pub async fn open_log(data: &Path, create: bool) -> Result<Arc<dyn EventLog>, Fa
         let remedy = "name the data directory of a server by --data";
         return Err(Failure::new(Exit::NotFound, "no-log", what, remedy));
     }
-    let log = SqliteLog::open(data, sqlite::Options::default()).await.map_err(log_failure)?;
+    let log = SqliteLog::open(data, sqlite::Options::default())
+        .await
+        .map_err(log_failure)?;
     Ok(Arc::new(log))
 }
 
 /// What to do when the log is in trouble.
 pub fn log_failure(error: log::Error) -> Failure {
-    Failure::new(Exit::Failed, error.code(), error.to_string(), error.remedy())
+    Failure::new(
+        Exit::Failed,
+        error.code(),
+        error.to_string(),
+        error.remedy(),
+    )
 }
 
-fn agent_options(node: &NodeArgs, server: &str, token: String, data: &Path) -> Result<stead_agent::Options, Failure> {
+fn agent_options(
+    node: &NodeArgs,
+    server: &str,
+    token: String,
+    data: &Path,
+) -> Result<stead_agent::Options, Failure> {
     let name = match &node.node {
         Some(name) => name.clone(),
         None => host_name(),
     };
     let name = NodeName::new(&name).map_err(|e| {
-        Failure::new(Exit::Usage, "bad-node-name", e.to_string(), "name this machine by --node NAME")
+        Failure::new(
+            Exit::Usage,
+            "bad-node-name",
+            e.to_string(),
+            "name this machine by --node NAME",
+        )
     })?;
     Ok(stead_agent::Options {
         node: name,
@@ -174,7 +230,10 @@ fn spawn_agent(
     stop: CancellationToken,
 ) -> Result<std::thread::JoinHandle<()>, Failure> {
     let options = agent_options(node, url, own_token(data)?, data)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)?;
     std::thread::Builder::new()
         .name("agent".to_string())
         .spawn(move || {
@@ -186,11 +245,19 @@ fn spawn_agent(
 }
 
 fn agent_failure(error: stead_agent::Error) -> Failure {
-    Failure::new(Exit::Failed, error.code(), error.to_string(), error.remedy())
+    Failure::new(
+        Exit::Failed,
+        error.code(),
+        error.to_string(),
+        error.remedy(),
+    )
 }
 
 pub fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     name.split('.').next().unwrap_or("localhost").to_string()
 }
 
@@ -205,16 +272,29 @@ fn own_token(data: &Path) -> Result<String, Failure> {
         .map_err(|e| Failure::new(Exit::Failed, e.code(), e.to_string(), e.remedy()))?;
     read_token(data).ok_or_else(|| {
         let what = format!("{} cannot be read", data.join("agent.token").display());
-        Failure::new(Exit::Failed, "token-file", what, "check who owns the data directory")
+        Failure::new(
+            Exit::Failed,
+            "token-file",
+            what,
+            "check who owns the data directory",
+        )
     })
 }
 
 fn make_private(data: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data);
     made.map_err(|e| {
         let what = format!("the data directory {} cannot be made: {e}", data.display());
-        Failure::new(Exit::Failed, "data-dir", what, "name another by --data, or make it and give it to this user")
+        Failure::new(
+            Exit::Failed,
+            "data-dir",
+            what,
+            "name another by --data, or make it and give it to this user",
+        )
     })
 }
 

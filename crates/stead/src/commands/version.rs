@@ -19,7 +19,10 @@ pub async fn run(client: Result<Client, Failure>, out: Output) -> Result<(), Fai
         out.json(&both);
         return Ok(());
     }
-    line(&format!("stead {} (agent protocol {})", own.version, own.protocol));
+    line(&format!(
+        "stead {} (agent protocol {})",
+        own.version, own.protocol
+    ));
     match server {
         Some(s) => line(&format!("server {}", s.version)),
         None => line("server: does not answer"),
@@ -38,7 +41,9 @@ fn own() -> Version {
 
 /// `login`: a new one-time link for the web UI.
 pub async fn login(client: &Client, out: Output) -> Result<(), Failure> {
-    let link: LoginLink = client.post("/api/v1/login-link", &serde_json::json!({})).await?;
+    let link: LoginLink = client
+        .post("/api/v1/login-link", &serde_json::json!({}))
+        .await?;
     if out.json {
         out.json(&link);
     } else {

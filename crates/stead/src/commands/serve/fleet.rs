@@ -41,17 +41,39 @@ struct Follower {
 }
 
 /// Reads the fleet once and then follows its changes.
-pub async fn follow(args: &ServerArgs, handle: Handle, problems: FleetProblems) -> Result<Following, Failure> {
+pub async fn follow(
+    args: &ServerArgs,
+    handle: Handle,
+    problems: FleetProblems,
+) -> Result<Following, Failure> {
     let source: Source = args.fleet.parse().map_err(failure)?;
-    let read = ReadOptions { pull: args.pull, pin: args.pin.clone(), mirror: args.data.join("fleet.git") };
+    let read = ReadOptions {
+        pull: args.pull,
+        pin: args.pin.clone(),
+        mirror: args.data.join("fleet.git"),
+    };
     let reader = source.open(&read).map_err(failure)?;
-    let options = Options { node_alias_map: args.node_alias_map.clone() };
-    let mut follower = Follower { reader, origin: source.to_string(), options, handle, problems, taken: None };
+    let options = Options {
+        node_alias_map: args.node_alias_map.clone(),
+    };
+    let mut follower = Follower {
+        reader,
+        origin: source.to_string(),
+        options,
+        handle,
+        problems,
+        taken: None,
+    };
     follower.read().await;
-    let never = follower.handle.read(|v| v.world().desired.digest.is_empty());
+    let never = follower
+        .handle
+        .read(|v| v.world().desired.digest.is_empty());
     if let (true, Some(dir)) = (never, source.directory().filter(|d| !d.is_dir())) {
         let what = format!("there is no fleet directory {}", dir.display());
-        let remedy = format!("write a first one from what runs here: stead init {}", dir.display());
+        let remedy = format!(
+            "write a first one from what runs here: stead init {}",
+            dir.display()
+        );
         return Err(Failure::new(Exit::Usage, "no-fleet", what, remedy));
     }
     let mut watch = Watch::start(source.directory(), Rhythm::default());
@@ -64,7 +86,12 @@ pub async fn follow(args: &ServerArgs, handle: Handle, problems: FleetProblems) 
 }
 
 fn failure(error: stead_fleet::source::Error) -> Failure {
-    Failure::new(Exit::Usage, error.code(), error.to_string(), "see `stead up --help`")
+    Failure::new(
+        Exit::Usage,
+        error.code(),
+        error.to_string(),
+        "see `stead up --help`",
+    )
 }
 
 impl Follower {
@@ -90,12 +117,23 @@ impl Follower {
         }
         let (tree, options) = (reading.tree, self.options.clone());
         // A large fleet takes a second or two to check.
-        let Ok(loaded) = tokio::task::spawn_blocking(move || load(&tree, &options)).await else { return };
-        self.problems.set(loaded.problems.iter().map(shown).collect());
+        let Ok(loaded) = tokio::task::spawn_blocking(move || load(&tree, &options)).await else {
+            return;
+        };
+        self.problems
+            .set(loaded.problems.iter().map(shown).collect());
         let Some(fleet) = loaded.fleet else {
-            let first = loaded.problems.iter().find(|p| p.is_error()).map_or_else(String::new, place);
+            let first = loaded
+                .problems
+                .iter()
+                .find(|p| p.is_error())
+                .map_or_else(String::new, place);
             let remedy = "Mend the file; `stead check` lists every problem. The last good fleet stays in force.";
-            self.handle.trouble(BROKEN, format!("The fleet files cannot be used: {first}"), remedy);
+            self.handle.trouble(
+                BROKEN,
+                format!("The fleet files cannot be used: {first}"),
+                remedy,
+            );
             self.taken = Some(now);
             self.reject(first, loaded.problems.len() as u64).await;
             return;
@@ -113,23 +151,34 @@ impl Follower {
         };
         match self.handle.desired(what, Arc::new(fleet)).await {
             Ok(()) => self.taken = Some(now),
-            Err(error) => tracing::warn!(%error, "the fleet was read but could not be recorded; tried again"),
+            Err(error) => {
+                tracing::warn!(%error, "the fleet was read but could not be recorded; tried again")
+            }
         }
     }
 
     async fn reject(&self, first: String, problems: u64) {
         tracing::warn!(%first, "the fleet files cannot be used; the last good ones stay");
-        let no = DesiredRejected { origin: self.origin.clone(), problems, first };
+        let no = DesiredRejected {
+            origin: self.origin.clone(),
+            problems,
+            first,
+        };
         match self.handle.submit(Input::DesiredBroken(no)).await {
             Ok(_) | Err(Error::Stopped) => {}
-            Err(error) => tracing::warn!(%error, "the rejection could not be recorded; tried again"),
+            Err(error) => {
+                tracing::warn!(%error, "the rejection could not be recorded; tried again")
+            }
         }
     }
 }
 
 /// `hosts/piha/services.yaml:3:5: unknown key "knid"`
 fn place(problem: &Problem) -> String {
-    format!("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message)
+    format!(
+        "{}:{}:{}: {}",
+        problem.file, problem.line, problem.column, problem.message
+    )
 }
 
 fn shown(problem: &Problem) -> FleetProblem {
@@ -138,7 +187,12 @@ fn shown(problem: &Problem) -> FleetProblem {
         line: problem.line.into(),
         column: problem.column.into(),
         code: problem.code.as_str().to_string(),
-        severity: if problem.is_error() { "error" } else { "warning" }.to_string(),
+        severity: if problem.is_error() {
+            "error"
+        } else {
+            "warning"
+        }
+        .to_string(),
         message: problem.message.clone(),
         help: Some(problem.help.clone()).filter(|h| !h.is_empty()),
     }
