@@ -59,7 +59,9 @@ test('a container falls ill and is mended by one click in the browser', async (t
     assert(stages.includes(stage), `the chain says nothing about ${stage}: ${stages}`);
   }
   await until('the file moved on', async () => (await stead.mirrored('actions/pending')).length === 0);
-  assert((await stead.mirrored('actions/completed')).some((name) => name.startsWith(ID)));
+  await until('it is among the completed', async () =>
+    (await stead.mirrored('actions/completed')).some((name) => name.startsWith(ID)),
+  );
 });
 
 test('what heals by itself is cancelled, and the container is left alone', async (t) => {

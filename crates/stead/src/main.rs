@@ -1,5 +1,8 @@
 //! `stead`: server, agent and command line in one binary. Here: from the command line to the command.
 
+// A shell: clocks are read here and handed on.
+#![allow(clippy::disallowed_methods)]
+
 mod args;
 mod client;
 mod commands;

@@ -80,9 +80,9 @@ fn stands_in(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let allowed = line[at..].starts_with(ALLOWED);
-        !allowed
-            && !(word.starts_with('/')
-                && before.is_some_and(|c| c.is_alphanumeric() || "._-}~*)".contains(c)))
+        let relative = word.starts_with('/')
+            && before.is_some_and(|c| c.is_alphanumeric() || "._-}~*)".contains(c));
+        !allowed && !relative
     })
 }
 

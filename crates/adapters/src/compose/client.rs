@@ -9,11 +9,12 @@ use crate::program::{self, Call, Ended};
 use crate::redact::redact;
 
 /// Where compose is found, best first. The plugin's file runs by itself; it needs no `docker` command beside it.
-pub(super) const PROGRAMS: [&str; 5] = [
+pub(super) const PROGRAMS: [&str; 6] = [
     "/usr/local/lib/docker/cli-plugins/docker-compose",
     "/usr/local/libexec/docker/cli-plugins/docker-compose",
     "/usr/lib/docker/cli-plugins/docker-compose",
     "/usr/libexec/docker/cli-plugins/docker-compose",
+    "/root/.docker/cli-plugins/docker-compose",
     "docker-compose",
 ];
 /// Longest answer read from `config`; of more services than fit, none is judged.

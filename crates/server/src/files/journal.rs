@@ -70,6 +70,11 @@ impl Journal {
         std::mem::take(&mut self.touched)
     }
 
+    /// Whether something happened to an action since this was asked last.
+    pub fn take_actions(&mut self) -> bool {
+        std::mem::take(&mut self.touched.actions)
+    }
+
     /// They are still to be looked at.
     pub fn put_back(&mut self, touched: Touched) {
         self.touched.all |= touched.all;

@@ -49,6 +49,9 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Least time between two appends of events: a burst becomes one.
 const GATHER: Duration = Duration::from_millis(50);
 
+/// With no more open actions than this, their cards follow at once; else once a second, with the world.
+const FEW: usize = 200;
+
 /// Why the files are not what they should be now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -155,6 +158,8 @@ impl Mirror {
             keep(self.inbox.look(&self.handle).await);
             keep(self.tell_events().await);
             keep(self.tell_state().await);
+        } else if self.actions_moved() {
+            keep(self.tell_actions().await);
         }
         match failed {
             None => {
@@ -173,6 +178,15 @@ impl Mirror {
                 false
             }
         }
+    }
+
+    /// Whether cards are to follow at once.
+    fn actions_moved(&mut self) -> bool {
+        let few = self.handle.read(|v| v.world().actions.open.len()) <= FEW;
+        few && self
+            .ready
+            .as_mut()
+            .is_some_and(|r| r.journal.take_actions())
     }
 
     /// Makes the directories and finds out how far the files go.
@@ -220,15 +234,7 @@ impl Mirror {
         let head = self.handle.read(|v| v.world().head);
         let changed = self.written != Some(head);
         if changed || self.cards.is_due(now) {
-            let cards = self.cards.wanted(&self.handle);
-            let (tree, mut kept) = (self.tree.clone(), std::mem::take(&mut self.cards));
-            let (kept, done) = blocking(move || {
-                let done = kept.write(&tree, cards, now);
-                Ok((kept, done))
-            })
-            .await?;
-            self.cards = kept;
-            done?;
+            self.tell_actions().await?;
         }
         if changed && let Some(ready) = &mut self.ready {
             let touched = ready.journal.take_touched();
@@ -242,6 +248,20 @@ impl Mirror {
             self.written = Some(head);
         }
         self.keep_checkpoint(now).await
+    }
+
+    /// Writes the cards of actions where they changed.
+    async fn tell_actions(&mut self) -> Result<(), Error> {
+        let now = self.handle.now().at;
+        let cards = self.cards.wanted(&self.handle);
+        let (tree, mut kept) = (self.tree.clone(), std::mem::take(&mut self.cards));
+        let (kept, done) = blocking(move || {
+            let done = kept.write(&tree, cards, now);
+            Ok((kept, done))
+        })
+        .await?;
+        self.cards = kept;
+        done
     }
 
     async fn keep_checkpoint(&mut self, now: Time) -> Result<(), Error> {

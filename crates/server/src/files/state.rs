@@ -32,10 +32,13 @@ const AT_ONCE: usize = 64;
 pub struct Touched {
     pub all: bool,
     pub nodes: BTreeSet<NodeName>,
+    /// Something happened to an action.
+    pub actions: bool,
 }
 
 impl Touched {
     pub fn note(&mut self, event: &Event) {
+        self.actions |= event.body.action().is_some();
         match event.node() {
             Some(node) => drop(self.nodes.insert(node.clone())),
             // Desired state, starts: whatever it is, it may be about all of them.
