@@ -35,6 +35,10 @@ it('what the file leaves open never differs', () => {
   expect(differing(service({ container: 'whoami' }))).toEqual([])
 })
 
+it('what runs elsewhere and is well does not differ', () => {
+  expect(differing(service({ kind: 'external' }, { kind: 'external', containers: [] }))).toEqual([])
+})
+
 it('what is absent differs from what was asked', () => {
   const rows = compare(service({ image: 'whoami:1' }, { containers: [], state: 'missing' }))
   expect(rows.find((row) => row.key === 'state')).toEqual({ key: 'state', desired: 'running', actual: 'absent', differs: true })

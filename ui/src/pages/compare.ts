@@ -58,7 +58,9 @@ export function compare(service: ServiceDetail): Row[] {
   }
   const container = service.containers.length === 1 ? service.containers[0] : undefined
   const unit = service.units.length === 1 ? service.units[0] : undefined
-  const runs = desired.suspended === true ? 'stopped' : service.kind === 'systemd' ? 'active' : 'running'
+  // What runs elsewhere is judged by its checks alone.
+  const well = service.kind === 'systemd' ? 'active' : service.kind === 'external' ? 'healthy' : 'running'
+  const runs = desired.suspended === true ? 'stopped' : well
   row('state', service.monitored && service.desired ? runs : null, actualState(service), sameState)
   if (desired.container !== undefined || service.kind === 'container') row('container', desired.container, container?.name ?? null)
   if (container) {

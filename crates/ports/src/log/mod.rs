@@ -180,7 +180,7 @@ impl Error {
             }
             Error::Corrupt { .. } => {
                 "stop Stead, keep a copy of the `log` folder in the data directory, check the disk and restore the \
-                 newest backup with `stead restore`"
+                 newest backup of that folder"
             }
             Error::Newer { .. } => {
                 "start the Stead that wrote it, or a newer one; an older one never opens it"
