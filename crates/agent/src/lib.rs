@@ -33,6 +33,7 @@ pub mod spool;
 mod address;
 mod bundle;
 mod error;
+mod footprint;
 mod frames;
 mod link;
 mod record;

@@ -23,6 +23,7 @@ use crate::address::{self, Address};
 use crate::board::Board;
 use crate::bundle;
 use crate::clock;
+use crate::footprint;
 use crate::journal::Journal;
 use crate::journal::ledger::Rules;
 use crate::link::Link;
@@ -208,6 +209,7 @@ async fn serve(parts: Assembled, link: Link, data: &Path, stop: CancellationToke
         let (board, last) = (board.clone(), last.clone());
         async move { board.sync(last).await }
     });
+    tasks.spawn(footprint::keep_small(last.clone()));
     let open = desk.recover();
     if open > 0 {
         tracing::warn!(open, "orders were cut short; looking what became of them");
