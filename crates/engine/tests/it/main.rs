@@ -381,7 +381,8 @@ async fn compaction_keeps_the_world_and_the_audit_trail() {
     }
     running.stop.cancel();
     running.task.await.expect("joined").expect("stopped well");
-    let log = running.log;
+    drop((running.handle, running.log));
+    let log = open(&disk, &faults);
     let before = world_digest(&replay(&*log, false).await.expect("a world").world);
     let done = compact(&*log, Time(i64::MAX))
         .await
