@@ -40,7 +40,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "stead-demo-cache",
-        script: "exec nc -lk -p 6379 -e cat",
+        script: "exec httpd -f -p 6379 -h /srv",
         health: "netstat -ltn | grep -q :6379",
     },
 ];
