@@ -1,10 +1,11 @@
-//! Gives back the code that only the start needed.
+//! Gives back the parts of the program that only the start needed.
 //!
-//! The kernel maps a program's file in stretches around whatever is called, and leaves them mapped: after its start an
-//! agent has ten times as much of the program resident as its daily round uses. Unmapped pages stay in the page cache,
-//! so what is needed again comes back without a disk.
+//! The kernel maps a program's file in stretches around whatever is called or read, and leaves them mapped: after its
+//! start an agent has several times as much of the program resident as its daily round uses. Unmapped pages stay in the
+//! page cache, so what is needed again comes back without a disk.
 //!
-//! Nothing that was ever written is touched: only mappings of a file that may be executed and not written.
+//! Nothing that was ever written is touched: only mappings of a file that may not be written and have no page of their
+//! own.
 
 use std::fs;
 use std::io;
@@ -33,14 +34,14 @@ pub async fn keep_small(stop: CancellationToken) {
     }
 }
 
-/// Unmaps the pages of code; returns how many bytes of mappings that was about.
+/// Unmaps what is only a view of a file; returns how many bytes of mappings that was about.
 fn give_back() -> io::Result<usize> {
-    let maps = fs::read_to_string("/proc/self/maps")?;
+    let mappings = fs::read_to_string("/proc/self/smaps")?;
     let mut length = 0;
-    for (start, end) in code(&maps) {
+    for (start, end) in views(&mappings) {
         let at = std::ptr::with_exposed_provenance_mut(start);
-        // SAFETY: a private mapping of a file that is not writable holds what the file holds. Its pages are read again
-        // from there when they are next needed, so that nobody can tell the difference.
+        // SAFETY: a mapping of a file that cannot be written and has no page of its own holds what the file holds. Its
+        // pages are read again from there when they are next needed, so that nobody can tell the difference.
         #[allow(unsafe_code)]
         unsafe {
             madvise(at, end - start, Advice::LinuxDontNeed)?;
@@ -50,19 +51,34 @@ fn give_back() -> io::Result<usize> {
     Ok(length)
 }
 
-/// Start and end of each private, executable, never written mapping of a file.
-fn code(maps: &str) -> Vec<(usize, usize)> {
-    let one = |line: &str| {
-        let mut fields = line.split_whitespace();
-        let (range, mode, file) = (fields.next()?, fields.next()?, fields.nth(3)?);
-        let (start, end) = range.split_once('-')?;
-        let range = (
-            usize::from_str_radix(start, 16).ok()?,
-            usize::from_str_radix(end, 16).ok()?,
-        );
-        (mode == "r-xp" && file.starts_with('/') && range.0 < range.1).then_some(range)
-    };
-    maps.lines().filter_map(one).collect()
+/// Start and end of each mapping of a file that cannot be written and of which no page was: code and constants, but not
+/// what the loader has filled in.
+fn views(smaps: &str) -> Vec<(usize, usize)> {
+    let mut views = Vec::new();
+    let mut current = None;
+    for line in smaps.lines() {
+        if let Some(found) = mapping(line) {
+            current = found;
+        } else if let Some(own) = line.strip_prefix("Anonymous:")
+            && let Some(view) = current.take()
+            && own.trim() == "0 kB"
+        {
+            views.push(view);
+        }
+    }
+    views
+}
+
+/// `Some` where a line begins a mapping; in it the range, where that is a file's and read-only.
+fn mapping(line: &str) -> Option<Option<(usize, usize)>> {
+    let mut fields = line.split_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let start = usize::from_str_radix(start, 16).ok()?;
+    let end = usize::from_str_radix(end, 16).ok()?;
+    let mode = fields.next()?;
+    let of_file = fields.nth(3).is_some_and(|file| file.starts_with('/'));
+    let fixed = matches!(mode, "r-xp" | "r--p");
+    Some((of_file && fixed && start < end).then_some((start, end)))
 }
 
 #[cfg(test)]
@@ -70,18 +86,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_code_of_files_is_given_back() {
-        let maps = "\
+    fn only_what_the_file_holds_as_well_is_given_back() {
+        let smaps = "\
 55d0-55e0 r--p 00000000 fe:00 1   /usr/bin/stead
+Rss:                  4 kB
+Anonymous:            0 kB
 55e0-55f0 r-xp 00010000 fe:00 1   /usr/bin/stead
+Anonymous:            0 kB
 55f0-5600 r--p 00020000 fe:00 1   /usr/bin/stead
+Anonymous:           16 kB
 5600-5610 rw-p 00030000 fe:00 1   /usr/bin/stead
-5610-5620 rwxp 00000000 00:00 0
+Anonymous:            0 kB
+5610-5620 r-xp 00000000 00:00 0
+Anonymous:            0 kB
 5620-5630 r-xp 00000000 00:00 0   [vdso]
-5630-5640 r-xp 00000000 fe:00 2   /usr/bin/old (deleted)
-garbage
+Anonymous:            0 kB
+5630-5640 r-xs 00000000 fe:00 2   /dev/something
+Anonymous:            0 kB
+5640-5650 r-xp 00000000 fe:00 2   /usr/bin/old (deleted)
+Anonymous:            0 kB
 ";
-        assert_eq!(code(maps), [(0x55e0, 0x55f0), (0x5630, 0x5640)]);
+        assert_eq!(
+            views(smaps),
+            [(0x55d0, 0x55e0), (0x55e0, 0x55f0), (0x5640, 0x5650)]
+        );
     }
 
     #[test]
