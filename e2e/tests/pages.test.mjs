@@ -75,6 +75,7 @@ test('the palette opens by keyboard and leads to a service', async (t) => {
   await visitor.signIn(stead);
   await visitor.page.keyboard.press('Control+k');
   await visitor.page.keyboard.type('shop');
+  await visitor.page.getByRole('option', { name: /shop/ }).first().waitFor();
   await visitor.look('palette');
   await visitor.page.keyboard.press('Enter');
   await until('the service opened', () => visitor.page.url().includes('/services/piha/shop'));
