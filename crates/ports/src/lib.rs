@@ -1,4 +1,8 @@
-//! What the engine needs of the outside, as traits. Each port has an in-memory fake that can inject faults, and a
-//! conformance suite that every real implementation runs.
+//! What the shells around the core need of the outside, as traits. Each port has an in-memory fake that can inject faults
+//! and stays the same for the same script, and a conformance suite that every real implementation runs. Where the real
+//! one needs nothing but the operating system, it stands beside the trait.
 
+pub mod clock;
+pub mod disk;
+pub mod entropy;
 pub mod log;
