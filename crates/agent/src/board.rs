@@ -17,11 +17,11 @@ use stead_core::ids::digest;
 use stead_core::sample::HostSample;
 use stead_core::subject::Subject;
 use stead_core::time::Time;
+use stead_ports::clock::Clock;
 use stead_protocol::agent::{Ack, Frame, FrameBody};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
 use crate::journal::ledger::Key;
 use crate::spool::{Position, Read, Spool};
 
@@ -41,6 +41,7 @@ pub struct Board(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
     /// Newest cursor; changes with each frame.
     news: watch::Sender<u64>,
@@ -67,9 +68,11 @@ pub enum Next {
 }
 
 impl Board {
-    pub fn new(spool: Spool) -> Board {
+    /// `clock` dates the frames.
+    pub fn new(spool: Spool, clock: Arc<dyn Clock>) -> Board {
         let last = spool.last();
         Board(Arc::new(Shared {
+            clock,
             inner: Mutex::new(Inner {
                 facts: Facts::new(),
                 spool,
@@ -174,7 +177,7 @@ impl Board {
     }
 
     fn tell(&self, inner: &mut Inner, body: FrameBody) {
-        let at = clock::wall();
+        let at = self.0.clock.wall();
         if let Err(error) = inner
             .spool
             .append(|cursor| line(&Frame { cursor, at, body }))
@@ -216,7 +219,7 @@ impl Board {
                 return Next::Lines(
                     line(&Frame {
                         cursor: gap.to,
-                        at: clock::wall(),
+                        at: self.0.clock.wall(),
                         body,
                     })
                     .into(),
@@ -231,12 +234,21 @@ impl Board {
         *snapshot = false;
         let cursor = inner.spool.reserve();
         *position = Position::after(cursor);
-        Next::Lines(snapshot_line(cursor, &inner.facts).into())
+        Next::Lines(snapshot_line(cursor, self.0.clock.wall(), &inner.facts).into())
+    }
+
+    /// The line that says only that somebody is there.
+    pub fn heartbeat(&self) -> Vec<u8> {
+        line(&Frame {
+            cursor: 0,
+            at: self.0.clock.wall(),
+            body: FrameBody::Heartbeat,
+        })
     }
 
     /// Everything that is so now, outside the stream.
     pub fn snapshot(&self) -> Vec<u8> {
-        snapshot_line(0, &self.lock().facts)
+        snapshot_line(0, self.0.clock.wall(), &self.lock().facts)
     }
 
     /// Where a reader begins that has everything up to `after` of `spool`. A `server` that has more than the spool ever
@@ -331,22 +343,23 @@ impl Board {
     pub async fn sync(&self, stop: CancellationToken) {
         loop {
             tokio::select! {
-                () = self.0.unsynced.notified() => {}
+                biased;
                 () = stop.cancelled() => return,
+                () = self.0.unsynced.notified() => {}
             }
             if self.is_linked() {
                 let soon = tokio::time::sleep(LAZY);
                 tokio::pin!(soon);
                 // The link may go meanwhile: then it is urgent.
                 tokio::select! {
-                    () = &mut soon => {}
+                    biased;
                     () = stop.cancelled() => return,
                     () = self.unlinked() => {}
+                    () = &mut soon => {}
                 }
             }
             let dirty = self.lock().spool.take_dirty();
-            let result = tokio::task::spawn_blocking(|| dirty.sync()).await;
-            let result = result.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+            let result = dirty.sync_aside().await;
             if let Err(error) = &result {
                 tracing::error!(%error, "the spool cannot be synced: frames not yet at the server may be lost");
             }
@@ -395,7 +408,7 @@ pub fn line(frame: &Frame) -> Vec<u8> {
     bytes
 }
 
-fn snapshot_line(cursor: u64, facts: &Facts) -> Vec<u8> {
+fn snapshot_line(cursor: u64, at: Time, facts: &Facts) -> Vec<u8> {
     let facts: Vec<(FactKey, Fact)> = facts
         .iter()
         .map(|(key, fact)| (key.clone(), fact.clone()))
@@ -403,7 +416,7 @@ fn snapshot_line(cursor: u64, facts: &Facts) -> Vec<u8> {
     let digest = facts_digest(&facts);
     line(&Frame {
         cursor,
-        at: clock::wall(),
+        at,
         body: FrameBody::Snapshot { facts, digest },
     })
 }
@@ -411,13 +424,4 @@ fn snapshot_line(cursor: u64, facts: &Facts) -> Vec<u8> {
 /// Content address of a snapshot: over its facts in key order, as JSON.
 pub fn facts_digest(facts: &[(FactKey, Fact)]) -> String {
     digest(&serde_json::to_vec(facts).unwrap_or_default())
-}
-
-/// The line that says only that somebody is there.
-pub fn heartbeat(at: Time) -> Vec<u8> {
-    line(&Frame {
-        cursor: 0,
-        at,
-        body: FrameBody::Heartbeat,
-    })
 }

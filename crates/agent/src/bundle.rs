@@ -1,24 +1,27 @@
 //! The last bundle, on disk: what to look at, and by which patience, before the server is reached and without it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use stead_core::desired::Bundle;
+use stead_ports::disk::{self, Disk};
 
+/// It may hold passwords of checks and definitions: its file is for the agent's user alone.
 #[derive(Debug, Clone)]
-pub struct Store(PathBuf);
+pub struct Store {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+}
 
 impl Store {
-    pub fn at(path: PathBuf) -> Store {
-        Store(path)
+    pub fn at(disk: Arc<dyn Disk>, path: PathBuf) -> Store {
+        Store { disk, path }
     }
 
     /// The last one kept. One that cannot be read is as none: the server hands out another.
     pub fn load(&self) -> Bundle {
-        let text = match fs::read(&self.0) {
+        let text = match self.disk.read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Bundle::default(),
             Err(error) => {
@@ -34,43 +37,28 @@ impl Store {
 
     /// Keeps `bundle` in place of the last one.
     pub async fn save(&self, bundle: Arc<Bundle>) -> io::Result<()> {
-        let path = self.0.clone();
-        let saved = tokio::task::spawn_blocking(move || {
+        let Store { disk, path } = self.clone();
+        let saved = move || {
             let text = serde_json::to_vec(&*bundle)?;
-            replace(&path, &text)
-        });
-        saved
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
+            disk::replace(&*disk, &path, &text).map(drop)
+        };
+        disk::aside(&*self.disk, saved).await?
     }
-}
-
-/// It may hold passwords of checks and definitions: for the agent's user alone.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    path.parent()
-        .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
+
+    use stead_ports::disk::RealDisk;
 
     #[tokio::test]
     async fn the_last_bundle_is_there_again_and_a_broken_one_is_none() {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("bundle.json");
-        let store = Store::at(path.clone());
+        let store = Store::at(Arc::new(RealDisk), path.clone());
         assert_eq!(store.load(), Bundle::default());
         let bundle = Bundle {
             digest: "abc".into(),

@@ -8,8 +8,7 @@ use futures::Stream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{self, Board, Next, Reader};
-use crate::clock;
+use crate::board::{Board, Next, Reader};
 use crate::spool::Position;
 
 /// A reader hears something at least this often.
@@ -69,7 +68,7 @@ impl Frames {
                         return Some(line);
                     }
                 }
-                () = tokio::time::sleep(HEARTBEAT) => return Some(board::heartbeat(clock::wall()).into()),
+                () = tokio::time::sleep(HEARTBEAT) => return Some(self.board.heartbeat().into()),
             }
         }
     }

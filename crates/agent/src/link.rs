@@ -1,11 +1,14 @@
 //! The way to the server: the agent dials out, then answers. Tried again and again, with growing pauses, until it is
 //! told to stop; what happens on the node meanwhile does not wait for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use stead_core::ids::NodeName;
+use stead_ports::clock::Clock;
+use stead_ports::entropy::Entropy;
 use stead_protocol::agent::VERSION;
 use stead_protocol::tunnel::{self, ByteStream};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +19,6 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
-use crate::clock;
 
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(15);
@@ -55,6 +57,9 @@ pub struct Link {
     pub token: String,
     /// What is answered inside the tunnel.
     pub routes: Router,
+    pub clock: Arc<dyn Clock>,
+    /// Spreads the pauses.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 impl std::fmt::Debug for Link {
@@ -71,12 +76,12 @@ impl Link {
     pub async fn run(self, stop: CancellationToken) {
         let (mut failures, mut told) = (0u32, String::new());
         loop {
-            let begun = clock::up();
+            let begun = self.clock.up();
             let ended = self.session(&stop).await;
             if stop.is_cancelled() {
                 return;
             }
-            if clock::up().saturating_sub(begun) > GOOD.as_millis() as u64 {
+            if self.clock.up().saturating_sub(begun) > GOOD.as_millis() as u64 {
                 failures = 0;
             }
             let why = match ended {
@@ -88,9 +93,11 @@ impl Link {
                 tracing::warn!(server = %self.server, why, "not linked; what is seen is kept until it is");
                 told = why;
             }
+            let pause = back_off(failures, u16::from_le_bytes(self.entropy.array()));
             tokio::select! {
-                () = tokio::time::sleep(back_off(failures, u16::from_le_bytes(clock::random()))) => {}
+                biased;
                 () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
             }
             failures = failures.saturating_add(1);
         }
@@ -111,14 +118,16 @@ impl Link {
             }
         };
         let tunnel = tokio::select! {
-            dialled = tokio::time::timeout(DIAL_WITHIN, dialled) => dialled.map_err(|_| Down::Silent)??,
+            biased;
             () = stop.cancelled() => return Ok(()),
+            dialled = tokio::time::timeout(DIAL_WITHIN, dialled) => dialled.map_err(|_| Down::Silent)??,
         };
         tracing::info!(server = %self.server, "linked");
         let service = TowerToHyperService::new(self.routes.clone());
         let connection = tunnel::answer(ByteStream::new(tunnel), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();

@@ -14,6 +14,9 @@ use stead_adapters::host::{Host, Marker};
 use stead_adapters::systemd::{self, Systemd};
 use stead_core::desired::Access;
 use stead_core::ids::NodeName;
+use stead_ports::clock::{Clock, SystemClock};
+use stead_ports::disk::{Disk, RealDisk};
+use stead_ports::entropy::{Entropy, SystemEntropy};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,7 +25,6 @@ use crate::Error;
 use crate::address::{self, Address};
 use crate::board::Board;
 use crate::bundle;
-use crate::clock;
 use crate::footprint;
 use crate::journal::Journal;
 use crate::journal::ledger::Rules;
@@ -73,29 +75,18 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Error>
     let dir = options.data.join("agent");
     make_private(&dir)?;
     let _lock = lock(&dir)?;
-    let boot = clock::boot();
+    let ports = Ports::real(dir.clone());
+    let boot = ports.clock.boot();
     let marker = Marker::enter(&dir, &boot)
         .inspect_err(|error| tracing::warn!(%error, "the boot marker"))
         .ok();
-    let (spool, opened) = Spool::open(
-        &dir.join("spool"),
-        spool::Options::default(),
-        &boot,
-        clock::random(),
-    )?;
-    if opened != spool::Opened::default() {
-        tracing::warn!(?opened, "the spool was not closed in order");
-    }
-    let (journal, torn) = Journal::open(&dir.join("journal"))?;
-    if torn {
-        tracing::warn!("the journal ended in half a line, which was dropped");
-    }
+    let (spool, journal) = ports.open(&boot)?;
     let parts = assemble(
         &options,
+        &ports,
         docker,
         spool,
         journal,
-        &dir,
         marker.as_ref().and_then(Marker::clean),
         &stop,
     );
@@ -107,6 +98,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Error>
             node: options.node,
             token: options.token,
             routes: axum::Router::new(),
+            clock: ports.clock,
+            entropy: ports.entropy,
         },
         &options.data,
         stop,
@@ -118,6 +111,45 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Error>
     Ok(())
 }
 
+/// What it has of the outside.
+struct Ports {
+    clock: Arc<dyn Clock>,
+    disk: Arc<dyn Disk>,
+    entropy: Arc<dyn Entropy>,
+    /// Its folder on that disk.
+    dir: PathBuf,
+}
+
+impl Ports {
+    fn real(dir: PathBuf) -> Ports {
+        Ports {
+            clock: Arc::new(SystemClock::new()),
+            disk: Arc::new(RealDisk),
+            entropy: Arc::new(SystemEntropy),
+            dir,
+        }
+    }
+
+    /// What outlives a run.
+    fn open(&self, boot: &str) -> Result<(Spool, Journal), Error> {
+        let (spool, opened) = Spool::open(
+            Arc::clone(&self.disk),
+            &self.dir.join("spool"),
+            spool::Options::default(),
+            boot,
+            self.entropy.array(),
+        )?;
+        if opened != spool::Opened::default() {
+            tracing::warn!(?opened, "the spool was not closed in order");
+        }
+        let (journal, torn) = Journal::open(Arc::clone(&self.disk), &self.dir.join("journal"))?;
+        if torn {
+            tracing::warn!("the journal ended in half a line, which was dropped");
+        }
+        Ok((spool, journal))
+    }
+}
+
 struct Assembled {
     board: Board,
     desk: Desk,
@@ -127,30 +159,21 @@ struct Assembled {
 
 fn assemble(
     options: &Options,
+    ports: &Ports,
     docker: Docker,
     spool: Spool,
     journal: Journal,
-    dir: &Path,
     clean_shutdown: Option<bool>,
     stop: &CancellationToken,
 ) -> Assembled {
-    let board = Board::new(spool);
-    let store = bundle::Store::at(dir.join("bundle.json"));
+    let board = Board::new(spool, Arc::clone(&ports.clock));
+    let store = bundle::Store::at(Arc::clone(&ports.disk), ports.dir.join("bundle.json"));
     let last = store.load();
     let inspector = last.node.access == Access::Inspector;
     let (bundle, bundles) = watch::channel(Arc::new(last));
     let (measure, measures) = mpsc::channel(8);
-    let engine = Some(docker.options().address.to_string());
-    let compose = Compose::new(compose::Options {
-        engine,
-        ..Default::default()
-    });
-    let systemd = Systemd::new(systemd::Options::default());
-    let adapters = Adapters {
-        docker: docker.clone(),
-        compose: compose.clone(),
-        systemd: systemd.clone(),
-    };
+    let adapters = adapters(docker.clone());
+    let (compose, systemd) = (adapters.compose.clone(), adapters.systemd.clone());
     let machine = Machine {
         adapters,
         measure,
@@ -160,7 +183,13 @@ fn assemble(
         node: options.node.clone(),
         read_only: options.read_only || inspector,
     };
-    let desk = Desk::new(rules, journal, board.clone(), Arc::new(machine));
+    let desk = Desk::new(
+        rules,
+        journal,
+        board.clone(),
+        Arc::new(machine),
+        Arc::clone(&ports.clock),
+    );
     let observer = Observer::new(Sources {
         node: options.node.clone(),
         board: board.clone(),
@@ -172,7 +201,9 @@ fn assemble(
         read_only: options.read_only,
         bundle: bundles,
         measure: measures,
-        memory: dir.join("stopped.json"),
+        clock: Arc::clone(&ports.clock),
+        disk: Arc::clone(&ports.disk),
+        memory: ports.dir.join("stopped.json"),
     });
     let agent = Agent(Arc::new(Parties {
         node: options.node.clone(),
@@ -180,8 +211,8 @@ fn assemble(
         read_only: options.read_only,
         board: board.clone(),
         desk: desk.clone(),
-        docker,
-        systemd,
+        docker: Some(docker),
+        systemd: Some(systemd),
         bundle,
         store,
         stop: stop.clone(),
@@ -191,6 +222,19 @@ fn assemble(
         desk,
         agent,
         observer,
+    }
+}
+
+fn adapters(docker: Docker) -> Adapters {
+    let engine = Some(docker.options().address.to_string());
+    let compose = Compose::new(compose::Options {
+        engine,
+        ..Default::default()
+    });
+    Adapters {
+        docker,
+        compose,
+        systemd: Systemd::new(systemd::Options::default()),
     }
 }
 

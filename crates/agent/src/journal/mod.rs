@@ -6,11 +6,11 @@
 pub mod evidence;
 pub mod ledger;
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use stead_ports::disk::{self, Disk, File, Open};
 
 use crate::clock::Stamp;
 use crate::record::{self, Parsed};
@@ -70,8 +70,9 @@ pub struct Journal {
 
 #[derive(Debug)]
 struct Writer {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
-    file: Arc<File>,
+    file: Arc<dyn File>,
     len: u64,
     seq: u64,
     /// A sync failed: nobody knows what is on disk, so nothing more is begun.
@@ -80,24 +81,17 @@ struct Writer {
 
 impl Journal {
     /// Opens the journal in `dir`; `true` if a torn line was dropped.
-    pub fn open(dir: &Path) -> Result<(Journal, bool), Error> {
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<(Journal, bool), Error> {
         let path = dir.join("journal.log");
         let open = || -> io::Result<(Journal, bool)> {
-            fs::create_dir_all(dir)?;
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .read(true)
-                .write(true)
-                .mode(0o600)
-                .open(&path)?;
-            let mut bytes = Vec::new();
-            io::Read::read_to_end(&mut &file, &mut bytes)?;
+            disk.create_dir(dir)?;
+            let file = disk.open(&path, Open::OrCreate)?;
+            let mut bytes = disk.read(&path)?;
             if bytes.len() < MAGIC.len() {
-                file.set_len(0)?;
-                file.write_all_at(MAGIC, 0)?;
-                file.sync_all()?;
-                File::open(dir)?.sync_all()?;
+                file.set_size(0)?;
+                file.write_at(MAGIC, 0)?;
+                file.sync()?;
+                disk.sync_dir(dir)?;
                 bytes = MAGIC.to_vec();
             }
             if !bytes.starts_with(MAGIC) {
@@ -109,12 +103,13 @@ impl Journal {
             let (ledger, len, seq) = replay(&bytes)?;
             let torn = len < bytes.len() as u64;
             if torn {
-                file.set_len(len)?;
-                file.sync_all()?;
+                file.set_size(len)?;
+                file.sync()?;
             }
             let writer = Writer {
+                disk,
                 path: path.clone(),
-                file: Arc::new(file),
+                file,
                 len,
                 seq,
                 broken: None,
@@ -158,14 +153,14 @@ impl Writer {
         let mut bytes = Vec::new();
         line(self.seq + 1, entry, &mut bytes);
         let (file, at, size) = (Arc::clone(&self.file), self.len, bytes.len() as u64);
-        let written = tokio::task::spawn_blocking(move || {
-            let written = file.write_all_at(&bytes, at);
+        let written = move || {
+            let written = file.write_at(&bytes, at);
             if written.is_err() {
-                let _ = file.set_len(at);
+                let _ = file.set_size(at);
             }
-            written.map(|()| file.sync_data())
-        });
-        match written.await {
+            written.map(|()| file.sync())
+        };
+        match disk::aside(&*self.disk, written).await {
             Ok(Ok(Ok(()))) => {
                 self.len += size;
                 self.seq += 1;
@@ -176,12 +171,7 @@ impl Writer {
                 self.broken = Some(error.clone());
                 Err(error)
             }
-            Ok(Err(error)) => Err(Error::new("write", &self.path, &error)),
-            Err(error) => Err(Error::new(
-                "write",
-                &self.path,
-                &io::Error::other(error.to_string()),
-            )),
+            Ok(Err(error)) | Err(error) => Err(Error::new("write", &self.path, &error)),
         }
     }
 
@@ -192,30 +182,27 @@ impl Writer {
             seq += 1;
             line(seq, entry, &mut bytes);
         }
-        let (path, len) = (self.path.clone(), bytes.len() as u64);
-        let new = path.with_extension("new");
-        let replace = move || -> io::Result<File> {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(true)
-                .read(true)
-                .write(true)
-                .mode(0o600)
-                .open(&new)?;
-            file.write_all_at(&bytes, 0)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            if let Some(dir) = path.parent() {
-                File::open(dir)?.sync_all()?;
-            }
-            Ok(file)
-        };
-        let replaced = tokio::task::spawn_blocking(replace).await;
-        let file = replaced
-            .unwrap_or_else(|error| Err(io::Error::other(error.to_string())))
+        let (disk, path, len) = (
+            Arc::clone(&self.disk),
+            self.path.clone(),
+            bytes.len() as u64,
+        );
+        let replaced = disk::aside(&*self.disk, move || {
+            let file = disk::swap(&*disk, &path, &bytes)?;
+            let kept = path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir));
+            io::Result::Ok((file, kept))
+        });
+        let (file, kept) = replaced
+            .await
+            .and_then(|replaced| replaced)
             .map_err(|error| Error::new("compact", &self.path, &error))?;
-        (self.file, self.len, self.seq) = (Arc::new(file), len, seq);
-        Ok(())
+        (self.file, self.len, self.seq) = (file, len, seq);
+        kept.map_err(|error| {
+            // A power cut may bring back the old file, without the lines that would come.
+            let error = Error::new("sync", &self.path, &error);
+            self.broken = Some(error.clone());
+            error
+        })
     }
 }
 
@@ -248,7 +235,9 @@ fn replay(bytes: &[u8]) -> io::Result<(Ledger, u64, u64)> {
 mod tests {
     use super::ledger::{Intent, Key, Standing};
     use super::*;
+    use std::fs;
     use stead_core::command::{Command, Order, Outcome};
+    use stead_ports::disk::RealDisk;
 
     fn stamp() -> Stamp {
         Stamp {
@@ -298,7 +287,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_is_known_after_opening_again_and_a_torn_line_is_not() {
         let dir = tempfile::tempdir().expect("dir");
-        let (journal, _) = Journal::open(dir.path()).expect("open");
+        let (journal, _) = Journal::open(Arc::new(RealDisk), dir.path()).expect("open");
         for entry in [intent(1), result(1, 3), intent(2)] {
             journal.write(entry, &stamp()).await.expect("write");
         }
@@ -306,13 +295,13 @@ mod tests {
         let path = dir.path().join("journal.log");
         let whole = fs::read(&path).expect("read");
         fs::write(&path, &whole[..whole.len() - 1]).expect("tear");
-        let (journal, torn) = Journal::open(dir.path()).expect("open");
+        let (journal, torn) = Journal::open(Arc::new(RealDisk), dir.path()).expect("open");
         assert!(torn);
         assert!(matches!(standing(&journal, 1), Standing::Ended(_)));
         assert_eq!(standing(&journal, 2), Standing::New);
         journal.write(intent(2), &stamp()).await.expect("write");
         drop(journal);
-        let (journal, torn) = Journal::open(dir.path()).expect("open");
+        let (journal, torn) = Journal::open(Arc::new(RealDisk), dir.path()).expect("open");
         assert!(!torn);
         assert_eq!(standing(&journal, 2), Standing::Open);
     }
@@ -320,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_journal_is_written_anew_and_says_the_same() {
         let dir = tempfile::tempdir().expect("dir");
-        let (journal, _) = Journal::open(dir.path()).expect("open");
+        let (journal, _) = Journal::open(Arc::new(RealDisk), dir.path()).expect("open");
         journal.write(intent(9999), &stamp()).await.expect("write");
         for n in 0..1200 {
             journal
@@ -333,7 +322,7 @@ mod tests {
             .expect("file")
             .len();
         assert!(size < 2 * COMPACT, "{size}");
-        let (journal, torn) = Journal::open(dir.path()).expect("open");
+        let (journal, torn) = Journal::open(Arc::new(RealDisk), dir.path()).expect("open");
         assert!(!torn);
         assert_eq!(standing(&journal, 9999), Standing::Open);
         assert!(matches!(standing(&journal, 1199), Standing::Ended(_)));
@@ -343,7 +332,7 @@ mod tests {
     fn a_file_of_another_kind_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().expect("dir");
         fs::write(dir.path().join("journal.log"), "something else").expect("write");
-        let error = Journal::open(dir.path()).expect_err("no journal");
+        let error = Journal::open(Arc::new(RealDisk), dir.path()).expect_err("no journal");
         assert_eq!(error.code(), "journal-failed");
         assert_eq!(
             fs::read(dir.path().join("journal.log")).expect("read"),

@@ -1,16 +1,18 @@
 //! Which containers a person stopped, kept across restarts of the agent: the engine's events of that time are gone by
 //! then. Best effort; losing it means asking a person once more.
 
-use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use stead_core::facts::{ContainerFacts, Fact, FactKey};
 use stead_core::ids::ContainerName;
+use stead_ports::disk::{Disk, Open};
 
 use super::Stopped;
 
 #[derive(Debug)]
 pub struct Memory {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     stopped: Stopped,
     changed: bool,
@@ -20,10 +22,11 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub fn open(path: PathBuf) -> Memory {
-        let text = fs::read(&path).unwrap_or_default();
+    pub fn open(disk: Arc<dyn Disk>, path: PathBuf) -> Memory {
+        let text = disk.read(&path).unwrap_or_default();
         let known: Vec<(FactKey, Fact)> = serde_json::from_slice(&text).unwrap_or_default();
         Memory {
+            disk,
             path,
             stopped: known.into_iter().collect(),
             changed: false,
@@ -80,7 +83,12 @@ impl Memory {
         let known: Vec<_> = self.stopped.iter().collect();
         let new = self.path.with_extension("new");
         let text = serde_json::to_vec(&known).unwrap_or_default();
-        if let Err(error) = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.path)) {
+        // Not synced: losing it with the power costs a question, waiting here costs everybody.
+        let saved = self.disk.open(&new, Open::Empty).and_then(|file| {
+            file.write_at(&text, 0)?;
+            self.disk.rename(&new, &self.path)
+        });
+        if let Err(error) = saved {
             tracing::warn!(%error, path = %self.path.display(), "cannot remember which containers a person stopped");
         }
     }
@@ -89,6 +97,11 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stead_ports::disk::RealDisk;
+
+    fn open(path: &std::path::Path) -> Memory {
+        Memory::open(Arc::new(RealDisk), path.to_owned())
+    }
 
     #[test]
     fn a_stop_by_a_person_is_known_to_the_next_run_until_the_container_runs_or_is_gone() {
@@ -100,25 +113,22 @@ mod tests {
             stopped_by_person: true,
             ..Default::default()
         };
-        let mut memory = Memory::open(path.clone());
+        let mut memory = open(&path);
         memory.settled();
         memory.saw(&web, Some(&stopped));
         memory.saw(&db, Some(&stopped));
         memory.save();
-        let mut memory = Memory::open(path.clone());
+        let mut memory = open(&path);
         assert_eq!(memory.facts().len(), 2);
         memory.saw(&web, Some(&ContainerFacts::default()));
         memory.save();
         assert_eq!(
-            Memory::open(path.clone()).facts().len(),
+            open(&path).facts().len(),
             2,
             "not before everything was looked at"
         );
         memory.settled();
         memory.save();
-        assert!(
-            Memory::open(path).facts().is_empty(),
-            "web runs, db was not seen"
-        );
+        assert!(open(&path).facts().is_empty(), "web runs, db was not seen");
     }
 }

@@ -27,13 +27,14 @@ use stead_core::ids::{ContainerName, NodeName};
 use stead_core::sample::OomKill;
 use stead_core::subject::Subject;
 use stead_core::time::Time;
+use stead_ports::clock::Clock;
+use stead_ports::disk::Disk;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, Change};
-use crate::clock;
 use checks::{Checks, Key};
 use memory::Memory;
 use sync::Sync;
@@ -62,6 +63,8 @@ pub struct Sources {
     pub read_only: bool,
     pub bundle: watch::Receiver<Arc<Bundle>>,
     pub measure: mpsc::Receiver<oneshot::Sender<()>>,
+    pub clock: Arc<dyn Clock>,
+    pub disk: Arc<dyn Disk>,
     /// Where stops by a person are remembered across restarts of the agent.
     pub memory: PathBuf,
 }
@@ -87,7 +90,7 @@ pub struct Observer {
 
 impl Observer {
     pub fn new(sources: Sources) -> Observer {
-        let memory = Memory::open(sources.memory.clone());
+        let memory = Memory::open(Arc::clone(&sources.disk), sources.memory.clone());
         sources.docker.remember(memory.facts());
         let own = seen::Own {
             board: sources.board.clone(),
@@ -138,13 +141,14 @@ impl Observer {
         tokio::pin!(patience);
         let mut bundle = self.sources.bundle.clone();
         loop {
-            let steady = clock::up();
+            let steady = self.sources.clock.up();
             let due = self
                 .checks
                 .next(steady_time(steady))
                 .map(|at| at.0.saturating_sub(steady as i64).max(0));
             let due = Duration::from_millis(due.unwrap_or(60_000).unsigned_abs());
             tokio::select! {
+                () = stop.cancelled() => return,
                 Some(observation) = observations.recv() => self.take_all(observation, &mut observations),
                 () = tokio::time::sleep_until(self.told + TOGETHER), if !self.pending.is_empty() => self.tell(),
                 Some(Ok(answer)) = self.asking.join_next(), if !self.asking.is_empty() => self.answered(answer),
@@ -159,7 +163,6 @@ impl Observer {
                     let late = self.sync.give_up();
                     self.pending.extend(late);
                 }
-                () = stop.cancelled() => return,
             }
             self.ask();
             if self.told.elapsed() >= TOGETHER {
@@ -262,14 +265,16 @@ impl Observer {
     }
 
     fn sample(&mut self) {
-        let wall = clock::wall();
+        let wall = self.sources.clock.wall();
         let sample = self.sources.host.sample(wall);
         let thresholds = self.sources.bundle.borrow().node.thresholds;
         self.pending
             .extend(self.levels.observe(sample, &thresholds));
         let kills = self.oom.poll(wall, sample.oom_kills);
         if self.sources.board.has_readers() {
-            let containers = self.sampler.sample(Duration::from_millis(clock::up()));
+            let containers = self
+                .sampler
+                .sample(Duration::from_millis(self.sources.clock.up()));
             self.sources.board.sample(sample, containers);
         }
         for kill in kills {
@@ -311,7 +316,9 @@ impl Observer {
     /// A new bundle: what to look at, how patiently, under which thresholds.
     fn rebundle(&mut self) {
         let bundle = self.sources.bundle.borrow().clone();
-        let gone = self.checks.set(&bundle.node, steady_time(clock::up()));
+        let gone = self
+            .checks
+            .set(&bundle.node, steady_time(self.sources.clock.up()));
         self.pending.extend(gone);
         self.sources.host.hurry();
         self.wish();
@@ -331,7 +338,7 @@ impl Observer {
     fn ask(&mut self) {
         for question in self
             .checks
-            .due(steady_time(clock::up()), &mut self.question)
+            .due(steady_time(self.sources.clock.up()), &mut self.question)
         {
             let prober = Arc::clone(&self.prober);
             self.asking.spawn(async move {
@@ -342,7 +349,9 @@ impl Observer {
     }
 
     fn answered(&mut self, (key, number, result): (Key, u64, ProbeResult)) {
-        let change = self.checks.answered(&key, number, clock::wall(), &result);
+        let change = self
+            .checks
+            .answered(&key, number, self.sources.clock.wall(), &result);
         self.pending.extend(change);
     }
 }

@@ -28,11 +28,12 @@ use std::time::Duration;
 use stead_core::command::{Order, Outcome};
 use stead_core::subject::Subject;
 use stead_core::time::Span;
+use stead_ports::clock::Clock;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::board::Board;
-use crate::clock::{self, Stamp};
+use crate::clock::Stamp;
 use crate::journal::Journal;
 use crate::journal::evidence::{Evidence, Sight};
 use crate::journal::ledger::{Entry, Intent, Key, Refusal, Rules, Standing};
@@ -67,7 +68,7 @@ pub struct Desk(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     rules: Mutex<Rules>,
-    boot: String,
+    clock: Arc<dyn Clock>,
     journal: Journal,
     board: Board,
     hands: Arc<dyn Hands>,
@@ -96,10 +97,16 @@ struct Held {
 }
 
 impl Desk {
-    pub fn new(rules: Rules, journal: Journal, board: Board, hands: Arc<dyn Hands>) -> Desk {
+    pub fn new(
+        rules: Rules,
+        journal: Journal,
+        board: Board,
+        hands: Arc<dyn Hands>,
+        clock: Arc<dyn Clock>,
+    ) -> Desk {
         Desk(Arc::new(Inner {
             rules: Mutex::new(rules),
-            boot: clock::boot(),
+            clock,
             journal,
             board,
             hands,
@@ -114,7 +121,7 @@ impl Desk {
     }
 
     fn now(&self) -> Stamp {
-        clock::stamp(&self.0.boot)
+        Stamp::of(&*self.0.clock)
     }
 
     /// Whether the node may be changed from now on.
@@ -136,7 +143,7 @@ impl Desk {
 
     /// Takes an order. Returns at once; its outcome is a frame.
     pub fn submit(&self, order: Order) -> Submitted {
-        self.submit_at(order, clock::up())
+        self.submit_at(order, self.0.clock.up())
     }
 
     fn submit_at(&self, order: Order, came: u64) -> Submitted {

@@ -6,6 +6,8 @@ use stead_core::facts::{
     ContainerFacts, ContainerState, Fact, FactKey, SourceFacts, SourceKind, SourceState,
 };
 use stead_core::time::Time;
+use stead_ports::clock::SystemClock;
+use stead_ports::disk::RealDisk;
 use stead_protocol::agent::{Frame, FrameBody};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -82,14 +84,16 @@ struct Node {
 
 fn node_in(dir: TempDir, gate: Option<Arc<Notify>>, read_only: bool) -> Node {
     let (spool, _) = Spool::open(
+        Arc::new(RealDisk),
         &dir.path().join("spool"),
         spool::Options::default(),
         "b",
         [1; 16],
     )
     .expect("spool");
-    let (journal, _) = Journal::open(&dir.path().join("journal")).expect("journal");
-    let board = Board::new(spool);
+    let (journal, _) =
+        Journal::open(Arc::new(RealDisk), &dir.path().join("journal")).expect("journal");
+    let board = Board::new(spool, Arc::new(SystemClock::new()));
     let up = SourceFacts {
         state: SourceState::Up,
         version: String::new(),
@@ -113,7 +117,13 @@ fn node_in(dir: TempDir, gate: Option<Arc<Notify>>, read_only: bool) -> Node {
         node: "piha".parse().expect("name"),
         read_only,
     };
-    let desk = Desk::new(rules, journal, board.clone(), fake.clone());
+    let desk = Desk::new(
+        rules,
+        journal,
+        board.clone(),
+        fake.clone(),
+        Arc::new(SystemClock::new()),
+    );
     Node {
         dir,
         board,
@@ -318,8 +328,10 @@ async fn an_order_whose_lease_ended_while_it_waited_is_refused() {
     let node = node_in(tempfile::tempdir().expect("dir"), Some(gate.clone()), false);
     node.desk.submit(order(0, 1, 5));
     // It came two minutes ago, as far as the steady clock knows, and is behind the first.
-    node.desk
-        .submit_at(order(0, 2, 5), clock::up().saturating_sub(120_000));
+    node.desk.submit_at(
+        order(0, 2, 5),
+        SystemClock::new().up().saturating_sub(120_000),
+    );
     gate.notify_one();
     let results = until(&node.board, "both", |r| r.len() == 2).await;
     assert_eq!(
@@ -380,12 +392,13 @@ async fn more_than_the_bound_is_not_taken() {
 }
 
 async fn cut_short(dir: &TempDir, order: &Order) {
-    let (journal, _) = Journal::open(&dir.path().join("journal")).expect("journal");
+    let (journal, _) =
+        Journal::open(Arc::new(RealDisk), &dir.path().join("journal")).expect("journal");
     let evidence = Evidence {
         containers: [("c0".parse().expect("name"), (ID.to_owned(), Some(Time(1))))].into(),
         unit: None,
     };
-    let stamp = clock::stamp(&clock::boot());
+    let stamp = Stamp::of(&SystemClock::new());
     let intent = Intent {
         order: order.clone(),
         evidence,

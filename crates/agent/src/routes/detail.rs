@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde::Deserialize;
-use stead_adapters::docker::{self, HealthDetail};
+use stead_adapters::docker::{self, Docker, HealthDetail};
 use stead_core::ids::{ContainerName, UnitName};
 use stead_protocol::agent::CleanupEstimate;
 
-use super::Agent;
 use super::problem::Refused;
+use super::{Agent, Parties};
 
 /// Lines where no number is asked for.
 const TAIL: u32 = 100;
@@ -34,6 +34,18 @@ fn engine(error: docker::Error) -> Refused {
     Refused::new(status, error.code(), error.to_string()).with(error.remedy())
 }
 
+fn absent(code: &str, detail: &str) -> Refused {
+    Refused::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+}
+
+fn docker(agent: &Parties) -> Result<&Docker, Refused> {
+    let why = "this agent has no container engine to ask";
+    agent
+        .docker
+        .as_ref()
+        .ok_or_else(|| absent("engine-absent", why))
+}
+
 fn name<T: std::str::FromStr>(text: &str) -> Result<T, Refused>
 where
     T::Err: std::fmt::Display,
@@ -44,8 +56,7 @@ where
 }
 
 pub async fn estimate(State(Agent(agent)): State<Agent>) -> Result<Json<CleanupEstimate>, Refused> {
-    let estimate = agent
-        .docker
+    let estimate = docker(&agent)?
         .cleanup_estimate(ESTIMATE_WITHIN)
         .await
         .map_err(engine)?;
@@ -66,8 +77,7 @@ pub async fn health(
     Path(container): Path<String>,
 ) -> Result<Json<HealthDetail>, Refused> {
     let container: ContainerName = name(&container)?;
-    agent
-        .docker
+    docker(&agent)?
         .health_detail(&container)
         .await
         .map(Json)
@@ -89,8 +99,7 @@ pub async fn container_logs(
 ) -> Result<Response, Refused> {
     let container: ContainerName = name(&container)?;
     let tail = wanted.tail.unwrap_or(TAIL);
-    let lines = agent
-        .docker
+    let lines = docker(&agent)?
         .logs(&container, tail, wanted.follow)
         .await
         .map_err(engine)?;
@@ -107,8 +116,10 @@ pub async fn unit_logs(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refused> {
     let unit: UnitName = name(&unit)?;
-    let lines = agent
-        .systemd
+    let Some(systemd) = &agent.systemd else {
+        return Err(absent("systemd-absent", "this agent has no systemd to ask"));
+    };
+    let lines = systemd
         .logs(&unit, wanted.tail.unwrap_or(TAIL), JOURNAL_WITHIN)
         .await;
     let lines = lines.map_err(|error| {

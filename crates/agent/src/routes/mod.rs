@@ -44,8 +44,9 @@ pub struct Parties {
     pub read_only: bool,
     pub board: Board,
     pub desk: Desk,
-    pub docker: Docker,
-    pub systemd: Systemd,
+    /// Absent where an agent is put together without one: its routes say so.
+    pub docker: Option<Docker>,
+    pub systemd: Option<Systemd>,
     pub bundle: watch::Sender<Arc<Bundle>>,
     pub store: bundle::Store,
     pub stop: CancellationToken,

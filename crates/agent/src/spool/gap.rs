@@ -1,8 +1,7 @@
 //! What was lost, and how much of it: told to every reader that has not passed it, kept until the server has.
 
-use std::fs::{self, File};
-
 use serde::{Deserialize, Serialize};
+use stead_ports::disk;
 
 use super::Spool;
 
@@ -39,23 +38,21 @@ impl Spool {
     pub(super) fn save_gap(&self) {
         let path = self.dir.join("gap.json");
         let Some(gap) = self.gap else {
-            let _ = fs::remove_file(path);
+            let _ = self.disk.remove(&path);
             return;
         };
-        let new = self.dir.join("gap.json.new");
         let text = serde_json::to_vec(&SavedGap {
             spool: self.id(),
             gap,
         })
         .unwrap_or_default();
-        let saved = fs::write(&new, text).and_then(|()| File::open(&new)?.sync_all());
-        if saved.and_then(|()| fs::rename(&new, &path)).is_err() {
-            let _ = fs::remove_file(new);
+        if let Err(error) = disk::replace(&*self.disk, &path, &text) {
+            tracing::debug!(%error, "the gap is not kept on disk");
         }
     }
 
     pub(super) fn saved_gap(&self) -> Option<Gap> {
-        let text = fs::read(self.dir.join("gap.json")).ok()?;
+        let text = self.disk.read(&self.dir.join("gap.json")).ok()?;
         let saved: SavedGap = serde_json::from_slice(&text).ok()?;
         (saved.spool == self.id()).then_some(saved.gap)
     }

@@ -14,10 +14,11 @@ mod segment;
 mod tests;
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use stead_ports::disk::{self, Disk, File};
 
 use crate::record;
 use segment::{Found, Segment};
@@ -88,7 +89,8 @@ pub struct Opened {
 /// Files to sync, outside of any lock.
 #[derive(Debug)]
 pub struct Dirty {
-    files: Vec<Arc<File>>,
+    disk: Arc<dyn Disk>,
+    files: Vec<Arc<dyn File>>,
     dir: Option<PathBuf>,
     upto: u64,
 }
@@ -97,17 +99,24 @@ impl Dirty {
     /// Blocks until everything up to the returned cursor is on disk.
     pub fn sync(self) -> io::Result<u64> {
         for file in &self.files {
-            file.sync_data()?;
+            file.sync()?;
         }
         if let Some(dir) = &self.dir {
-            File::open(dir)?.sync_all()?;
+            self.disk.sync_dir(dir)?;
         }
         Ok(self.upto)
+    }
+
+    /// The same, without holding up the thread.
+    pub async fn sync_aside(self) -> io::Result<u64> {
+        let disk = Arc::clone(&self.disk);
+        disk::aside(&*disk, || self.sync()).await?
     }
 }
 
 #[derive(Debug)]
 pub struct Spool {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     options: Options,
     id: [u8; 16],
@@ -118,7 +127,7 @@ pub struct Spool {
     acked: u64,
     synced: u64,
     gap: Option<Gap>,
-    dirty: Vec<Arc<File>>,
+    dirty: Vec<Arc<dyn File>>,
     dir_dirty: bool,
     sealed: bool,
     buffer: Vec<u8>,
@@ -127,19 +136,20 @@ pub struct Spool {
 impl Spool {
     /// Opens what is in `dir`, or begins anew with `fresh_id`. `boot` identifies this run of the machine's kernel.
     pub fn open(
+        disk: Arc<dyn Disk>,
         dir: &Path,
         options: Options,
         boot: &str,
         fresh_id: [u8; 16],
     ) -> Result<(Spool, Opened), Error> {
-        fs::create_dir_all(dir).map_err(wrap("create", dir))?;
+        disk.create_dir(dir).map_err(wrap("create", dir))?;
         let mut opened = Opened::default();
         let mut segments = VecDeque::new();
         let mut holes = Vec::new();
-        let paths = listed(dir)?;
+        let paths = listed(&*disk, dir)?;
         for (n, path) in paths.iter().enumerate() {
             let newest = n + 1 == paths.len();
-            match Segment::open(path).map_err(wrap("read", path))? {
+            match Segment::open(&*disk, path).map_err(wrap("read", path))? {
                 Found::Whole(segment) => segments.push_back(segment),
                 Found::Torn(segment) => {
                     opened.torn |= newest;
@@ -152,7 +162,10 @@ impl Spool {
                 Found::Nothing => {
                     opened.torn |= newest;
                     opened.damaged |= !newest;
-                    fs::remove_file(path).map_err(wrap("remove", path))?;
+                    if !newest {
+                        holes.extend(named(path));
+                    }
+                    disk.remove(path).map_err(wrap("remove", path))?;
                 }
             }
         }
@@ -161,6 +174,7 @@ impl Spool {
         let next = segments.back().map_or(1, |s| s.last + 1);
         let (acked, synced) = (0, next - 1);
         let mut spool = Spool {
+            disk,
             dir: dir.to_owned(),
             options,
             id,
@@ -201,21 +215,19 @@ impl Spool {
     /// Whether the machine ended since the spool was last open without having been closed.
     fn note_boot(&self, boot: &str) -> Result<bool, Error> {
         let path = self.dir.join("boot");
-        let before = fs::read_to_string(&path).unwrap_or_default();
-        let before = before.trim();
-        if before != boot {
-            fs::write(&path, boot).map_err(wrap("write", &path))?;
-            File::open(&path)
-                .and_then(|f| f.sync_all())
-                .map_err(wrap("sync", &path))?;
+        let before = self.disk.read(&path).unwrap_or_default();
+        let before = before.trim_ascii();
+        if before != boot.as_bytes() {
+            // A power cut must never leave it empty: that says that the end was in order.
+            disk::replace(&*self.disk, &path, boot.as_bytes()).map_err(wrap("write", &path))?;
         }
-        Ok(!before.is_empty() && before != boot)
+        Ok(!before.is_empty() && before != boot.as_bytes())
     }
 
     /// Syncs everything and says so: nothing is missing after a reboot.
     pub fn close(&mut self) -> io::Result<()> {
         self.take_dirty().sync()?;
-        match fs::remove_file(self.dir.join("boot")) {
+        match self.disk.remove(&self.dir.join("boot")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -309,7 +321,7 @@ impl Spool {
         };
         let before = active.len;
         if let Err(error) = active.append(bytes, cursor) {
-            self.sealed = active.file.set_len(before).is_err();
+            self.sealed = active.file.set_size(before).is_err();
             return Err(error);
         }
         let file = Arc::clone(&active.file);
@@ -330,7 +342,7 @@ impl Spool {
         {
             self.remove(&empty);
         }
-        let segment = Segment::create(&self.dir, self.id, first)?;
+        let segment = Segment::create(&*self.disk, &self.dir, self.id, first)?;
         self.dirty.push(Arc::clone(&segment.file));
         self.dir_dirty = true;
         self.sealed = false;
@@ -358,7 +370,7 @@ impl Spool {
 
     fn remove(&mut self, segment: &Segment) {
         self.dirty.retain(|f| !Arc::ptr_eq(f, &segment.file));
-        let _ = fs::remove_file(&segment.path);
+        let _ = self.disk.remove(&segment.path);
     }
 
     /// The server keeps everything up to `cursor`; it may go.
@@ -399,6 +411,7 @@ impl Spool {
     pub fn take_dirty(&mut self) -> Dirty {
         let dir = std::mem::take(&mut self.dir_dirty).then(|| self.dir.clone());
         Dirty {
+            disk: Arc::clone(&self.disk),
             files: std::mem::take(&mut self.dirty),
             dir,
             upto: self.last(),
@@ -414,14 +427,13 @@ impl Spool {
     }
 }
 
-fn listed(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(dir).map_err(wrap("list", dir))? {
-        let path = entry.map_err(wrap("list", dir))?.path();
-        if path.extension().is_some_and(|e| e == "spool") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
+/// The first cursor of a file, by its name.
+fn named(path: &Path) -> Option<u64> {
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+fn listed(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = disk.list(dir).map_err(wrap("list", dir))?;
+    paths.retain(|path| path.extension().is_some_and(|e| e == "spool"));
     Ok(paths)
 }

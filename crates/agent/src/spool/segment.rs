@@ -1,10 +1,10 @@
 //! One file of the spool. Appended to, read from anywhere, deleted whole; never rewritten.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use stead_ports::disk::{Disk, File, Open};
 
 use crate::record::{self, Parsed};
 
@@ -15,7 +15,7 @@ pub const HEADER: u64 = 8 + 16 + 8 + 4;
 #[derive(Debug)]
 pub struct Segment {
     pub path: PathBuf,
-    pub file: Arc<File>,
+    pub file: Arc<dyn File>,
     pub id: [u8; 16],
     /// No record in it is below.
     pub first: u64,
@@ -35,28 +35,22 @@ pub enum Found {
 }
 
 impl Segment {
-    pub fn create(dir: &Path, id: [u8; 16], first: u64) -> io::Result<Segment> {
+    pub fn create(disk: &dyn Disk, dir: &Path, id: [u8; 16], first: u64) -> io::Result<Segment> {
         let path = dir.join(format!("{first:020}.spool"));
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .open(&path)?;
+        let file = disk.open(&path, Open::Empty)?;
         let mut header = Vec::with_capacity(HEADER as usize);
         header.extend_from_slice(MAGIC);
         header.extend_from_slice(&id);
         header.extend_from_slice(&first.to_le_bytes());
         let sum = crc32fast::hash(&header);
         header.extend_from_slice(&sum.to_le_bytes());
-        if let Err(error) = file.write_all_at(&header, 0) {
-            let _ = std::fs::remove_file(&path);
+        if let Err(error) = file.write_at(&header, 0) {
+            let _ = disk.remove(&path);
             return Err(error);
         }
         Ok(Segment {
             path,
-            file: Arc::new(file),
+            file,
             id,
             first,
             last: first.saturating_sub(1),
@@ -65,15 +59,11 @@ impl Segment {
     }
 
     /// Reads a file that is there, cutting off what is not whole.
-    pub fn open(path: &Path) -> io::Result<Found> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
+    pub fn open(disk: &dyn Disk, path: &Path) -> io::Result<Found> {
+        let file = disk.open(path, Open::Existing)?;
         let mut header = [0u8; HEADER as usize];
-        match file.read_exact_at(&mut header, 0) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Ok(Found::Nothing);
-            }
-            Err(error) => return Err(error),
+        if file.read_at(&mut header, 0)? < header.len() {
+            return Ok(Found::Nothing);
         }
         let (body, sum) = header.split_at(HEADER as usize - 4);
         if &body[..8] != MAGIC || crc32fast::hash(body).to_le_bytes() != sum {
@@ -84,12 +74,12 @@ impl Segment {
         let mut first = [0; 8];
         first.copy_from_slice(&body[24..32]);
         let first = u64::from_le_bytes(first);
-        let on_disk = file.metadata()?.len();
+        let on_disk = file.size()?;
         let path = path.to_owned();
         let last = first.saturating_sub(1);
         let mut segment = Segment {
             path,
-            file: Arc::new(file),
+            file,
             id,
             first,
             last,
@@ -99,7 +89,7 @@ impl Segment {
         if segment.len == on_disk {
             return Ok(Found::Whole(segment));
         }
-        segment.file.set_len(segment.len)?;
+        segment.file.set_size(segment.len)?;
         Ok(Found::Torn(segment))
     }
 
@@ -139,7 +129,7 @@ impl Segment {
     /// Appends `bytes`, which end with the record of `cursor`. After an error the file is as it was before; if even that
     /// fails, the segment takes nothing more.
     pub fn append(&mut self, bytes: &[u8], cursor: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.len)?;
+        self.file.write_at(bytes, self.len)?;
         self.len += bytes.len() as u64;
         self.last = cursor;
         Ok(())
@@ -148,15 +138,7 @@ impl Segment {
     /// Up to `max` bytes from `at` on into `buffer`.
     pub fn read(&self, at: u64, max: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.resize(max, 0);
-        let mut got = 0;
-        while got < max {
-            match self.file.read_at(&mut buffer[got..], at + got as u64) {
-                Ok(0) => break,
-                Ok(n) => got += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let got = self.file.read_at(buffer, at)?;
         buffer.truncate(got);
         Ok(())
     }

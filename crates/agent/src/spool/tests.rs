@@ -1,11 +1,17 @@
 use super::*;
 use crate::record;
 use proptest::prelude::*;
+use std::fs::{self, File};
+use stead_ports::disk::RealDisk;
 
 const ID: [u8; 16] = [7; 16];
 
+fn reopen(dir: &Path, options: Options, boot: &str) -> (Spool, Opened) {
+    Spool::open(Arc::new(RealDisk), dir, options, boot, ID).expect("the spool opens")
+}
+
 fn open(dir: &Path, options: Options) -> (Spool, Opened) {
-    Spool::open(dir, options, "boot-1", ID).expect("the spool opens")
+    reopen(dir, options, "boot-1")
 }
 
 fn frame(cursor: u64, size: usize) -> Vec<u8> {
@@ -120,13 +126,11 @@ fn after_a_power_cut_no_cursor_is_given_twice_and_after_a_clean_end_none_is_left
     let (mut spool, _) = open(dir.path(), Options::default());
     put(&mut spool, 1);
     drop(spool);
-    let (mut spool, opened) =
-        Spool::open(dir.path(), Options::default(), "boot-2", ID).expect("open");
+    let (mut spool, opened) = reopen(dir.path(), Options::default(), "boot-2");
     assert!(opened.power_cut);
     assert_eq!(put(&mut spool, 1), 2 + JUMP);
     spool.close().expect("close");
-    let (mut spool, opened) =
-        Spool::open(dir.path(), Options::default(), "boot-3", ID).expect("open");
+    let (mut spool, opened) = reopen(dir.path(), Options::default(), "boot-3");
     assert!(!opened.power_cut);
     assert_eq!(put(&mut spool, 1), 3 + JUMP);
     assert_eq!(
@@ -298,7 +302,7 @@ proptest! {
                     let len = floor + (newest.1 - floor.min(newest.1)) * u64::from(share) / 255;
                     File::options().write(true).open(&newest.0).and_then(|f| f.set_len(len)).expect("cut");
                     let boot = format!("boot-{}", rand(&given, share));
-                    spool = Spool::open(dir.path(), options, &boot, ID).expect("open").0;
+                    spool = reopen(dir.path(), options, &boot).0;
                     let last = spool.segments.iter().rev().find(|s| s.last >= s.first).map_or(0, |s| s.last);
                     prop_assert!(last >= synced || position.after >= synced);
                     given.retain(|c| *c <= last || got.contains(c));

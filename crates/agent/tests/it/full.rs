@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
-use stead_agent::clock;
+use stead_agent::clock::Stamp;
 use stead_agent::journal::Journal;
 use stead_agent::journal::ledger::{Entry, Key, Standing};
 use stead_agent::spool::{Options, Position, Read, Spool};
 use stead_core::command::Outcome;
+use stead_ports::clock::SystemClock;
+use stead_ports::disk::RealDisk;
 
 /// Mounted for as long as it lives.
 struct Small(tempfile::TempDir);
@@ -61,6 +64,7 @@ impl Drop for Small {
 fn on_a_full_disk_the_spool_leaves_a_gap_and_goes_on_when_there_is_room() {
     let Some(small) = Small::mount() else { return };
     let (mut spool, _) = Spool::open(
+        Arc::new(RealDisk),
         &small.path().join("spool"),
         Options::default(),
         "b",
@@ -105,7 +109,8 @@ fn on_a_full_disk_the_spool_leaves_a_gap_and_goes_on_when_there_is_room() {
 #[tokio::test]
 async fn on_a_full_disk_the_journal_refuses_and_says_so_and_works_when_there_is_room() {
     let Some(small) = Small::mount() else { return };
-    let (journal, _) = Journal::open(&small.path().join("journal")).expect("open");
+    let (journal, _) =
+        Journal::open(Arc::new(RealDisk), &small.path().join("journal")).expect("open");
     let key = |n: u32| Key {
         action: "a".into(),
         occurrence: n,
@@ -120,12 +125,12 @@ async fn on_a_full_disk_the_journal_refuses_and_says_so_and_works_when_there_is_
         },
     };
     journal
-        .write(entry(1), &clock::stamp("b"))
+        .write(entry(1), &Stamp::of(&SystemClock::new()))
         .await
         .expect("there is room");
     small.fill();
     let error = journal
-        .write(entry(2), &clock::stamp("b"))
+        .write(entry(2), &Stamp::of(&SystemClock::new()))
         .await
         .expect_err("full");
     assert_eq!(error.code(), "disk-full");
@@ -137,11 +142,12 @@ async fn on_a_full_disk_the_journal_refuses_and_says_so_and_works_when_there_is_
     );
     fs::remove_file(small.filler()).expect("room");
     journal
-        .write(entry(3), &clock::stamp("b"))
+        .write(entry(3), &Stamp::of(&SystemClock::new()))
         .await
         .expect("there is room again");
     drop(journal);
-    let (journal, torn) = Journal::open(&small.path().join("journal")).expect("open");
+    let (journal, torn) =
+        Journal::open(Arc::new(RealDisk), &small.path().join("journal")).expect("open");
     assert!(!torn);
     assert_eq!(journal.ledger().standing(&key(2)), Standing::New);
     assert!(matches!(

@@ -3,15 +3,18 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stead_agent::clock;
+use stead_agent::clock::Stamp;
 use stead_agent::journal::Journal;
 use stead_agent::journal::ledger::{Entry, Intent, Key, Rules, Standing};
 use stead_agent::spool::{Options, Position, Read, Spool};
 
 use stead_core::command::{Command as Do, Order, Outcome};
 use stead_core::time::Span;
+use stead_ports::clock::SystemClock;
+use stead_ports::disk::RealDisk;
 
 use crate::server::order;
 
@@ -50,7 +53,7 @@ fn open(dir: &Path) -> Spool {
         bound: 1 << 26,
         segment: 64 * 1024,
     };
-    Spool::open(dir, options, "boot", [3; 16])
+    Spool::open(Arc::new(RealDisk), dir, options, "boot", [3; 16])
         .expect("the spool opens")
         .0
 }
@@ -131,7 +134,7 @@ fn intent(n: u32) -> Entry {
     Entry::Intent(Box::new(Intent {
         order,
         evidence: Default::default(),
-        stamp: clock::stamp("boot"),
+        stamp: Stamp::of(&SystemClock::new()),
     }))
 }
 
@@ -150,7 +153,8 @@ fn journal_victim() {
     let Some(dir) = std::env::var_os(DIR) else {
         return;
     };
-    let (journal, _) = Journal::open(&PathBuf::from(dir)).expect("the journal opens");
+    let (journal, _) =
+        Journal::open(Arc::new(RealDisk), &PathBuf::from(dir)).expect("the journal opens");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -161,7 +165,7 @@ fn journal_victim() {
             .unwrap_or(0);
         for n in begin.. {
             journal
-                .write(intent(n), &clock::stamp("boot"))
+                .write(intent(n), &Stamp::of(&SystemClock::new()))
                 .await
                 .expect("write");
             println!("safe {}", u64::from(n) * 2 + 1);
@@ -175,7 +179,7 @@ fn journal_victim() {
                         key: key(n),
                         outcome,
                     },
-                    &clock::stamp("boot"),
+                    &Stamp::of(&SystemClock::new()),
                 )
                 .await
                 .expect("write");
@@ -205,7 +209,8 @@ fn no_intent_and_no_result_is_forgotten_when_killed_at_any_point() {
         safe.extend(said);
         child.kill();
 
-        let (journal, _) = Journal::open(dir.path()).expect("the journal opens");
+        let (journal, _) =
+            Journal::open(Arc::new(RealDisk), dir.path()).expect("the journal opens");
         let ledger = journal.ledger();
         let kept = safe
             .len()
@@ -240,7 +245,7 @@ fn no_intent_and_no_result_is_forgotten_when_killed_at_any_point() {
             },
             &rules,
             Span::ZERO,
-            &clock::stamp("boot"),
+            &Stamp::of(&SystemClock::new()),
         );
         assert!(
             newest == 0 || refused.is_err_and(|r| r.code == "stale-token"),

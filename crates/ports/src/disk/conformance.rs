@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{Disk, Open, aside, replace};
+use super::{Disk, Open, aside, replace, swap};
 
 /// Runs everything in `root`, a folder that is there and empty.
 pub async fn run(disk: &dyn Disk, root: &Path) {
@@ -79,8 +79,9 @@ fn a_rename_replaces_whole(disk: &dyn Disk, root: &Path) {
     disk.create_dir(root).expect("made");
     let path = root.join("file.json");
     for text in [&b"a long first one"[..], b"short"] {
-        let file = replace(disk, &path, text).expect("replace");
+        let file = swap(disk, &path, text).expect("swap");
         assert_eq!(file.size().expect("size"), text.len() as u64);
+        replace(disk, &path, text).expect("replace");
         assert_eq!(disk.read(&path).expect("read"), text);
     }
     assert_eq!(disk.list(root).expect("list"), std::slice::from_ref(&path));

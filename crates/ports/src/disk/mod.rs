@@ -96,8 +96,9 @@ pub async fn aside<T: Send + 'static>(
         .map_err(|_| io::Error::other("the work did not come to its end"))
 }
 
-/// Puts `bytes` in place of what `path` holds: whole or not at all, and durable when it returns. Blocks.
-pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Arc<dyn File>> {
+/// Puts `bytes` in place of what `path` holds: whole or not at all. Which of the two a power cut leaves, only a sync of the
+/// folder decides. Blocks.
+pub fn swap(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Arc<dyn File>> {
     let new = path.with_extension("new");
     let written = disk.open(&new, Open::Empty).and_then(|file| {
         file.write_at(bytes, 0)?;
@@ -105,9 +106,11 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Arc<dyn
         disk.rename(&new, path)?;
         Ok(file)
     });
-    let file = written.inspect_err(|_| drop(disk.remove(&new)))?;
-    if let Some(dir) = path.parent() {
-        disk.sync_dir(dir)?;
-    }
-    Ok(file)
+    written.inspect_err(|_| drop(disk.remove(&new)))
+}
+
+/// As [`swap`], and durable when it returns.
+pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    swap(disk, path, bytes)?;
+    path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))
 }
