@@ -28,22 +28,70 @@ pub enum ActionKind {
     Redeploy,
     UnitRestart,
     DiskCleanup,
+    LockClear,
+    DnsPublish,
+    ProxyRegister,
+    AgentRestart,
+    LoopRestart,
+    WorkloadStart,
+    WorkloadStop,
+    AgentUpgrade,
+    Provision,
+    Patch,
+    /// Breaks the canary on purpose.
+    Drill,
+    Restore,
+    Rebuild,
+    Destroy,
 }
 
 impl ActionKind {
-    pub const ALL: [ActionKind; 4] = [
+    pub const ALL: [ActionKind; 18] = [
         ActionKind::ContainerRestart,
         ActionKind::Redeploy,
         ActionKind::UnitRestart,
         ActionKind::DiskCleanup,
+        ActionKind::LockClear,
+        ActionKind::DnsPublish,
+        ActionKind::ProxyRegister,
+        ActionKind::AgentRestart,
+        ActionKind::LoopRestart,
+        ActionKind::WorkloadStart,
+        ActionKind::WorkloadStop,
+        ActionKind::AgentUpgrade,
+        ActionKind::Provision,
+        ActionKind::Patch,
+        ActionKind::Drill,
+        ActionKind::Restore,
+        ActionKind::Rebuild,
+        ActionKind::Destroy,
     ];
 
     pub fn word(self) -> &'static str {
+        self.traits().0
+    }
+    /// Word, level and risk: the table of row R1.
+    fn traits(self) -> (&'static str, u8, Risk) {
+        use Risk::{Destructive, Guarded, Low};
         match self {
-            ActionKind::ContainerRestart => "container_restart",
-            ActionKind::Redeploy => "redeploy",
-            ActionKind::UnitRestart => "unit_restart",
-            ActionKind::DiskCleanup => "disk_cleanup",
+            ActionKind::LockClear => ("lock_clear", 1, Low),
+            ActionKind::DnsPublish => ("dns_publish", 1, Low),
+            ActionKind::ProxyRegister => ("proxy_register", 1, Low),
+            ActionKind::ContainerRestart => ("container_restart", 2, Low),
+            ActionKind::UnitRestart => ("unit_restart", 2, Low),
+            ActionKind::AgentRestart => ("agent_restart", 2, Low),
+            ActionKind::LoopRestart => ("loop_restart", 2, Low),
+            ActionKind::WorkloadStart => ("workload_start", 2, Low),
+            ActionKind::WorkloadStop => ("workload_stop", 2, Low),
+            ActionKind::Drill => ("drill", 2, Low),
+            ActionKind::Redeploy => ("redeploy", 2, Guarded),
+            ActionKind::DiskCleanup => ("disk_cleanup", 2, Guarded),
+            ActionKind::AgentUpgrade => ("agent_upgrade", 2, Guarded),
+            ActionKind::Provision => ("provision", 2, Guarded),
+            ActionKind::Patch => ("patch", 2, Guarded),
+            ActionKind::Restore => ("restore", 3, Destructive),
+            ActionKind::Rebuild => ("rebuild", 3, Destructive),
+            ActionKind::Destroy => ("destroy", 3, Destructive),
         }
     }
     pub fn from_word(text: &str) -> Option<ActionKind> {
@@ -51,14 +99,11 @@ impl ActionKind {
     }
     /// Level of row R1.
     pub fn level(self) -> u8 {
-        2
+        self.traits().1
     }
     /// Risk of row R1.
     pub fn risk(self) -> Risk {
-        match self {
-            ActionKind::ContainerRestart | ActionKind::UnitRestart => Risk::Low,
-            ActionKind::Redeploy | ActionKind::DiskCleanup => Risk::Guarded,
-        }
+        self.traits().2
     }
 }
 
@@ -113,6 +158,8 @@ pub enum Trigger {
     /// A person asked for it.
     Person,
     NoProgress,
+    /// Whoever holds a lock gives no sign any more.
+    HolderSilent,
 }
 
 impl Trigger {

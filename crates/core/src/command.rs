@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::ContainerDef;
-use crate::ids::{ContainerName, ServiceName, UnitName};
+use crate::ids::{ContainerName, Seq, ServiceName, UnitName};
+use crate::lock::LockKind;
 use crate::subject::Subject;
 
 /// One typed thing to do to a node. Its serialised form enters the plan digest, so it holds targets, never estimates.
@@ -45,6 +46,20 @@ pub enum Command {
     },
     /// Reset the failed state and restart the unit.
     UnitRestart { unit: UnitName },
+    /// Stop a container; only the one with this immutable ID.
+    ContainerStop {
+        container: ContainerName,
+        id: String,
+    },
+    /// Stop the unit.
+    UnitStop { unit: UnitName },
+    /// Kill the canary that Stead owns; the agent refuses any container without its label.
+    CanaryKill {
+        container: ContainerName,
+        id: String,
+    },
+    /// Release a stale lock. Carried out by the server itself: a lock is a mark in its log.
+    LockRelease { lock: LockKind, seq: Seq },
     /// Remove what no container uses: build cache, dangling images.
     DiskCleanup {
         build_cache: bool,
@@ -58,7 +73,10 @@ impl Command {
         match self {
             Command::ContainerRestart { .. } | Command::UnitRestart { .. } => false,
             Command::ContainerRecreate { .. } | Command::ComposeUp { .. } => false,
-            Command::DiskCleanup { .. } => true,
+            Command::CanaryKill { .. } => false,
+            // What is stopped already stays so.
+            Command::ContainerStop { .. } | Command::UnitStop { .. } => true,
+            Command::LockRelease { .. } | Command::DiskCleanup { .. } => true,
         }
     }
 }
@@ -74,6 +92,9 @@ pub struct Order {
     pub attempt: u32,
     /// Fencing token; the agent refuses one lower than the highest it has seen for the target.
     pub token: u64,
+    /// Of the leader that gives it; the agent refuses one lower than the highest it has seen. 0: none is kept.
+    #[serde(default)]
+    pub epoch: u64,
     /// The lease ends this many milliseconds after the agent got the order.
     pub lease_ms: u64,
     /// The command must have ended by then, else its outcome is unknown.

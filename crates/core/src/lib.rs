@@ -18,6 +18,9 @@
 //! | [`action`] | what Stead does or proposes to do, as a state machine with a plan |
 //! | [`plan`] | from drift to an action's steps |
 //! | [`policy`] | what may happen without asking |
+//! | [`lock`] | marks that keep repairs off a target |
+//! | [`brake`] | when much drifts at once, the fault is probably here |
+//! | [`alert`] | one cause, one thread: what people are told |
 //! | [`controller`] | consumes events and the clock, returns events and effects |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -25,7 +28,9 @@
 extern crate alloc;
 
 pub mod action;
+pub mod alert;
 pub mod assess;
+pub mod brake;
 pub mod command;
 pub mod container_sample;
 pub mod controller;
@@ -35,6 +40,7 @@ pub mod event;
 pub mod facts;
 pub mod ids;
 pub mod judge;
+pub mod lock;
 pub mod plan;
 pub mod policy;
 pub mod sample;

@@ -14,6 +14,7 @@ use crate::desired::{RepairRule, Service, ServiceKind};
 use crate::drift::{Drift, DriftKind};
 use crate::facts::{ContainerState, Health};
 use crate::ids::{NodeName, ServiceName};
+use crate::lock::LockKey;
 use crate::subject::Subject;
 use crate::time::{Span, Time};
 use crate::world::{EvidenceState, World};
@@ -79,6 +80,8 @@ pub fn table() -> Vec<RepairRule> {
         rules.push(rule(drift, None, None, "redeploy"));
     }
     rules.push(rule("disk_pressure", None, None, "disk_cleanup"));
+    rules.push(rule("stale_lock", None, None, "lock_clear"));
+    rules.push(rule("suspended_but_running", None, None, "workload_stop"));
     rules
 }
 
@@ -143,9 +146,9 @@ fn only_told(drift: &Drift, kind: Option<&str>) -> NoRepair {
             "Stead never removes what it was not told to",
             "add it to services.yaml, or stop it yourself",
         ),
-        DriftKind::SuspendedButRunning => none(
-            "stopping is not automatic",
-            "stop it, or remove `suspended: true`",
+        DriftKind::StuckAction => none(
+            "its outcome is not known, and it is not repeated blindly",
+            "look at the machine, then start the repair yourself",
         ),
         _ => none(
             format!(
@@ -180,6 +183,22 @@ pub fn has_known_target(plan: &Plan) -> bool {
     plan.steps
         .iter()
         .all(|s| !matches!(s, Command::ContainerRestart { id, .. } if id.is_empty()))
+}
+
+/// Whether two plans work on the same container or unit.
+pub fn overlaps(a: &Plan, b: &Plan) -> bool {
+    let part = |command: &Command| match command {
+        Command::ContainerRestart { container, .. }
+        | Command::ContainerRecreate { container, .. }
+        | Command::ContainerStop { container, .. }
+        | Command::CanaryKill { container, .. } => Some(container.as_str().to_string()),
+        Command::UnitRestart { unit } | Command::UnitStop { unit } => {
+            Some(unit.as_str().to_string())
+        }
+        _ => None,
+    };
+    let mut parts = a.steps.iter().filter_map(part);
+    parts.any(|p| b.steps.iter().filter_map(part).any(|q| p == q))
 }
 
 /// The plan of `kind` for `subject`, as the world is now.
@@ -227,6 +246,9 @@ pub fn plan(world: &World, kind: ActionKind, subject: &Subject) -> Result<Repair
             }
             vec![Command::UnitRestart { unit: u.clone() }]
         }
+        (ActionKind::WorkloadStop, Subject::Service(n, s)) => stop_service(world, n, s)?,
+        (ActionKind::LockClear, target) => clear_lock(world, target)?,
+        (ActionKind::Drill, Subject::Node(node)) => break_canary(world, node)?,
         (ActionKind::DiskCleanup, Subject::Node(_)) => {
             vec![Command::DiskCleanup {
                 build_cache: true,
@@ -235,7 +257,7 @@ pub fn plan(world: &World, kind: ActionKind, subject: &Subject) -> Result<Repair
         }
         _ => {
             let remedy = "container_restart and redeploy take service/NODE/NAME, unit_restart unit/NODE/NAME, \
-                          disk_cleanup node/NAME";
+                          disk_cleanup and drill node/NAME, lock_clear the target of a stale lock";
             return Err(none(format!("{kind} cannot be done to {subject}"), remedy));
         }
     };
@@ -364,6 +386,87 @@ fn redeploy(world: &World, node: &NodeName, name: &ServiceName) -> Result<Vec<Co
     }
 }
 
+/// Stops what a suspended service still runs.
+fn stop_service(
+    world: &World,
+    node: &NodeName,
+    name: &ServiceName,
+) -> Result<Vec<Command>, NoRepair> {
+    let service = desired(world, node, name)?;
+    if !service.suspended {
+        return Err(none(
+            format!("{name} is not suspended"),
+            format!("set `suspended: true` for it in hosts/{node}/services.yaml"),
+        ));
+    }
+    if let ServiceKind::Systemd { unit } = &service.kind {
+        return Ok(vec![Command::UnitStop { unit: unit.clone() }]);
+    }
+    let steps: Vec<Command> = world
+        .node(node)
+        .map(|state| assess::containers(state, name, service))
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(_, facts, _)| facts.state == ContainerState::Running)
+        .map(|(container, facts, _)| Command::ContainerStop {
+            container: container.clone(),
+            id: facts.id.clone(),
+        })
+        .collect();
+    if steps.is_empty() {
+        return Err(none(
+            format!("nothing of {name} runs on {node}"),
+            "there is nothing to stop",
+        ));
+    }
+    Ok(steps)
+}
+
+/// Releases the stale locks of `target`.
+fn clear_lock(world: &World, target: &Subject) -> Result<Vec<Command>, NoRepair> {
+    let stale: Vec<Command> = world
+        .locks
+        .range(LockKey::all_of(target))
+        .filter(|(_, lock)| lock.stale.is_some())
+        .map(|(key, lock)| Command::LockRelease {
+            lock: key.lock,
+            seq: lock.seq,
+        })
+        .collect();
+    if stale.is_empty() {
+        return Err(none(
+            format!("no lock on {target} is stale"),
+            format!("release one yourself: stead unlock {target}"),
+        ));
+    }
+    Ok(stale)
+}
+
+/// Kills the canary of `node`.
+fn break_canary(world: &World, node: &NodeName) -> Result<Vec<Command>, NoRepair> {
+    let remedy = "name a node and an image under `drill:` in stead.yaml";
+    let drill = world.fleet.drill.as_ref().filter(|d| d.node == *node);
+    if drill.is_none() {
+        return Err(none(format!("no canary is kept on {node}"), remedy));
+    }
+    let name = crate::ids::ContainerName::new(crate::desired::CANARY)
+        .map_err(|e| none(e.to_string(), remedy))?;
+    let running = world
+        .node(node)
+        .and_then(|state| state.container(&name))
+        .filter(|c| c.state == ContainerState::Running)
+        .ok_or_else(|| {
+            none(
+                format!("the canary of {node} does not run"),
+                "wait until Stead has (re)created it: see `stead why service/NODE/stead-canary`",
+            )
+        })?;
+    Ok(vec![Command::CanaryKill {
+        container: name,
+        id: running.id.clone(),
+    }])
+}
+
 /// What a step does, for people.
 pub fn title(command: &Command) -> String {
     let short = |id: &str| id.chars().take(12).collect::<String>();
@@ -404,6 +507,16 @@ pub fn title(command: &Command) -> String {
             )
         }
         Command::UnitRestart { unit } => format!("Restart unit {unit}"),
+        Command::ContainerStop { container, id } => {
+            format!("Stop container {container} ({})", short(id))
+        }
+        Command::UnitStop { unit } => format!("Stop unit {unit}"),
+        Command::CanaryKill { container, id } => {
+            format!("Kill the canary {container} ({})", short(id))
+        }
+        Command::LockRelease { lock, .. } => {
+            format!("Release the {lock} lock that nobody holds any more")
+        }
         Command::DiskCleanup {
             build_cache,
             dangling_images,
@@ -435,6 +548,14 @@ pub fn blast_radius(world: &World, key: &ActionKey, plan: &Plan) -> Vec<String> 
                 format!("containers of {path} are replaced; images may be built")
             }
             Command::UnitRestart { unit } => format!("{unit} and what is bound to it restarts"),
+            Command::ContainerStop { container, .. } => {
+                format!("{container} stays down until it is no longer suspended")
+            }
+            Command::UnitStop { unit } => {
+                format!("{unit} stays down until it is no longer suspended")
+            }
+            Command::CanaryKill { .. } => "only the canary, which serves nobody".to_string(),
+            Command::LockRelease { .. } => "repairs of what it held may go on".to_string(),
             Command::DiskCleanup { .. } => {
                 "images without a tag and build layers are removed; the next build is slower".into()
             }
@@ -459,8 +580,10 @@ pub fn blast_radius(world: &World, key: &ActionKey, plan: &Plan) -> Vec<String> 
 /// How long a command may take before its outcome is unknown.
 pub fn timeout(command: &Command) -> Span {
     match command {
-        Command::ContainerRestart { .. } => Span::secs(60),
-        Command::UnitRestart { .. } => Span::mins(2),
+        Command::ContainerRestart { .. } | Command::CanaryKill { .. } => Span::secs(60),
+        Command::LockRelease { .. } => Span::secs(10),
+        Command::ContainerStop { .. } => Span::secs(60),
+        Command::UnitRestart { .. } | Command::UnitStop { .. } => Span::mins(2),
         Command::ContainerRecreate { .. }
         | Command::ComposeUp { .. }
         | Command::DiskCleanup { .. } => Span::mins(10),

@@ -53,6 +53,10 @@ impl core::ops::Add<Span> for Time {
 
 impl Span {
     pub const ZERO: Span = Span(0);
+    /// For serde.
+    pub fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
     pub const fn millis(n: u64) -> Span {
         Span(n)
     }

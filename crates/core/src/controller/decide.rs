@@ -2,15 +2,18 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::Controller;
 use super::settle::Draft;
 use crate::action::{Action, ActionKey, ActionKind, Principal, State, Trigger};
-use crate::event::{Approved, Body, Rejected};
+use crate::event::{Approved, Body, LockTaken, Rejected};
 use crate::ids::nearest;
+use crate::lock::LockKind;
 use crate::plan;
 use crate::policy::Now;
 use crate::subject::Subject;
+use crate::time::{Span, Time};
 
 /// A decision by a person, a script or a moved file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +31,10 @@ pub enum Command {
         note: Option<String>,
     },
     /// Takes back what has not begun.
-    Cancel { id: String, by: Principal },
+    Cancel {
+        id: String,
+        by: Principal,
+    },
     /// The same action as a repair, born approved.
     Start {
         kind: ActionKind,
@@ -36,14 +42,81 @@ pub enum Command {
         by: Principal,
         note: Option<String>,
     },
+    /// Keeps repairs off `target` until then; the same again extends it.
+    Lock {
+        target: Subject,
+        lock: LockKind,
+        until: Time,
+        why: String,
+        by: Principal,
+        /// The holder promises a [`Command::Beat`] at least this often.
+        heartbeat: Option<Span>,
+    },
+    /// The holder of a lock gives a sign.
+    Beat {
+        target: Subject,
+        lock: LockKind,
+    },
+    /// Every lock on `target`, or that of one kind.
+    Unlock {
+        target: Subject,
+        lock: Option<LockKind>,
+        by: Principal,
+    },
+    /// Automatic repair may go on; what drifts now does not engage the brake again.
+    ReleaseBrake {
+        by: Principal,
+    },
+    /// One action per target, a batch at a time.
+    Roll {
+        kind: ActionKind,
+        selector: String,
+        /// In the order they are worked on.
+        targets: Vec<Subject>,
+        batch: u32,
+        max_failures: u32,
+        by: Principal,
+        note: Option<String>,
+    },
+    /// What works is brought to its end; nothing more is begun.
+    PauseRoll {
+        id: String,
+        by: Principal,
+    },
+    ResumeRoll {
+        id: String,
+        by: Principal,
+    },
+    CancelRoll {
+        id: String,
+        by: Principal,
+    },
+    /// A message to one channel, to see that it arrives.
+    TestMessage {
+        channel: String,
+        by: Principal,
+    },
 }
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    pub id: String,
-    pub occurrence: u32,
-    pub state: State,
+pub enum Reply {
+    Action {
+        id: String,
+        occurrence: u32,
+        state: State,
+    },
+    /// Done, and this is its name: a lock's target, a rollout's or message's ID.
+    Done { id: String },
+}
+
+impl Reply {
+    /// What it is about.
+    pub fn id(&self) -> &str {
+        match self {
+            Reply::Action { id, .. } | Reply::Done { id } => id,
+        }
+    }
 }
 
 /// Why it was not done. `code` has a page under `docs/errors/`.
@@ -55,7 +128,11 @@ pub struct Refusal {
     pub remedy: String,
 }
 
-fn refuse(code: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Refusal {
+pub(super) fn refuse(
+    code: &'static str,
+    detail: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Refusal {
     Refusal {
         code,
         detail: detail.into(),
@@ -80,6 +157,31 @@ impl Controller {
                 by,
                 note,
             } => self.start_directly(now, kind, subject, by, note),
+            Command::Lock {
+                target,
+                lock,
+                until,
+                why,
+                by,
+                heartbeat,
+            } => {
+                let taken = LockTaken {
+                    lock,
+                    by,
+                    until,
+                    why,
+                    heartbeat,
+                };
+                self.lock(now, target, taken)
+            }
+            Command::Beat { target, lock } => self.beat(now, target, lock),
+            Command::Unlock { target, lock, by } => self.unlock(now, &target, lock, by),
+            Command::ReleaseBrake { by } => self.let_brake_go(now, by),
+            Command::Roll { .. }
+            | Command::PauseRoll { .. }
+            | Command::ResumeRoll { .. }
+            | Command::CancelRoll { .. } => self.roll(now, command),
+            Command::TestMessage { channel, by } => self.test_message(now, channel, by),
         }
     }
 
@@ -106,8 +208,7 @@ impl Controller {
             let detail = format!("{} has ended: {}", action.label(), action.state.word());
             return refuse("not-pending", detail, format!("stead actions show {id}"));
         }
-        let known: alloc::vec::Vec<String> =
-            self.world.actions.open.values().map(Action::id).collect();
+        let known: Vec<String> = self.world.actions.open.values().map(Action::id).collect();
         let remedy = match nearest(id, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}?"),
             None => "see `stead actions` for the open ones".to_string(),
@@ -165,7 +266,7 @@ impl Controller {
             note,
         };
         self.tell(now, subject, Body::ActionRejected(body));
-        Ok(Reply {
+        Ok(Reply::Action {
             id,
             occurrence,
             state: State::Rejected,
@@ -190,7 +291,7 @@ impl Controller {
         let (key, id, occurrence) = (action.key.clone(), action.id(), action.occurrence);
         self.cause = action.chain.last().map(|l| l.seq);
         self.cancel(now, &key, "cancelled_by_person", Some(by));
-        Ok(Reply {
+        Ok(Reply::Action {
             id,
             occurrence,
             state: State::Cancelled,
@@ -248,7 +349,7 @@ impl Controller {
                 "see `stead actions`",
             )
         })?;
-        Ok(Reply {
+        Ok(Reply::Action {
             id: action.id(),
             occurrence: action.occurrence,
             state: action.state,

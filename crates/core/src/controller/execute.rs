@@ -1,17 +1,14 @@
 //! Carrying out: lease, order, outcome, verification. What is not known is observed before anything is done again.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use super::Controller;
 use super::settle::{is_silent, mended};
-use super::{Controller, Effect};
 use crate::action::{Action, ActionKey, Phase, Principal, State};
-use crate::command::{Order, Outcome};
-use crate::event::{ActionEnded, Body, Severity, Source, Started, StepEnded, StepStarted};
-use crate::ids::NodeName;
-use crate::plan;
-use crate::policy::{self, Now};
+use crate::command::Outcome;
+use crate::event::{ActionEnded, Body, Severity, Source, Started, StepEnded};
+use crate::policy::{self, Answer, Now};
 use crate::time::{Span, Time};
 
 /// Fresh evidence must show within this time that the drift is gone.
@@ -20,8 +17,9 @@ pub const VERIFY_WITHIN: Span = Span::mins(3);
 pub const OBSERVE_FOR: Span = Span::mins(3);
 /// Attempts of one idempotent step.
 pub const MAX_ATTEMPTS: u32 = 3;
-/// What the server adds to the agent's own time-out before it gives up on an answer.
-const GRACE: Span = Span::secs(30);
+/// A node that stays silent beyond the end of an observation or verification holds its action this much longer: then it
+/// is stuck, and its end is that nobody knows.
+pub const STUCK_AFTER: Span = Span::mins(15);
 
 /// When this action needs looking at even if nothing happens.
 pub(super) fn deadline(action: &Action) -> Option<Time> {
@@ -36,6 +34,16 @@ pub(super) fn deadline(action: &Action) -> Option<Time> {
             .and_then(|s| s.deadline),
         Phase::Verifying { until } | Phase::Unknown { until } => Some(until),
     }
+}
+
+/// The deadlines of one action: the one named, and the one after which a silent node is waited for no longer.
+pub(super) fn deadlines(action: &Action, now: Time) -> Option<Time> {
+    let first = deadline(action)?;
+    Some(if now < first {
+        first
+    } else {
+        first + STUCK_AFTER
+    })
 }
 
 impl Controller {
@@ -64,7 +72,14 @@ impl Controller {
         let Some(action) = self.world.actions.open.get(key) else {
             return;
         };
-        if policy::waits_for(&self.world, action).is_some() {
+        // What policy approved is looked at again right before it runs: rules and world may be others by now.
+        let automatic = action.approved_by == Some(Principal::Policy);
+        if automatic && policy::review(&self.world, action, now).answer == Answer::Ask {
+            self.cancel(now, key, "policy_changed", None);
+            self.touched.insert(key.subject.clone());
+            return;
+        }
+        if policy::waits_for(&self.world, action, now).is_some() {
             return;
         }
         // L11: the approval is for this plan and no other.
@@ -72,7 +87,6 @@ impl Controller {
             return;
         }
         let (id, occurrence) = (action.id(), action.occurrence);
-        let automatic = action.approved_by == Some(Principal::Policy);
         self.tell(
             now,
             key.subject.clone(),
@@ -83,71 +97,6 @@ impl Controller {
             }),
         );
         self.order(now, key, 1);
-    }
-
-    /// Logs the intent and hands out the order for the current step.
-    fn order(&mut self, now: Now, key: &ActionKey, attempt: u32) {
-        let Some(action) = self.world.actions.open.get(key) else {
-            return;
-        };
-        let Some(step) = action.current_step() else {
-            return;
-        };
-        let deadline = now.at + plan::timeout(&action.plan.steps[step]) + GRACE;
-        let body = StepStarted {
-            action: action.id(),
-            occurrence: action.occurrence,
-            step: step as u32,
-            attempt,
-            deadline,
-        };
-        self.tell(now, key.subject.clone(), Body::ActionStepStarted(body));
-        self.hand_out(key);
-    }
-
-    fn hand_out(&mut self, key: &ActionKey) {
-        let Some(action) = self.world.actions.open.get(key) else {
-            return;
-        };
-        let (Some(step), Some(node)) = (action.current_step(), key.subject.node()) else {
-            return;
-        };
-        let command = action.plan.steps[step].clone();
-        let timeout = plan::timeout(&command);
-        let order = Order {
-            action: action.id(),
-            occurrence: action.occurrence,
-            step: step as u32,
-            attempt: action.steps[step].attempt,
-            token: action.token.0,
-            lease_ms: (timeout.0 + GRACE.0),
-            timeout_ms: timeout.0,
-            target: key.subject.clone(),
-            automatic: action.approved_by == Some(Principal::Policy),
-            per_hour: self.world.fleet.policy.limits.per_target_per_hour,
-            command,
-        };
-        self.step.effects.push(Effect::Order {
-            node: node.clone(),
-            order: Box::new(order),
-        });
-    }
-
-    /// An agent came back: whatever has no outcome yet is asked again. The agent answers from its journal.
-    pub(super) fn order_again(&mut self, _now: Now, node: &NodeName) {
-        for key in self.busy() {
-            let Some(action) = self.world.actions.open.get(&key) else {
-                continue;
-            };
-            let here = key.subject.node() == Some(node);
-            let open = action.current_step().is_some_and(|s| {
-                let step = &action.steps[s];
-                step.attempt > 0 && matches!(step.outcome, None | Some(Outcome::Unknown { .. }))
-            });
-            if here && open && action.state == State::Running {
-                self.hand_out(&key);
-            }
-        }
     }
 
     fn executing(&mut self, now: Now, key: &ActionKey) {
@@ -214,7 +163,14 @@ impl Controller {
         self.close_step(now, &key, step, attempt, outcome);
     }
 
-    fn close_step(&mut self, now: Now, key: &ActionKey, step: u32, attempt: u32, outcome: Outcome) {
+    pub(super) fn close_step(
+        &mut self,
+        now: Now,
+        key: &ActionKey,
+        step: u32,
+        attempt: u32,
+        outcome: Outcome,
+    ) {
         let Some(action) = self.world.actions.open.get(key) else {
             return;
         };
@@ -253,7 +209,7 @@ impl Controller {
             None if now.at >= until && !is_silent(&self.world, &key.subject) => {
                 self.fail(now, key, "not-healed", self.still(key));
             }
-            None => {}
+            None => self.give_up_on_silence(now, key, until),
         }
     }
 
@@ -276,7 +232,11 @@ impl Controller {
             );
             return;
         }
-        if now.at < until || is_silent(&self.world, &key.subject) {
+        if is_silent(&self.world, &key.subject) {
+            self.give_up_on_silence(now, key, until);
+            return;
+        }
+        if now.at < until {
             return;
         }
         let Some(step) = action.current_step() else {
@@ -291,7 +251,16 @@ impl Controller {
         self.fail(now, key, "outcome-unknown", why.to_string());
     }
 
-    fn complete(&mut self, now: Now, key: &ActionKey, detail: String) {
+    /// Row R5: an action that makes no progress any more is cleared, so that nothing waits behind it for ever.
+    fn give_up_on_silence(&mut self, now: Now, key: &ActionKey, until: Time) {
+        if now.at < until + STUCK_AFTER || !is_silent(&self.world, &key.subject) {
+            return;
+        }
+        let why = "its node has been silent since, so nobody knows how it ended: look, then decide";
+        self.fail(now, key, "outcome-unknown", why.to_string());
+    }
+
+    pub(super) fn complete(&mut self, now: Now, key: &ActionKey, detail: String) {
         let Some(action) = self.world.actions.open.get(key) else {
             return;
         };
@@ -302,10 +271,12 @@ impl Controller {
             detail,
             freed: action.freed,
         };
+        let id = body.action.clone();
         self.tell(now, key.subject.clone(), Body::ActionCompleted(body));
+        self.reckon(now, &id);
     }
 
-    fn fail(&mut self, now: Now, key: &ActionKey, code: &str, detail: String) {
+    pub(super) fn fail(&mut self, now: Now, key: &ActionKey, code: &str, detail: String) {
         let Some(action) = self.world.actions.open.get(key) else {
             return;
         };
@@ -322,6 +293,7 @@ impl Controller {
             detail,
             freed: action.freed,
         };
+        let id = body.action.clone();
         self.emit(
             now.at,
             key.subject.clone(),
@@ -329,6 +301,7 @@ impl Controller {
             Source::Server,
             Body::ActionFailed(body),
         );
+        self.reckon(now, &id);
     }
 }
 

@@ -10,23 +10,31 @@
 
 mod decide;
 mod execute;
+mod guard;
 mod ingest;
+mod messages;
+mod orders;
+mod restrain;
+mod roll;
 mod settle;
 mod tracker;
 
 pub use decide::{Command, Refusal, Reply};
+pub use guard::{FLAP_CHANGES, FLAP_WITHIN, STEADY_AFTER};
 pub use ingest::{Change, ForeignEvent};
+pub use restrain::LOCK_AT_MOST;
 pub use settle::{held, why_not};
 pub use tracker::{OFFLINE_AFTER, STALE_AFTER};
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::{ActionKey, State};
+use crate::brake;
 use crate::command::{Order, Outcome};
 use crate::desired::Fleet;
 use crate::drift;
@@ -49,6 +57,11 @@ pub enum Input {
         version: String,
     },
     Stopping,
+    /// This server took the lead; what an older epoch orders is refused from here on.
+    Leading {
+        epoch: u64,
+        holder: String,
+    },
     /// Wall clock moved by this many milliseconds against the steady one.
     ClockJumped(i64),
     Desired {
@@ -90,6 +103,12 @@ pub enum Input {
         attempt: u32,
         outcome: Outcome,
     },
+    /// How the delivery of a message ended; `why` is empty where it was delivered.
+    Delivered {
+        id: String,
+        attempts: u32,
+        why: String,
+    },
     /// Recorded as it came; `id` is derived from its content.
     Foreign(ForeignEvent),
     /// A person or a file decides.
@@ -104,6 +123,8 @@ pub enum Effect {
     Order { node: NodeName, order: Box<Order> },
     /// The node's part of the desired state changed: hand the agent its bundle.
     Bundle { node: NodeName },
+    /// Deliver this message of the world's outbox. Safe to repeat: the receiver knows it by its ID.
+    Message { id: String },
 }
 
 /// What handling an input led to.
@@ -123,6 +144,11 @@ pub struct Controller {
     log_id: String,
     /// Caches over `world.actions.open`, so that one event does not look at every open action.
     busy: BTreeSet<ActionKey>,
+    /// How much drifts, and of how much: a cache over drift and world.
+    brake: brake::Watch,
+    /// Services that flap, with their latest change: a cache over the world.
+    flapping: BTreeMap<Subject, Time>,
+    beats: guard::Beats,
     reconciled_at: Option<Time>,
     /// The step being built.
     step: Step,
@@ -137,6 +163,9 @@ impl Controller {
         let drift = drift::Index::rebuild(&world);
         let busy = busy(&world);
         Controller {
+            brake: brake::Watch::rebuild(&world, &drift),
+            flapping: guard::flapping(&world),
+            beats: guard::Beats::default(),
             world,
             drift,
             tracker: Tracker::default(),
@@ -166,8 +195,14 @@ impl Controller {
             Input::Stopping => {
                 self.tell(now, Subject::Fleet, Body::ServerStopped(Default::default()));
             }
+            Input::Leading { epoch, holder } => self.leading(now, epoch, holder),
+            Input::Delivered { id, attempts, why } => self.delivered(now, &id, attempts, why),
             Input::ClockJumped(by) => {
                 self.tracker.shift(by);
+                self.beats.shift(by);
+                self.flapping
+                    .values_mut()
+                    .for_each(|at| at.0 = at.0.saturating_add(by));
                 self.emit(
                     now.at,
                     Subject::Fleet,
@@ -218,6 +253,7 @@ impl Controller {
         }
         self.cursor = 0;
         self.silent(now);
+        self.guard(now);
         if self
             .reconciled_at
             .is_none_or(|at| now.at.since(at) >= RECONCILE_EVERY)
@@ -225,6 +261,7 @@ impl Controller {
             self.reconcile(now);
         }
         self.settle(now);
+        self.speak(now);
         core::mem::take(&mut self.step)
     }
 
@@ -236,9 +273,11 @@ impl Controller {
             .busy
             .iter()
             .filter_map(|key| self.world.actions.open.get(key))
-            .filter_map(execute::deadline);
+            .filter_map(|action| execute::deadlines(action, now));
         running
             .chain(silent)
+            .chain(self.guard_deadline(now))
+            .chain(crate::alert::next_deadline(&self.world))
             .chain([reconcile])
             .min()
             .unwrap_or(reconcile)
@@ -272,6 +311,15 @@ impl Controller {
         let mut data = serde_json::Map::new();
         data.insert("version".into(), version.into());
         self.tell(now, Subject::Fleet, Body::ServerStarted(data));
+        self.deliver_again();
+    }
+
+    /// Says in the log who decides from here on.
+    fn leading(&mut self, now: Now, epoch: u64, holder: String) {
+        if epoch > self.world.epoch {
+            let body = crate::event::LeaderElected { epoch, holder };
+            self.tell(now, Subject::Fleet, Body::LeaderElected(body));
+        }
     }
 
     fn load(&mut self, now: Now, mut loaded: DesiredLoaded, fleet: Arc<Fleet>) {
@@ -358,6 +406,17 @@ impl Controller {
             self.note_busy(id, &event.subject);
         }
         settle::touch(&self.world, &event, &mut self.touched);
+        match &event.body {
+            Body::NodeSynced(_) | Body::NodeStale(_) | Body::NodeOffline(_) => {
+                if let Some(node) = event.node() {
+                    self.brake.note_node(&self.world, node);
+                }
+            }
+            Body::ServerStarted(_) | Body::DesiredLoaded(_) => {
+                self.brake.note_all_nodes(&self.world);
+            }
+            _ => {}
+        }
         self.step.events.push(event);
         seq
     }

@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::Controller;
-use crate::action::{Action, ActionKey, Principal, State, Trigger};
+use crate::action::{Action, ActionKey, ActionKind, Principal, Risk, State, Trigger};
 use crate::drift::{self, Drift, DriftKind};
 use crate::event::{
     Approved, Body, Cancelled, Event, PlanChanged, Proposed, ServiceNote, Severity, Source,
@@ -15,7 +15,7 @@ use crate::event::{
 use crate::facts::FactKey;
 use crate::ids::{NodeName, ServiceName};
 use crate::plan::{self, Repair};
-use crate::policy::{self, Now, Verdict};
+use crate::policy::{self, Answer, Now};
 use crate::subject::Subject;
 use crate::time::{Span, Time};
 use crate::world::{EvidenceState, Memory, ServiceMemory, Status, World};
@@ -100,6 +100,11 @@ impl Controller {
                     self.state_service(now, node, service);
                 }
                 self.drift.update(&self.world, subject);
+                self.brake.note(&self.world, &self.drift, subject);
+            }
+            // Before anything is proposed or started: much at once is no time to act.
+            self.guard(now);
+            for subject in &touched {
                 self.review_subject(now, subject);
             }
             self.drive(now);
@@ -146,9 +151,10 @@ impl Controller {
         self.cause = Some(seen.seq);
         let subject = Subject::Service(node.clone(), service.clone());
         self.emit(now.at, subject, severity, Source::Server, body);
+        let subject = Subject::Service(node.clone(), service.clone());
+        self.watch_flapping(now, &subject);
         // What it just said is not news to itself.
-        self.touched
-            .remove(&Subject::Service(node.clone(), service.clone()));
+        self.touched.remove(&subject);
     }
 
     /// Open actions and drift of one subject, held against each other.
@@ -198,25 +204,28 @@ impl Controller {
 
     /// Why a proposed action is moot, where positive evidence says so.
     fn no_longer_needed(&self, key: &ActionKey, found: &[Drift]) -> Option<&'static str> {
-        if let Subject::Service(node, service) = &key.subject {
+        let about_lock = key.kind == ActionKind::LockClear;
+        if let (Subject::Service(node, service), false) = (&key.subject, about_lock) {
             let desired = self.world.fleet.service(node, service);
             if desired.is_none_or(|s| !s.monitor) {
                 return Some("service_removed_from_desired_state");
             }
         }
         let action = self.world.actions.open.get(key)?;
-        // A service has one drift, which may change its kind; a node can have several that have nothing in common.
-        let is_service = key.subject.service().is_some();
-        if let Some(drift) = found
-            .iter()
-            .find(|d| is_service || d.kind.word() == action.drift)
-        {
+        // A service has one drift of its own, which may change its kind; a node can have several that have nothing in
+        // common, and a lock lies beside either.
+        let is_service = key.subject.service().is_some() && !about_lock;
+        let its_own = |d: &&Drift| {
+            d.kind.word() == action.drift || (is_service && d.kind != DriftKind::StaleLock)
+        };
+        if let Some(drift) = found.iter().find(its_own) {
             let answer = plan::repair(&self.world, drift, self.world.at);
             let other = !answer.is_ok_and(|r| r.key == *key) && action.state == State::Pending;
             // The trouble became another one, which another action answers.
             return (other && drift.trigger != action.trigger).then_some("superseded");
         }
         let gone = match &key.subject {
+            _ if about_lock => true,
             Subject::Service(node, service) => assess::service(&self.world, node, service)
                 .is_some_and(|seen| seen.status == Status::Healthy),
             subject => self.world.is_fresh(subject),
@@ -280,19 +289,20 @@ impl Controller {
             return;
         }
         // Waiting for a node to be seen is no time for policy to commit to anything.
-        if !self.world.is_fresh(&key.subject) {
+        if !self.world.is_fresh(&key.subject) && key.kind != ActionKind::LockClear {
             return;
         }
-        let Verdict::Ready { rule } = policy::review(&self.world, action, now) else {
+        let verdict = policy::review(&self.world, action, now);
+        if verdict.answer != Answer::Ready {
             return;
-        };
+        }
         let body = Approved {
             action: action.id(),
             occurrence: action.occurrence,
             by: Principal::Policy,
             digest: action.plan.digest.clone(),
             note: None,
-            rule: Some(rule),
+            rule: Some(verdict.rule),
         };
         self.tell(now, key.subject.clone(), Body::ActionApproved(body));
     }
@@ -302,7 +312,7 @@ impl Controller {
         let Ok(repair) = plan::repair(&self.world, drift, now.at) else {
             return;
         };
-        if any_open(&self.world, &drift.subject) {
+        if any_open(&self.world, &repair.key) {
             return;
         }
         if held(&self.world, &repair.key, drift, now.at).is_some() {
@@ -400,13 +410,24 @@ fn preview(p: &Proposed) -> Action {
     }
 }
 
-fn any_open(world: &World, subject: &Subject) -> bool {
+/// Whether something is open for the same subject; clearing its lock is no repair of it, and neither hinders the other.
+fn any_open(world: &World, wanted: &ActionKey) -> bool {
+    let about_lock = |kind| kind == ActionKind::LockClear;
     world
         .actions
         .open
-        .range(ActionKey::all_of(subject))
-        .next()
-        .is_some()
+        .range(ActionKey::all_of(&wanted.subject))
+        .any(|(key, _)| about_lock(key.kind) == about_lock(wanted.kind))
+}
+
+/// Another destructive action for the same target that waits for its review.
+fn destructive_candidate<'a>(world: &'a World, key: &ActionKey) -> Option<&'a Action> {
+    world
+        .actions
+        .open
+        .range(ActionKey::all_of(&key.subject))
+        .map(|(_, action)| action)
+        .find(|a| a.risk == Risk::Destructive && a.state == State::Pending)
 }
 
 /// Why a repair that could be proposed is not, for people.
@@ -416,6 +437,19 @@ pub fn held(
     drift: &Drift,
     now: Time,
 ) -> Option<alloc::string::String> {
+    if key.kind != ActionKind::LockClear
+        && let Some(brake) = policy::limits::brake(world)
+    {
+        return Some(brake);
+    }
+    if key.kind.risk() == Risk::Destructive
+        && let Some(other) = destructive_candidate(world, key)
+    {
+        return Some(format!(
+            "{} destroys something there too and nobody has reviewed it yet",
+            other.label()
+        ));
+    }
     let memory: &Memory = world.actions.memory.get(key)?;
     if memory.rejected == Some(drift.trigger) {
         return Some("it was rejected; that holds until the trouble clears or changes".to_string());
@@ -454,10 +488,20 @@ pub fn why_not(
 /// Whether the drift that `action` answers is gone, on evidence newer than the effect. `None`: nobody can say now.
 pub(super) fn mended(world: &World, index: &drift::Index, action: &Action) -> Option<bool> {
     let subject = &action.key.subject;
+    if action.key.kind == ActionKind::LockClear {
+        let stale = index
+            .get(subject)
+            .iter()
+            .any(|d| d.kind == DriftKind::StaleLock);
+        return Some(!stale);
+    }
     if !world.is_fresh(subject) {
         return None;
     }
-    let still = !index.get(subject).is_empty();
+    let still = index
+        .get(subject)
+        .iter()
+        .any(|d| d.kind != DriftKind::StaleLock);
     match subject {
         Subject::Service(node, service) => {
             let Some(seen) = assess::service(world, node, service) else {

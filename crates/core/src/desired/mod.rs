@@ -5,14 +5,20 @@
 //! its own node's part as a [`Bundle`]. Secrets never enter here, and the environment of a container only as the
 //! definition the owner wrote.
 
+mod calendar;
+mod channel;
 mod check;
+mod drill;
 mod memo;
 mod policy;
 mod service;
 
+pub use calendar::{Calendar, Days, Hours};
+pub use channel::{Channel, Ping, Route, RouteMatch, Webhook};
 pub use check::{Check, HttpProbe, LogSource, Probe};
+pub use drill::{CANARY, CANARY_LABEL, Drill};
 pub use memo::Memo;
-pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Window};
+pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Says, Window};
 pub use service::{ContainerDef, DEFINITION_LABEL, Patience, Service, ServiceKind};
 
 use alloc::collections::BTreeMap;
@@ -37,6 +43,14 @@ pub struct Fleet {
     /// What the files ask for that this build does not act on yet, one line each.
     #[serde(default)]
     pub notices: Vec<String>,
+    /// By name; those that this build can deliver to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub channels: BTreeMap<String, Channel>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// The canary; its service is among those of its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
 }
 
 /// One machine as `hosts/<node>/` describes it.
@@ -51,8 +65,22 @@ pub struct Node {
     pub strict: bool,
     #[serde(default)]
     pub thresholds: Thresholds,
+    /// Weekly times in which nothing is repaired automatically.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
     #[serde(default)]
     pub services: BTreeMap<ServiceName, Service>,
+}
+
+/// A weekly maintenance window. While it lasts the node is locked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    pub days: Days,
+    /// `from > to`: it ends on the day after the one it began on.
+    pub window: Window,
+    /// IANA name; absent: the calendar's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
 }
 
 /// How far Stead may go on a node.

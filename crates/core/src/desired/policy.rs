@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::{Calendar, Days, Hours};
 use crate::time::Span;
 
 /// What may happen without asking.
@@ -16,6 +17,8 @@ pub struct Policy {
     pub limits: Limits,
     /// Consulted before the built-in table of repairs.
     pub repairs: Vec<RepairRule>,
+    /// The owner's time zone, business hours and holidays.
+    pub calendar: Calendar,
 }
 
 /// What is automatic where no rule speaks.
@@ -32,15 +35,41 @@ impl Default for Automatic {
     }
 }
 
-/// One rule: what it matches, and whether that may happen without asking.
+/// One rule: what it matches, when it holds, and what it says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     #[serde(rename = "match")]
     pub matches: Match,
-    pub automatic: bool,
-    /// Local time of day in which the rule holds, `HH:MM-HH:MM` in the server's time zone (UTC where none is set).
+    #[serde(flatten)]
+    pub says: Says,
+    /// Local time of day in which the rule holds, in the calendar's time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub between: Option<Window>,
+    /// Days of the week on which it holds; absent: every day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<Days>,
+    /// Whether it holds within or outside business hours; absent: both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
+}
+
+/// What a rule says about the actions it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// `true`: without asking, whatever its level and risk, but never what destroys. `false`: a person decides.
+    Automatic(bool),
+    /// In place of [`Automatic::max_level`]: without asking up to this level where the risk is low. 0–2.
+    MaxLevel(u8),
+    /// A person decides, until this many in a row succeeded and were verified; one failure takes it back. Row R7.
+    Earn(u32),
+}
+
+impl Rule {
+    /// Content address: what has been earned under a rule is not earned under another one.
+    pub fn digest(&self) -> String {
+        crate::ids::digest(&serde_json::to_vec(self).unwrap_or_default())
+    }
 }
 
 /// A time of day window in minutes since midnight; `from > to` wraps around midnight.
@@ -82,10 +111,17 @@ pub struct Limits {
     pub per_target_per_hour: u32,
     pub concurrent: u32,
     pub concurrent_per_node: u32,
-    /// Share of the fleet, 0–100.
+    /// Share of a fleet of up to [`Limits::SMALL_FLEET`] nodes that must drift at once for the brake, 0–100.
     pub mass_drift: f64,
+    /// The same for a larger fleet.
+    pub mass_drift_large: f64,
     /// Wait after a failure before the same repair is proposed again; doubles with each.
     pub back_off: Span,
+}
+
+impl Limits {
+    /// A fleet of more nodes than this is a large one.
+    pub const SMALL_FLEET: usize = 50;
 }
 
 impl Default for Limits {
@@ -95,6 +131,7 @@ impl Default for Limits {
             concurrent: 4,
             concurrent_per_node: 1,
             mass_drift: 55.0,
+            mass_drift_large: 20.0,
             back_off: Span::mins(2),
         }
     }

@@ -190,6 +190,9 @@ pub struct Patience {
     pub failures: u32,
     /// Least time of trouble, on top of the failures.
     pub time: Span,
+    /// What fails this soon after it started is still starting.
+    #[serde(skip_serializing_if = "Span::is_zero")]
+    pub start: Span,
 }
 
 impl Default for Patience {
@@ -197,6 +200,7 @@ impl Default for Patience {
         Self {
             failures: 3,
             time: Span::ZERO,
+            start: Span::ZERO,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::action::Trigger;
 use crate::desired::{Service, ServiceKind};
 use crate::facts::Level;
 use crate::ids::{ContainerName, NodeName, Seq, ServiceName};
+use crate::lock::LockKey;
 use crate::subject::Subject;
 use crate::time::Time;
 use crate::world::{EvidenceState, NodeState, ServiceMemory, Status, World};
@@ -77,7 +78,7 @@ pub struct Drift {
 
 /// The drift of one subject. Stale and unknown evidence is never drift.
 pub fn of(world: &World, subject: &Subject) -> Vec<Drift> {
-    match subject {
+    let mut found = match subject {
         Subject::Service(node, service) => {
             service_drift(world, node, service).into_iter().collect()
         }
@@ -86,7 +87,28 @@ pub fn of(world: &World, subject: &Subject) -> Vec<Drift> {
             unexpected(world, node, container).into_iter().collect()
         }
         _ => Vec::new(),
+    };
+    if !world.locks.is_empty() {
+        found.extend(stale_lock(world, subject));
     }
+    found
+}
+
+/// A lock whose holder gives no sign any more.
+fn stale_lock(world: &World, subject: &Subject) -> Option<Drift> {
+    let locks = world.locks.range(LockKey::all_of(subject));
+    let (key, lock) = locks.into_iter().find(|(_, l)| l.stale.is_some())?;
+    Some(Drift {
+        subject: subject.clone(),
+        kind: DriftKind::StaleLock,
+        trigger: Trigger::HolderSilent,
+        detail: format!(
+            "whoever holds the {} lock ({}) gives no sign any more",
+            key.lock, lock.by
+        ),
+        since: lock.stale?,
+        cause: lock.seq,
+    })
 }
 
 /// Everything, from nothing.
@@ -123,7 +145,10 @@ pub fn subjects(world: &World) -> Vec<Subject> {
             );
         }
     }
-    subjects
+    // Any subject can be locked; those above need not be named twice.
+    let mut subjects: alloc::collections::BTreeSet<Subject> = subjects.into_iter().collect();
+    subjects.extend(world.locks.keys().map(|key| key.target.clone()));
+    subjects.into_iter().collect()
 }
 
 /// Every subject that is not plainly as it should be: the rest has no drift and its state is stated already, so nothing
@@ -149,6 +174,8 @@ pub fn unsettled(world: &World) -> Vec<Subject> {
             found.push(Subject::Node(name.clone()));
         }
     }
+    let stale = world.locks.iter().filter(|(_, lock)| lock.stale.is_some());
+    found.extend(stale.map(|(key, _)| key.target.clone()));
     found
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Kind;
+use super::autonomy::*;
 use crate::action::{ActionKey, Plan, Principal, Risk, Trigger};
 use crate::command::Outcome;
 use crate::desired::Fleet;
@@ -299,6 +300,29 @@ bodies! {
     "action_step_ended" ActionStepEnded(StepEnded),
     "action_completed" ActionCompleted(ActionEnded),
     "action_failed" ActionFailed(ActionEnded),
+    "lock_taken" LockTaken(LockTaken),
+    "lock_stale" LockStale(LockStale),
+    "lock_released" LockReleased(LockReleased),
+    "brake_engaged" BrakeEngaged(BrakeEngaged),
+    "brake_released" BrakeReleased(BrakeReleased),
+    "service_flapping" ServiceFlapping(Flapping),
+    "service_steady" ServiceSteady(Flapping),
+    "autonomy_earned" AutonomyEarned(Earned),
+    "autonomy_lost" AutonomyLost(Earned),
+    "leader_elected" LeaderElected(LeaderElected),
+    "alert_opened" AlertOpened(AlertOpened),
+    "alert_changed" AlertChanged(AlertChanged),
+    "alert_closed" AlertClosed(AlertClosed),
+    "message_queued" MessageQueued(MessageQueued),
+    "message_delivered" MessageDelivered(MessageEnded),
+    "message_failed" MessageFailed(MessageEnded),
+    "rollout_started" RolloutStarted(RolloutStarted),
+    "rollout_target" RolloutTarget(RolloutTarget),
+    "rollout_paused" RolloutPaused(RolloutChanged),
+    "rollout_resumed" RolloutResumed(RolloutChanged),
+    "rollout_cancelled" RolloutCancelled(RolloutChanged),
+    "rollout_completed" RolloutCompleted(RolloutChanged),
+    "drill_ended" DrillEnded(DrillEnded),
 }
 
 fn observed_kind(key: &FactKey) -> &'static str {
@@ -378,7 +402,19 @@ impl Body {
     /// Kinds that compaction keeps for ever: who decided what, and what was done.
     pub fn audit_kinds() -> Vec<String> {
         let kept = |k: &&&str| {
-            k.starts_with("action_") || k.starts_with("desired_") || k.starts_with("node_rebooted")
+            const KEPT: [&str; 10] = [
+                "action_",
+                "desired_",
+                "node_rebooted",
+                "lock_",
+                "brake_",
+                "autonomy_",
+                "leader_",
+                "rollout_",
+                "drill_",
+                "alert_",
+            ];
+            KEPT.iter().any(|start| k.starts_with(start))
         };
         Body::KINDS
             .iter()

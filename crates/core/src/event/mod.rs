@@ -3,10 +3,16 @@
 //! Known kinds are typed in [`Body`]; unknown ones from outside are kept as they came. Applying an event can therefore
 //! never fail. The encoded form has a version; older ones are upcast when they are read.
 
+mod autonomy;
 mod body;
 mod kind;
 mod record;
 
+pub use autonomy::{
+    AlertChanged, AlertClosed, AlertOpened, BrakeEngaged, BrakeReleased, DrillEnded, Earned,
+    Flapping, LeaderElected, LockReleased, LockStale, LockTaken, MessageEnded, MessageQueued,
+    RolloutChanged, RolloutStarted, RolloutTarget,
+};
 pub use body::{
     ActionEnded, AgentSpool, Approved, Body, Cancelled, DesiredLoaded, DesiredRejected, LevelNote,
     NodeRebooted, NodeSynced, PlanChanged, Proposed, Rejected, ServiceNote, Started, StepEnded,

@@ -42,6 +42,17 @@ pub struct Memory {
     pub rejected: Option<Trigger>,
     /// The last occurrence ended without anybody knowing its effect: a person must look.
     pub unknown: bool,
+    /// Ends of the latest repairs that were verified, oldest first, at most [`Memory::MAX_SUCCESSES`].
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub successes: VecDeque<Seq>,
+    /// End of the latest one that failed.
+    #[serde(default)]
+    pub failed_seq: Seq,
+}
+
+impl Memory {
+    /// More than can be asked of a rule that earns its autonomy.
+    pub const MAX_SUCCESSES: usize = 32;
 }
 
 impl Actions {
@@ -76,7 +87,7 @@ impl Actions {
             _ => {}
         }
         if ended && let Some(action) = self.open.remove(&key) {
-            self.remember(&key, &action);
+            self.remember(&key, &action, event.seq);
             if self.ended.len() >= Actions::MAX_ENDED {
                 self.ended.pop_front();
             }
@@ -135,7 +146,7 @@ impl Actions {
             .map(|(key, _)| key.clone())
     }
 
-    fn remember(&mut self, key: &ActionKey, action: &Action) {
+    fn remember(&mut self, key: &ActionKey, action: &Action, seq: Seq) {
         let memory = self.memory.entry(key.clone()).or_default();
         match action.state {
             State::Completed => {
@@ -143,9 +154,16 @@ impl Actions {
                 memory.failed_at = None;
                 memory.unknown = false;
                 memory.completed_at = Some(action.updated_at);
+                if !action.direct {
+                    if memory.successes.len() >= Memory::MAX_SUCCESSES {
+                        memory.successes.pop_front();
+                    }
+                    memory.successes.push_back(seq);
+                }
             }
             State::Failed => {
                 memory.failures += 1;
+                memory.failed_seq = seq;
                 memory.failed_at = Some(action.updated_at);
                 memory.unknown = action.code.as_deref() == Some("outcome-unknown");
             }

@@ -4,19 +4,25 @@
 //! here knows the time except from events. Two replays of the same log give equal worlds, byte for byte.
 
 mod actions;
+mod brake;
 mod node;
+mod rollouts;
 
 pub use actions::{Actions, Memory};
+pub use brake::{Brake, Engaged};
 pub use node::{Evidence, EvidenceState, NodeState, Report, Seen, ServiceMemory, Status};
+pub use rollouts::{Rollout, RolloutState, Rollouts, Target, TargetState};
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
+use crate::alert::Alerts;
 use crate::desired::Fleet;
-use crate::event::{Body, Event};
+use crate::event::{Body, DrillEnded, Event};
 use crate::ids::{NodeName, Seq, ServiceName};
+use crate::lock::{Lock, LockKey};
 use crate::subject::Subject;
 use crate::time::Time;
 
@@ -36,6 +42,23 @@ pub struct World {
     /// Last start of the server.
     pub server_started: Option<Time>,
     pub events_total: u64,
+    #[serde(default, with = "crate::pairs")]
+    pub locks: BTreeMap<LockKey, Lock>,
+    #[serde(default)]
+    pub brake: Brake,
+    /// The leader's: an order with a lower one comes from a server that was deposed.
+    #[serde(default)]
+    pub epoch: u64,
+    /// Digests of the rules that earned their autonomy.
+    #[serde(default)]
+    pub earned: BTreeSet<String>,
+    #[serde(default)]
+    pub rollouts: Rollouts,
+    /// Oldest first, at most [`World::MAX_DRILLS`].
+    #[serde(default)]
+    pub drills: VecDeque<(Time, DrillEnded)>,
+    #[serde(default)]
+    pub alerts: Alerts,
 }
 
 /// Where the desired state in force came from, and how its last reading went.
@@ -52,14 +75,18 @@ pub struct Desired {
 }
 
 impl World {
+    /// Drills remembered.
+    pub const MAX_DRILLS: usize = 50;
+
     /// Folds one event in. Never fails; events must come in order.
     pub fn apply(&mut self, event: &Event) {
         self.head = event.seq;
         self.at = self.at.max(event.at);
         self.events_total += 1;
+        self.alerts.apply(event);
         match &event.body {
             Body::ServerStarted(_) => self.server_started(event),
-            Body::ClockJumped(by) => self.actions.shift(*by),
+            Body::ClockJumped(by) => self.clock_jumped(*by),
             Body::DesiredLoaded(loaded) => {
                 if let Some(fleet) = &loaded.fleet {
                     self.fleet = Arc::clone(fleet);
@@ -75,7 +102,45 @@ impl World {
                 };
             }
             Body::DesiredRejected(no) => self.desired.rejected = Some((event.at, no.first.clone())),
-            body if body.action().is_some() => self.actions.apply(event),
+            body if body.action().is_some() => {
+                self.actions.apply(event);
+                self.rollouts.apply(event);
+            }
+            Body::RolloutStarted(_)
+            | Body::RolloutTarget(_)
+            | Body::RolloutPaused(_)
+            | Body::RolloutResumed(_)
+            | Body::RolloutCancelled(_)
+            | Body::RolloutCompleted(_) => self.rollouts.apply(event),
+            Body::LockTaken(_) | Body::LockStale(_) | Body::LockReleased(_) => self.lock(event),
+            Body::BrakeEngaged(e) => {
+                self.brake.engaged = Some(Engaged {
+                    since: event.at,
+                    seq: event.seq,
+                    drifting: e.drifting,
+                    fresh: e.fresh,
+                    limit: e.limit,
+                });
+            }
+            Body::BrakeReleased(e) => {
+                self.brake.engaged = None;
+                if e.by.is_some() {
+                    self.brake.released_at = Some(event.at);
+                }
+            }
+            Body::LeaderElected(e) => self.epoch = self.epoch.max(e.epoch),
+            Body::AutonomyEarned(e) => {
+                self.earned.insert(e.digest.clone());
+            }
+            Body::AutonomyLost(e) => {
+                self.earned.remove(&e.digest);
+            }
+            Body::DrillEnded(e) => {
+                if self.drills.len() >= World::MAX_DRILLS {
+                    self.drills.pop_front();
+                }
+                self.drills.push_back((event.at, e.clone()));
+            }
             _ => {
                 if is_all_clear(event) {
                     self.actions.all_clear(&event.subject);
@@ -84,6 +149,46 @@ impl World {
                     self.nodes.entry(node.clone()).or_default().apply(event);
                 }
             }
+        }
+    }
+
+    fn lock(&mut self, event: &Event) {
+        let key = |lock| LockKey {
+            target: event.subject.clone(),
+            lock,
+        };
+        match &event.body {
+            Body::LockTaken(e) => {
+                let before = self.locks.get(&key(e.lock));
+                let lock = Lock {
+                    by: e.by.clone(),
+                    why: e.why.clone(),
+                    since: before.map_or(event.at, |l| l.since),
+                    until: e.until,
+                    seq: event.seq,
+                    heartbeat: e.heartbeat,
+                    stale: None,
+                };
+                self.locks.insert(key(e.lock), lock);
+            }
+            Body::LockStale(e) => {
+                if let Some(lock) = self.locks.get_mut(&key(e.lock)) {
+                    lock.stale = Some(event.at);
+                    lock.seq = event.seq;
+                }
+            }
+            Body::LockReleased(e) => {
+                self.locks.remove(&key(e.lock));
+            }
+            _ => {}
+        }
+    }
+
+    /// The clock was set: what waits keeps its length.
+    fn clock_jumped(&mut self, by: i64) {
+        self.actions.shift(by);
+        for lock in self.locks.values_mut() {
+            lock.until.0 = lock.until.0.saturating_add(by);
         }
     }
 

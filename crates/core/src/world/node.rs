@@ -1,6 +1,6 @@
 //! One node of the world: what was seen there, how sure that is, and what is remembered of its services.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,12 @@ pub struct ServiceMemory {
     /// Somebody else last said that it is well.
     #[serde(default)]
     pub vouched: Option<(Time, Seq)>,
+    /// Latest changes between well and ill, oldest first, at most [`ServiceMemory::MAX_CHANGES`].
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub changes: VecDeque<Time>,
+    /// It has been changing too often since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flapping: Option<Time>,
 }
 
 /// A state of a service, as the log states it.
@@ -173,6 +179,17 @@ impl NodeState {
         let Some(service) = event.subject.service() else {
             return;
         };
+        match &event.body {
+            Body::ServiceFlapping(_) => {
+                self.services.entry(service.clone()).or_default().flapping = Some(event.at);
+                return;
+            }
+            Body::ServiceSteady(_) => {
+                self.services.entry(service.clone()).or_default().flapping = None;
+                return;
+            }
+            _ => {}
+        }
         let (status, trigger, note) = match &event.body {
             Body::ServiceHealthy(n) | Body::ServiceRecovered(n) => (Status::Healthy, None, n),
             Body::ServiceUnhealthy(n) => (
@@ -275,6 +292,9 @@ impl NodeState {
 }
 
 impl ServiceMemory {
+    /// More than decide whether a service flaps.
+    pub const MAX_CHANGES: usize = 8;
+
     /// Whether the log says so already, and nobody's report is left to be answered.
     pub fn states(&self, seen: &Assessment) -> bool {
         let same = self.status == seen.status && self.trigger == seen.trigger;
@@ -298,11 +318,18 @@ impl ServiceMemory {
         if status == Status::Healthy {
             self.report = None;
         }
-        self.troubled = match status {
+        let troubled = match status {
             Status::Healthy => false,
             Status::Unhealthy | Status::Missing => true,
             Status::Unknown | Status::Starting => self.troubled,
         };
+        if troubled != self.troubled {
+            if self.changes.len() >= ServiceMemory::MAX_CHANGES {
+                self.changes.pop_front();
+            }
+            self.changes.push_back(event.at);
+        }
+        self.troubled = troubled;
     }
 
     fn apply_report(

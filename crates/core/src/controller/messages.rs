@@ -1,0 +1,127 @@
+//! Alerts become statements in the log, messages become effects.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::decide::{Refusal, Reply, refuse};
+use super::{Controller, Effect};
+use crate::action::Principal;
+use crate::alert;
+use crate::event::{Body, MessageEnded, MessageQueued, Severity, Source};
+use crate::ids::nearest;
+use crate::policy::Now;
+use crate::subject::Subject;
+
+/// Bound on rounds: an alert follows from an event, a message from an alert, nothing from a message.
+const ROUNDS: usize = 4;
+
+impl Controller {
+    /// What follows for the alerts from everything this step recorded, and from time.
+    pub(super) fn speak(&mut self, now: Now) {
+        let mut seen = 0;
+        for round in 0..ROUNDS {
+            let mut statements: Vec<(Option<crate::ids::Seq>, alert::Statement)> = Vec::new();
+            for event in &self.step.events[seen..] {
+                let follows = alert::consider(&self.world, &self.drift, event, now);
+                statements.extend(follows.into_iter().map(|s| (Some(event.seq), s)));
+            }
+            if round == 0 {
+                let due = alert::due(&self.world, &self.drift, now);
+                statements.extend(due.into_iter().map(|s| (None, s)));
+            }
+            seen = self.step.events.len();
+            if statements.is_empty() {
+                return;
+            }
+            for (cause, statement) in statements {
+                self.cause = cause;
+                self.state(now, statement);
+            }
+        }
+    }
+
+    fn state(&mut self, now: Now, statement: alert::Statement) {
+        let message = match &statement.body {
+            Body::MessageQueued(message) => Some(message.id.clone()),
+            _ => None,
+        };
+        let alert::Statement {
+            subject,
+            severity,
+            body,
+        } = statement;
+        self.emit(now.at, subject, severity, Source::Server, body);
+        if let Some(id) = message {
+            self.step.effects.push(Effect::Message { id });
+        }
+    }
+
+    /// After a start: whatever has no end yet is handed out again.
+    pub(super) fn deliver_again(&mut self) {
+        let waiting = self.world.alerts.outbox.keys();
+        let effects = waiting.map(|id| Effect::Message { id: id.clone() });
+        self.step.effects.extend(effects);
+    }
+
+    pub(super) fn delivered(&mut self, now: Now, id: &str, attempts: u32, why: String) {
+        let Some(message) = self.world.alerts.outbox.get(id) else {
+            return;
+        };
+        let ended = MessageEnded {
+            id: id.to_string(),
+            channel: message.what.channel.clone(),
+            attempts,
+            why,
+        };
+        let subject = message.subject.clone();
+        self.cause = Some(message.seq);
+        if ended.why.is_empty() {
+            self.tell(now, subject, Body::MessageDelivered(ended));
+        } else {
+            self.emit(
+                now.at,
+                subject,
+                Severity::Warning,
+                Source::Server,
+                Body::MessageFailed(ended),
+            );
+        }
+    }
+
+    /// A message to one channel, outside of any thread.
+    pub(super) fn test_message(
+        &mut self,
+        now: Now,
+        channel: String,
+        by: Principal,
+    ) -> Result<Reply, Refusal> {
+        let known = &self.world.fleet.channels;
+        if !known.contains_key(&channel) {
+            let remedy = match nearest(&channel, known.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "add it under `channels:` in stead.yaml".to_string(),
+            };
+            return Err(refuse(
+                "unknown-channel",
+                format!("there is no channel {channel}"),
+                remedy,
+            ));
+        }
+        let id = format!("{}-{}", self.log_id, self.world.head.next());
+        let body = MessageQueued {
+            id: id.clone(),
+            thread: None,
+            channel,
+            route: String::new(),
+            sort: "test".to_string(),
+            severity: Severity::Info,
+            title: format!("A test message from Stead ({})", self.world.fleet.name),
+            text: format!("{by} asked for it. If you can read this, the channel works."),
+            ping: false,
+        };
+        self.tell(now, Subject::Fleet, Body::MessageQueued(body));
+        self.step.effects.push(Effect::Message { id: id.clone() });
+        Ok(Reply::Done { id })
+    }
+}
