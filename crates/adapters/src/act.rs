@@ -57,6 +57,17 @@ pub async fn run(adapters: &Adapters, command: &Command, limit: Duration) -> Out
             adapters.compose.up(&target, services, limit).await
         }
         Command::UnitRestart { unit } => adapters.systemd.restart(unit, limit).await,
+        Command::ContainerStop { container, id } => {
+            adapters.docker.stop(container, id, limit).await
+        }
+        Command::CanaryKill { container, id } => {
+            adapters.docker.kill_canary(container, id, limit).await
+        }
+        Command::UnitStop { unit } => adapters.systemd.stop(unit, limit).await,
+        Command::LockRelease { .. } => Outcome::Refused {
+            code: "wrong-target".into(),
+            why: "a lock is released by the server, not by an agent".into(),
+        },
         Command::DiskCleanup {
             build_cache,
             dangling_images,

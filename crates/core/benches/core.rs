@@ -182,6 +182,7 @@ impl Bench {
             Now {
                 at: self.now,
                 minute: 720,
+                day: 0,
             },
             input,
         )

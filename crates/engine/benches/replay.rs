@@ -127,6 +127,7 @@ fn history(fleet: Arc<Fleet>, document: &str, length: usize) -> (Vec<Event>, Con
                     Now {
                         at: AT,
                         minute: 720,
+                        day: 0,
                     },
                     input,
                 )
@@ -171,6 +172,7 @@ fn history(fleet: Arc<Fleet>, document: &str, length: usize) -> (Vec<Event>, Con
                         Now {
                             at: AT,
                             minute: 720,
+                            day: 0,
                         },
                         input,
                     )

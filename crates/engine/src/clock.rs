@@ -50,10 +50,10 @@ impl Clock {
 
     pub fn now(&self) -> Now {
         let at = self.base + i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let minute = (at.div_euclid(60_000) + self.offset_minutes).rem_euclid(1440);
+        let local = Now::utc(Time(at + self.offset_minutes * 60_000));
         Now {
             at: Time(at),
-            minute: u16::try_from(minute).unwrap_or(0),
+            ..local
         }
     }
 

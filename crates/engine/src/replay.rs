@@ -1,6 +1,5 @@
 //! From the log back to the world: the newest sound snapshot (or base), and every event after it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stead_core::desired::Fleet;
@@ -96,16 +95,7 @@ pub fn split(world: &World) -> Vec<Snapshot> {
             )
         })
         .collect();
-    let rest = World {
-        head: world.head,
-        at: world.at,
-        fleet: Arc::clone(&world.fleet),
-        desired: world.desired.clone(),
-        nodes: BTreeMap::new(),
-        actions: world.actions.clone(),
-        server_started: world.server_started,
-        events_total: world.events_total,
-    };
+    let rest = world.without_nodes();
     shards.push(shard(
         REST.to_string(),
         serde_json::to_vec(&rest).unwrap_or_default(),

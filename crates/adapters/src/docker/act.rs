@@ -4,8 +4,11 @@
 
 use std::time::Duration;
 
-use bollard::query_parameters::RestartContainerOptions;
+use bollard::query_parameters::{
+    KillContainerOptions, RestartContainerOptions, StopContainerOptions,
+};
 use stead_core::command::Outcome;
+use stead_core::desired::CANARY_LABEL;
 use stead_core::ids::ContainerName;
 use stead_core::time::Span;
 
@@ -89,38 +92,105 @@ fn planned(container: &ContainerName, id: &str, now: Option<Seen>) -> Result<See
     }
 }
 
+/// What is done to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Restart,
+    Stop,
+    KillCanary,
+}
+
+impl Verb {
+    fn done(self) -> &'static str {
+        match self {
+            Verb::Restart => "stopped and started",
+            Verb::Stop => "stopped",
+            Verb::KillCanary => "killed",
+        }
+    }
+}
+
 impl Docker {
     /// Stops and starts the container `id`, if it still is the one called `container`.
     pub async fn restart(&self, container: &ContainerName, id: &str, limit: Duration) -> Outcome {
-        match self.try_restart(container, id, limit).await {
-            Ok(outcome) | Err(outcome) => outcome,
-        }
+        self.act(container, id, limit, Verb::Restart).await
     }
 
-    async fn try_restart(
+    /// Stops the container `id`, if it still is the one called `container`.
+    pub async fn stop(&self, container: &ContainerName, id: &str, limit: Duration) -> Outcome {
+        self.act(container, id, limit, Verb::Stop).await
+    }
+
+    /// Kills the container `id`, if it still is the one called `container` and carries the canary's label: no other
+    /// container is ever broken on purpose.
+    pub async fn kill_canary(
         &self,
         container: &ContainerName,
         id: &str,
         limit: Duration,
+    ) -> Outcome {
+        self.act(container, id, limit, Verb::KillCanary).await
+    }
+
+    async fn act(
+        &self,
+        container: &ContainerName,
+        id: &str,
+        limit: Duration,
+        verb: Verb,
+    ) -> Outcome {
+        match self.try_act(container, id, limit, verb).await {
+            Ok(outcome) | Err(outcome) => outcome,
+        }
+    }
+
+    async fn try_act(
+        &self,
+        container: &ContainerName,
+        id: &str,
+        limit: Duration,
+        verb: Verb,
     ) -> Result<Outcome, Outcome> {
         let id = full_id(id)?;
         let name = checked(container.as_str()).map_err(|error| not_begun(&error))?;
         let client = self.client().await.map_err(|error| not_begun(&error))?;
-        planned(container, id, find(&client, name).await?)?;
+        let seen = planned(container, id, find(&client, name).await?)?;
+        let is_canary = |seen: &Seen| {
+            seen.facts
+                .labels
+                .get(CANARY_LABEL)
+                .is_some_and(|v| v == "true")
+        };
+        if verb == Verb::KillCanary && !is_canary(&seen) {
+            return Err(refused(
+                "no-canary",
+                format!(
+                    "{container} has no label {CANARY_LABEL}=true: only a canary is broken on purpose"
+                ),
+            ));
+        }
         let _claim = self.claim(
             id,
             Span(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX / 2)),
         );
         let engine = client.patient(limit);
-        match client
-            .run(
-                limit,
-                engine.restart_container(id, None::<RestartContainerOptions>),
-            )
-            .await
-        {
+        let done = match verb {
+            Verb::Restart => {
+                let restart = engine.restart_container(id, None::<RestartContainerOptions>);
+                client.run(limit, restart).await
+            }
+            Verb::Stop => {
+                let stop = engine.stop_container(id, None::<StopContainerOptions>);
+                client.run(limit, stop).await
+            }
+            Verb::KillCanary => {
+                let kill = engine.kill_container(id, None::<KillContainerOptions>);
+                client.run(limit, kill).await
+            }
+        };
+        match done {
             Ok(()) => Ok(Outcome::Done {
-                output: format!("{container} was stopped and started."),
+                output: format!("{container} was {}.", verb.done()),
                 freed: None,
             }),
             Err(error) if error.not_found() => {

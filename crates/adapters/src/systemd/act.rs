@@ -99,6 +99,46 @@ impl Systemd {
         }
     }
 
+    /// Stops `unit`, replacing what is queued for it.
+    pub async fn stop(&self, unit: &UnitName, limit: Duration) -> Outcome {
+        match self.try_stop(unit, limit).await {
+            Ok(outcome) | Err(outcome) => outcome,
+        }
+    }
+
+    async fn try_stop(&self, unit: &UnitName, limit: Duration) -> Result<Outcome, Outcome> {
+        let client = Client::connect(self.options())
+            .await
+            .map_err(|error| certain(&error))?;
+        let mut signals = client.signals().await.map_err(|error| certain(&error))?;
+        let job = client
+            .stop(unit.as_str())
+            .await
+            .map_err(|error| failed(&error))?;
+        match tokio::time::timeout(limit, result_of(&job, &mut signals)).await {
+            Ok(Some(result)) if result == "done" => Ok(Outcome::Done {
+                output: format!("{unit} was stopped."),
+                freed: None,
+            }),
+            Ok(Some(result)) => Err(Outcome::Failed {
+                code: "unit-stop-failed".into(),
+                why: format!(
+                    "{unit} could not be stopped ({result}). See: systemctl status {unit}"
+                ),
+                output: String::new(),
+            }),
+            Ok(None) => Err(Outcome::Unknown {
+                why: "the connection to systemd broke while the job ran.".into(),
+            }),
+            Err(_) => Err(Outcome::Unknown {
+                why: format!(
+                    "the stop of {unit} did not end within {} s.",
+                    limit.as_secs()
+                ),
+            }),
+        }
+    }
+
     async fn ended(&self, unit: &UnitName, result: &str) -> Outcome {
         let why = match result {
             "done" => {

@@ -199,7 +199,16 @@ impl Client {
 
     /// Enqueues a restart; the job's path.
     pub async fn restart(&self, name: &str) -> Result<String, Error> {
-        let answer = self.manager("RestartUnit", &(name, "replace")).await?;
+        self.job("RestartUnit", name).await
+    }
+
+    /// Asks for a stop; the job's path.
+    pub async fn stop(&self, name: &str) -> Result<String, Error> {
+        self.job("StopUnit", name).await
+    }
+
+    async fn job(&self, method: &str, name: &str) -> Result<String, Error> {
+        let answer = self.manager(method, &(name, "replace")).await?;
         let job: OwnedObjectPath = self.understood(answer.body().deserialize())?;
         Ok(job.to_string())
     }

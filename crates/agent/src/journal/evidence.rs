@@ -57,8 +57,8 @@ impl Evidence {
     /// What `facts` say of the effect of `command`, which found this evidence before it began.
     pub fn sight(&self, command: &Command, facts: &Facts) -> Sight {
         let source = match command {
-            Command::UnitRestart { .. } => SourceKind::Systemd,
-            Command::DiskCleanup { .. } => return Sight::Blind,
+            Command::UnitRestart { .. } | Command::UnitStop { .. } => SourceKind::Systemd,
+            Command::DiskCleanup { .. } | Command::LockRelease { .. } => return Sight::Blind,
             _ => SourceKind::Docker,
         };
         match facts.get(&FactKey::Source(source)) {
@@ -84,7 +84,18 @@ impl Evidence {
             }
             Command::ComposeUp { .. } => self.redeployed(command, facts),
             Command::UnitRestart { unit } => self.unit_restarted(unit, facts),
-            Command::DiskCleanup { .. } => Sight::Blind,
+            Command::ContainerStop { container, id } | Command::CanaryKill { container, id } => {
+                match find(container, facts) {
+                    Some(c) if c.id == *id && !is_up(c) => Sight::Effect,
+                    now => self.unchanged(container, now),
+                }
+            }
+            Command::UnitStop { unit } => match facts.get(&FactKey::Unit(unit.clone())) {
+                Some(Fact::Unit(now)) if now.active == "inactive" => Sight::Effect,
+                Some(_) => Sight::Nothing,
+                None => Sight::Blind,
+            },
+            Command::DiskCleanup { .. } | Command::LockRelease { .. } => Sight::Blind,
         }
     }
 
@@ -177,6 +188,8 @@ fn targets<'a>(
         };
         let concerned = match command {
             Command::ContainerRestart { container, .. }
+            | Command::ContainerStop { container, .. }
+            | Command::CanaryKill { container, .. }
             | Command::ContainerRecreate { container, .. } => container == name,
             Command::ComposeUp {
                 path,

@@ -323,6 +323,7 @@ mod tests {
             step: 0,
             attempt: 1,
             token,
+            epoch: 0,
             lease_ms: 90_000,
             timeout_ms: 60_000,
             target: "service/piha/web".parse().expect("subject"),

@@ -253,6 +253,7 @@ mod tests {
             step: 0,
             attempt: 1,
             token: u64::from(n),
+            epoch: 0,
             lease_ms: 1,
             timeout_ms: 1,
             target: "node/piha".parse().expect("subject"),

@@ -180,6 +180,7 @@ mod tests {
             patience: Patience {
                 failures: 2,
                 time: Span::ZERO,
+                ..Patience::default()
             },
             checks,
         };

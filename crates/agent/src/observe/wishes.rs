@@ -85,6 +85,7 @@ mod tests {
             patience: Patience {
                 failures,
                 time: Span::ZERO,
+                ..Patience::default()
             },
             checks,
         };

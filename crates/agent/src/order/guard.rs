@@ -19,10 +19,12 @@ pub fn bound(order: &Order) -> Result<(), Refusal> {
         (
             Subject::Service(..),
             Command::ContainerRestart { .. }
+            | Command::ContainerStop { .. }
+            | Command::UnitStop { .. }
             | Command::ComposeUp { .. }
             | Command::UnitRestart { .. },
         ) => true,
-        (Subject::Node(_), Command::DiskCleanup { .. }) => true,
+        (Subject::Node(_), Command::DiskCleanup { .. } | Command::CanaryKill { .. }) => true,
         _ => false,
     };
     if fits {
@@ -49,6 +51,7 @@ mod tests {
             step: 0,
             attempt: 1,
             token: 1,
+            epoch: 0,
             lease_ms: 1,
             timeout_ms: 1,
             target: target.parse().expect("subject"),

@@ -82,6 +82,7 @@ impl Hands for Machine {
     async fn quiet(&self, command: &Command) -> Duration {
         match command {
             Command::ContainerRestart { container, .. }
+            | Command::ContainerStop { container, .. }
             | Command::ContainerRecreate { container, .. } => self
                 .adapters
                 .docker
@@ -94,9 +95,9 @@ impl Hands for Machine {
 
     fn claim(&self, command: &Command, length: Span) -> Box<dyn Send> {
         match command {
-            Command::ContainerRestart { id, .. } => {
-                Box::new(self.adapters.docker.claim(id, length))
-            }
+            Command::ContainerRestart { id, .. }
+            | Command::ContainerStop { id, .. }
+            | Command::CanaryKill { id, .. } => Box::new(self.adapters.docker.claim(id, length)),
             Command::ContainerRecreate {
                 replaces: Some(id), ..
             } => Box::new(self.adapters.docker.claim(id, length)),

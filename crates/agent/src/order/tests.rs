@@ -143,6 +143,7 @@ fn order(container: usize, occurrence: u32, token: u64) -> Order {
         step: 0,
         attempt: 1,
         token,
+        epoch: 0,
         lease_ms: 90_000,
         timeout_ms: 60_000,
         target: format!("container/piha/c{container}")

@@ -262,6 +262,7 @@ pub fn order(occurrence: u32, token: u64, target: &str, command: Command) -> Ord
         step: 0,
         attempt: 1,
         token,
+        epoch: 0,
         lease_ms: 90_000,
         timeout_ms: 60_000,
         target: target.parse().expect("a subject"),

@@ -203,6 +203,27 @@ impl World {
         }
     }
 
+    /// Everything but the nodes.
+    pub fn without_nodes(&self) -> World {
+        World {
+            head: self.head,
+            at: self.at,
+            fleet: Arc::clone(&self.fleet),
+            desired: self.desired.clone(),
+            nodes: BTreeMap::new(),
+            actions: self.actions.clone(),
+            server_started: self.server_started,
+            events_total: self.events_total,
+            locks: self.locks.clone(),
+            brake: self.brake.clone(),
+            epoch: self.epoch,
+            earned: self.earned.clone(),
+            rollouts: self.rollouts.clone(),
+            drills: self.drills.clone(),
+            alerts: self.alerts.clone(),
+        }
+    }
+
     pub fn node(&self, node: &NodeName) -> Option<&NodeState> {
         self.nodes.get(node)
     }

@@ -369,7 +369,7 @@ proptest! {
         let run = || {
             let mut stage = Stage::new(a_fleet(1));
             history.iter().for_each(|step| play(&mut stage, step));
-            stage.controller.handle(Now { at: stage.now, minute: 0 }, Input::Tick);
+            stage.controller.handle(Now::utc(stage.now), Input::Tick);
             stage.log
         };
         prop_assert_eq!(run(), run());

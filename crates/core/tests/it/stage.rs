@@ -7,7 +7,9 @@ use stead_core::command::Outcome;
 use stead_core::controller::{
     Change, Command, Controller, Effect, ForeignEvent, Input, Refusal, Reply,
 };
-use stead_core::desired::{ContainerDef, Fleet, Match, Node, Patience, Rule, Service, ServiceKind};
+use stead_core::desired::{
+    ContainerDef, Fleet, Match, Node, Patience, Rule, Says, Service, ServiceKind,
+};
 use stead_core::event::{DesiredLoaded, Event, Kind, Source};
 use stead_core::facts::{
     ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, Level, LevelFacts,
@@ -84,8 +86,10 @@ pub fn automatic(mut fleet: Fleet, action: &str) -> Fleet {
     };
     fleet.policy.rules.push(Rule {
         matches,
-        automatic: true,
+        says: Says::Automatic(true),
         between: None,
+        days: None,
+        hours: None,
     });
     fleet
 }
@@ -175,6 +179,7 @@ impl Stage {
             Now {
                 at: self.now,
                 minute: 12 * 60,
+                day: 0,
             },
             input,
         );

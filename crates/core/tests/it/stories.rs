@@ -2,7 +2,7 @@
 
 use stead_core::action::{Principal, State, Trigger};
 use stead_core::command::{Command as Do, Outcome};
-use stead_core::controller::{Command, Effect};
+use stead_core::controller::{Command, Effect, Reply};
 use stead_core::facts::{ContainerState, Fact, FactKey, Health, Level, SourceKind};
 use stead_core::time::Span;
 use stead_core::world::{EvidenceState, Status};
@@ -37,7 +37,14 @@ fn an_ill_container_is_noticed_proposed_approved_restarted_and_verified() {
     assert_eq!(stage.state(ID), State::Pending);
     assert_eq!(stage.action(ID).trigger, Trigger::ContainerUnhealthy);
     assert!(stage.orders().is_empty(), "level 2 asks by default");
-    assert_eq!(stage.approve(ID).expect("approved").state, State::Approved);
+    let approved = stage.approve(ID).expect("approved");
+    assert!(matches!(
+        approved,
+        Reply::Action {
+            state: State::Approved,
+            ..
+        }
+    ));
     assert_eq!(stage.state(ID), State::Running);
     let Effect::Order { order, .. } = stage.orders().remove(0) else {
         unreachable!()
@@ -552,7 +559,7 @@ fn what_a_person_starts_is_the_same_action_born_approved() {
             note: None,
         })
         .expect("accepted");
-    assert_eq!(reply.id, ID);
+    assert_eq!(reply.id(), ID);
     assert_eq!(stage.state(ID), State::Running);
     stage.see("piha", started_at(runs("z2m", "c1", Health::Healthy), 3));
     stage.answer(done());

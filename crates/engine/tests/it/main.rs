@@ -183,11 +183,11 @@ async fn an_approval_leads_to_an_order_and_both_are_durable_first() {
             note: None,
         })
         .await;
-    assert_eq!(reply.expect("approved").id, ID);
+    assert_eq!(reply.expect("approved").id(), ID);
     let order = loop {
         match running.effects.recv().await.expect("an effect") {
             Effect::Order { order, .. } => break order,
-            Effect::Bundle { .. } => {}
+            Effect::Bundle { .. } | Effect::Message { .. } => {}
         }
     };
     let replayed = replay(&*running.log, false).await.expect("a world").world;

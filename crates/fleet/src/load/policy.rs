@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stead_core::desired::{Automatic, Limits, Match, Policy, RepairRule, Rule};
+use stead_core::desired::{Automatic, Calendar, Limits, Match, Policy, RepairRule, Rule, Says};
 use stead_core::ids::NodeName;
 
 use super::piece::Named;
@@ -13,7 +13,7 @@ use crate::problem::Code;
 use crate::shape::shorten;
 
 /// Every kind of action, with whether it destroys.
-pub(super) const ACTIONS: [(&str, bool); 17] = [
+pub(super) const ACTIONS: [(&str, bool); 18] = [
     ("lock_clear", false),
     ("dns_publish", false),
     ("proxy_register", false),
@@ -28,6 +28,7 @@ pub(super) const ACTIONS: [(&str, bool); 17] = [
     ("agent_upgrade", false),
     ("provision", false),
     ("patch", false),
+    ("drill", false),
     ("restore", true),
     ("rebuild", true),
     ("destroy", true),
@@ -52,7 +53,7 @@ const DRIFTS: [&str; 14] = [
 ];
 
 /// Everything that can start a trouble.
-const TRIGGERS: [&str; 20] = [
+const TRIGGERS: [&str; 21] = [
     "containers_not_running",
     "container_unhealthy",
     "mqtt_unreachable",
@@ -73,6 +74,7 @@ const TRIGGERS: [&str; 20] = [
     "reported",
     "person",
     "no_progress",
+    "holder_silent",
 ];
 
 pub(super) fn resolve(
@@ -104,11 +106,13 @@ pub(super) fn resolve(
                 .concurrent_per_node
                 .unwrap_or(defaults.1.concurrent_per_node),
             mass_drift: limits.mass_drift.map_or(defaults.1.mass_drift, |p| p.0),
+            mass_drift_large: defaults.1.mass_drift_large,
             back_off: limits.back_off.map_or(defaults.1.back_off, |d| d.0),
         },
         repairs: repairs
             .filter_map(|(n, r)| repair(at.get("repairs").item(n), r, report))
             .collect(),
+        calendar: Calendar::default(),
     }
 }
 
@@ -177,8 +181,10 @@ fn rule(
             node: matches.node.clone(),
             service: matches.service.clone(),
         },
-        automatic,
+        says: Says::Automatic(automatic),
         between: rule.between.map(|w| w.0),
+        days: None,
+        hours: None,
     })
 }
 

@@ -96,6 +96,8 @@ impl Agents {
                         let done = agents.post(&node, "/v1/orders", "POST", &order).await;
                         (node, done)
                     }
+                    // Messages go another way.
+                    Effect::Message { .. } => return,
                     Effect::Bundle { node } => {
                         let done = agents.hand_bundle(&node).await;
                         (node, done)

@@ -7,7 +7,7 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Deserialize;
 use stead_core::action::{Action, ActionKind, State as ActionState};
-use stead_core::controller::Command;
+use stead_core::controller::{Command, Reply};
 use stead_core::event::{Body as EventBody, Event};
 use stead_core::ids::{Seq, nearest};
 use stead_core::subject::Subject;
@@ -266,10 +266,11 @@ pub async fn start_action(
         note: tidy(asked.note),
     };
     let reply = app.handle.command(command).await?;
+    let (id, occurrence, state) = of_action(reply)?;
     let accepted = api::Accepted {
-        id: reply.id,
-        occurrence: reply.occurrence,
-        state: reply.state.word().to_string(),
+        id,
+        occurrence,
+        state: state.word().to_string(),
     };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
@@ -293,9 +294,26 @@ fn tidy(note: Option<String>) -> Option<String> {
     (!note.is_empty()).then_some(note)
 }
 
+/// What became of a command about an action.
+fn of_action(reply: Reply) -> Result<(String, u32, ActionState), Problem> {
+    match reply {
+        Reply::Action {
+            id,
+            occurrence,
+            state,
+        } => Ok((id, occurrence, state)),
+        Reply::Done { id } => Err(Problem::new(
+            "internal",
+            format!("the answer is about {id}, which is no action"),
+            "report this with the server's log",
+        )),
+    }
+}
+
 async fn decide(app: &App, command: Command) -> Result<Json<api::Action>, Problem> {
     let reply = app.handle.command(command).await?;
-    let found = any(app, &format!("{}#{}", reply.id, reply.occurrence)).await?;
+    let (id, occurrence, _) = of_action(reply)?;
+    let found = any(app, &format!("{id}#{occurrence}")).await?;
     Ok(Json(app.look(|look| present::action(look, &found))))
 }
 

@@ -55,6 +55,7 @@ impl Live for Still {
 const NOW: Now = Now {
     at: Time(1_795_000_000_000),
     minute: 600,
+    day: 0,
 };
 
 fn piha() -> NodeName {

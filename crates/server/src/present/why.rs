@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stead_core::action::{Action, Phase, State};
 use stead_core::event::Event;
 use stead_core::ids::Seq;
-use stead_core::policy::{self, Verdict};
+use stead_core::policy::{self, Answer};
 use stead_core::world::EvidenceState;
 use stead_protocol::api;
 
@@ -15,7 +15,7 @@ use super::Look;
 pub fn waits_for(look: Look<'_>, action: &Action) -> Option<String> {
     match (action.state, action.phase) {
         (State::Pending, _) => Some(decision(look, action)),
-        (State::Approved, _) => policy::waits_for(look.world, action),
+        (State::Approved, _) => policy::waits_for(look.world, action, look.now),
         (State::Running, Some(Phase::Verifying { until })) => Some(format!(
             "fresh evidence that the trouble is gone, until {until}"
         )),
@@ -31,14 +31,14 @@ fn decision(look: Look<'_>, action: &Action) -> String {
         return "a person: what would be done changed since it was approved".to_string();
     }
     let verdict = policy::review(look.world, action, look.now);
-    let rule = verdict.rule();
-    match verdict {
-        Verdict::Ready { .. } => match silence(look, action) {
+    let rule = verdict.limit.as_ref().unwrap_or(&verdict.rule);
+    match verdict.answer {
+        Answer::Ready => match silence(look, action) {
             Some(node) => format!("{node} to be seen again; then policy decides ({rule})"),
             None => format!("policy, which will start it ({rule})"),
         },
-        Verdict::Ask { .. } => format!("a person's decision: {rule}"),
-        Verdict::Refused { .. } => format!("a person, or the limit to pass: {rule}"),
+        Answer::Ask => format!("a person's decision: {rule}"),
+        Answer::Refused => format!("a person, or the limit to pass: {rule}"),
     }
 }
 
@@ -70,9 +70,8 @@ pub fn why(look: Look<'_>, action: &Action, events: &BTreeMap<Seq, Event>) -> ap
     }));
     if let Some(waits) = waits_for(look, action) {
         let rule = (action.state == State::Pending && !action.direct).then(|| {
-            policy::review(look.world, action, look.now)
-                .rule()
-                .to_string()
+            let verdict = policy::review(look.world, action, look.now);
+            verdict.limit.unwrap_or(verdict.rule)
         });
         let text = format!("waits for {waits}");
         links.push(api::WhyLink {
