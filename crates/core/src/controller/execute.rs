@@ -49,13 +49,22 @@ pub(super) fn deadlines(action: &Action, now: Time) -> Option<Time> {
 impl Controller {
     /// Starts what may start, and moves what runs.
     pub(super) fn drive(&mut self, now: Now) {
-        for key in self.busy() {
+        let busy = self.busy();
+        // Behind a full fleet many may wait: they are not looked at one by one for each event.
+        let mut full = self.is_full(&busy);
+        for key in busy.iter().cloned() {
             let Some(action) = self.world.actions.open.get(&key) else {
                 continue;
             };
+            if full && action.state == State::Approved && policy::counts(action) {
+                continue;
+            }
             self.cause = Some(action.chain.last().map_or(action.seq, |l| l.seq));
             match (action.state, action.phase) {
-                (State::Approved, _) => self.start(now, &key),
+                (State::Approved, _) => {
+                    self.start(now, &key);
+                    full = self.is_full(&busy);
+                }
                 (State::Running, Some(Phase::Executing)) => self.executing(now, &key),
                 (State::Running, Some(Phase::Verifying { until })) => {
                     self.verifying(now, &key, until)
@@ -66,6 +75,14 @@ impl Controller {
                 _ => {}
             }
         }
+    }
+
+    /// Whether as much runs as may in the whole fleet. `busy`: what is approved or runs.
+    fn is_full(&self, busy: &[ActionKey]) -> bool {
+        let runs = |a: &&Action| a.state == State::Running && policy::counts(a);
+        let open = &self.world.actions.open;
+        let running = busy.iter().filter_map(|key| open.get(key)).filter(runs);
+        running.count() >= self.world.fleet.policy.limits.concurrent as usize
     }
 
     fn start(&mut self, now: Now, key: &ActionKey) {

@@ -78,8 +78,9 @@ fn running(world: &World) -> impl Iterator<Item = &Action> {
         .filter(|a| a.state == State::Running)
 }
 
-/// A drill only watches once its canary is broken; clearing a lock touches no machine.
-fn counts(action: &Action) -> bool {
+/// Whether it counts as work on a machine: a drill only watches once its canary is broken, and clearing a lock touches
+/// no machine.
+pub fn counts(action: &Action) -> bool {
     !matches!(action.key.kind, ActionKind::Drill | ActionKind::LockClear)
 }
 
@@ -113,7 +114,7 @@ fn concurrency(world: &World, action: &Action, node: &NodeName) -> Option<String
 /// Work on the same machine part under another name: a service and its container are one target.
 fn overlapping(world: &World, action: &Action) -> Option<String> {
     let other = running(world)
-        .filter(|a| a.key.subject != action.key.subject)
+        .filter(|a| counts(a) && a.key.subject != action.key.subject)
         .find(|a| {
             crate::plan::overlaps(&a.plan, &action.plan)
                 && a.key.subject.node() == action.key.subject.node()
