@@ -147,9 +147,16 @@ fn is_mass(drifting: usize, fresh: u32, limit: f64) -> bool {
     drifting >= AT_LEAST && drifting as f64 * 100.0 >= limit * f64::from(fresh)
 }
 
-/// When the drift of a service began: when it was first stated, or when the files came that it differs from.
+/// When the drift of a service began: when it was first stated, or when the files came that it differs from. What was
+/// never well is being set up: that is no mass of accidents.
 fn began(world: &World, index: &drift::Index, subject: &Subject) -> Option<Time> {
     let drift = index.get(subject).first()?;
+    let Subject::Service(node, service) = subject else {
+        return None;
+    };
+    if !world.memory(node, service).is_some_and(|m| m.been_well) {
+        return None;
+    }
     match drift.kind {
         DriftKind::MissingService | DriftKind::UnhealthyService => Some(drift.since),
         DriftKind::ChangedService | DriftKind::SuspendedButRunning => Some(

@@ -80,6 +80,9 @@ pub struct ServiceMemory {
     /// Somebody else last said that it is well.
     #[serde(default)]
     pub vouched: Option<(Time, Seq)>,
+    /// Stead has seen it well at least once: before that it is being set up, not falling ill.
+    #[serde(default)]
+    pub been_well: bool,
     /// Latest changes between well and ill, oldest first, at most [`ServiceMemory::MAX_CHANGES`].
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub changes: VecDeque<Time>,
@@ -317,6 +320,7 @@ impl ServiceMemory {
         // Stead's own word that it is well answers whatever was reported before.
         if status == Status::Healthy {
             self.report = None;
+            self.been_well = true;
         }
         let troubled = match status {
             Status::Healthy => false,
