@@ -185,6 +185,10 @@ impl Controller {
     pub fn drift(&self) -> &drift::Index {
         &self.drift
     }
+    /// How much drifts, and of how much.
+    pub fn brake(&self) -> &brake::Watch {
+        &self.brake
+    }
 
     /// Handles one input: returns what is to be logged, and what is to be done once it is.
     pub fn handle(&mut self, now: Now, input: Input) -> Step {

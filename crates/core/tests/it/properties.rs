@@ -1,12 +1,13 @@
 //! Properties over random histories.
 
 use proptest::prelude::*;
-use stead_core::action::State;
+use stead_core::action::{Principal, State};
 use stead_core::command::Outcome;
-use stead_core::controller::{Controller, Effect, Input};
+use stead_core::controller::{Command, Controller, Effect, Input};
 use stead_core::drift;
 use stead_core::event;
 use stead_core::facts::{ContainerState, Fact, FactKey, Health, Level, SourceKind, SourceState};
+use stead_core::lock::{self, LockKind};
 use stead_core::policy::Now;
 use stead_core::time::Span;
 use stead_core::world::World;
@@ -58,11 +59,22 @@ enum Move {
     Heard {
         node: usize,
     },
+    Lock {
+        target: usize,
+        kind: usize,
+        for_ms: u32,
+        beats: bool,
+    },
+    Unlock {
+        target: usize,
+    },
+    ReleaseBrake,
     Restart,
 }
 
 const NODES: [&str; 2] = ["a", "b"];
 const CONTAINERS: [&str; 3] = ["x", "y", "z"];
+const LOCKED: [&str; 5] = ["fleet", "node/a", "service/a/x", "service/b/web", "node/b"];
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let node = 0..2usize;
@@ -82,6 +94,10 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (0..4u8).prop_map(|variant| Move::Fleet { variant }),
         2 => (1..120_000u32).prop_map(Move::Wait),
         2 => node.prop_map(|node| Move::Heard { node }),
+        2 => (0..LOCKED.len(), 0..4usize, 1..600_000u32, any::<bool>())
+            .prop_map(|(target, kind, for_ms, beats)| Move::Lock { target, kind, for_ms, beats }),
+        1 => (0..LOCKED.len()).prop_map(|target| Move::Unlock { target }),
+        1 => Just(Move::ReleaseBrake),
         1 => Just(Move::Restart),
     ];
     proptest::collection::vec(one, 1..60)
@@ -192,9 +208,8 @@ fn play(stage: &mut Stage, step: &Move) {
         }
         Move::Reject => {
             if let Some(id) = stage.open().first().cloned() {
-                let by = stead_core::action::Principal::Files;
-                let _ =
-                    stage.command(stead_core::controller::Command::Reject { id, by, note: None });
+                let by = Principal::Files;
+                let _ = stage.command(Command::Reject { id, by, note: None });
             }
         }
         Move::Answer(kind) => {
@@ -216,6 +231,32 @@ fn play(stage: &mut Stage, step: &Move) {
             stage.put(Input::Heard {
                 node: name(NODES[node]),
             });
+        }
+        Move::Lock {
+            target,
+            kind,
+            for_ms,
+            beats,
+        } => {
+            let _ = stage.command(Command::Lock {
+                target: name(LOCKED[target]),
+                lock: LockKind::ALL[kind],
+                until: stage.now + Span::millis(u64::from(for_ms)),
+                why: "property".into(),
+                by: Principal::User("anna".into()),
+                heartbeat: beats.then_some(Span::secs(30)),
+            });
+        }
+        Move::Unlock { target } => {
+            let _ = stage.command(Command::Unlock {
+                target: name(LOCKED[target]),
+                lock: None,
+                by: Principal::User("anna".into()),
+            });
+        }
+        Move::ReleaseBrake => {
+            let by = Principal::User("anna".into());
+            let _ = stage.command(Command::ReleaseBrake { by });
         }
         Move::Restart => {
             stage.controller = Controller::new(replayed(stage), "t");
@@ -302,6 +343,45 @@ proptest! {
             prop_assert!(all <= 4);
         }
         prop_assert!(worst_hour(&stage) <= 3);
+    }
+
+    #[test]
+    fn nothing_starts_by_itself_under_a_lock_or_the_brake_and_nothing_at_all_under_a_backup(
+        history in moves(),
+    ) {
+        let mut stage = Stage::new(a_fleet(1));
+        for step in &history {
+            let (from, before) = (stage.log.len(), stage.controller.world().clone());
+            play(&mut stage, step);
+            // Folded one by one, so that each start is held against the world right before it.
+            let mut world = before;
+            for event in &stage.log[from..] {
+                if let event::Body::ActionStarted(started) = &event.body {
+                    let held: Vec<LockKind> =
+                        lock::holding(&world, &event.subject, event.at).map(|(k, _)| k.lock).collect();
+                    let own_work = started.action.starts_with("lock-clear");
+                    let free = held.is_empty() && world.brake.engaged.is_none();
+                    prop_assert!(own_work || !started.automatic || free, "{} under {:?}", started.action, held);
+                    prop_assert!(own_work || !held.iter().any(|k| k.holds_people()), "{}", started.action);
+                }
+                let mut event = event.clone();
+                if let event::Body::DesiredLoaded(loaded) = &mut event.body {
+                    loaded.fleet.get_or_insert_with(|| stage.controller.world().fleet.clone());
+                }
+                world.apply(&event);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_brake_counts_is_what_a_count_from_nothing_gives(history in moves()) {
+        let mut stage = Stage::new(a_fleet(1));
+        for step in &history {
+            play(&mut stage, step);
+            let controller = &stage.controller;
+            let fresh = stead_core::brake::Watch::rebuild(controller.world(), controller.drift());
+            prop_assert_eq!(controller.brake(), &fresh, "after {:?}", step);
+        }
     }
 
     #[test]
