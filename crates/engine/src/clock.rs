@@ -1,14 +1,17 @@
-//! The only place of the engine that reads a clock.
+//! Time as the engine takes it: a wall clock that does not jump by itself, and the owner's time of day by it.
 //!
 //! Deadlines need a clock that never jumps, people need the wall's. So: the wall's at the start, advanced by the steady
 //! one. Where the two part by more than [`TOLERANCE_MS`], somebody set the clock: that is an event of its own, and what
-//! waits keeps its length.
-#![allow(clippy::disallowed_methods)]
+//! waits keeps its length. No clock is read here: they are the port's.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use stead_core::policy::Now;
 use stead_core::time::Time;
+use stead_ports::clock;
+
+use crate::zone;
 
 /// Parting of wall and steady clock that counts as a jump.
 pub const TOLERANCE_MS: i64 = 5_000;
@@ -16,69 +19,128 @@ pub const TOLERANCE_MS: i64 = 5_000;
 /// Wall time that does not jump by itself.
 #[derive(Debug)]
 pub struct Clock {
+    source: Arc<dyn clock::Clock>,
+    /// Wall time at [`Clock::started`].
     base: i64,
-    started: Instant,
-    /// Minutes to add to UTC for the owner's time of day.
-    offset_minutes: i64,
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self {
-            base: wall(),
-            started: Instant::now(),
-            offset_minutes: 0,
-        }
-    }
-}
-
-fn wall() -> i64 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
-    }
+    /// By the clock that timers count by.
+    started: u64,
+    zone: TimeZone,
+    /// The zone where the fleet names none.
+    own: TimeZone,
+    /// What the fleet names.
+    named: Option<String>,
 }
 
 impl Clock {
-    /// `offset_minutes`: the owner's offset from UTC.
-    pub fn with_offset(offset_minutes: i64) -> Clock {
+    /// `own`: where the owner lives, unless the fleet says it.
+    pub fn new(source: Arc<dyn clock::Clock>, own: TimeZone) -> Clock {
         Clock {
-            offset_minutes,
-            ..Clock::default()
+            base: source.wall().0,
+            started: source.awake(),
+            source,
+            zone: own.clone(),
+            own,
+            named: None,
         }
     }
 
     pub fn now(&self) -> Now {
-        let at = self.base + i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let local = Now::utc(Time(at + self.offset_minutes * 60_000));
-        Now {
-            at: Time(at),
-            ..local
-        }
+        let passed = self.source.awake().saturating_sub(self.started);
+        let at = self
+            .base
+            .saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+        zone::local(&self.zone, Time(at))
     }
 
     /// How far the wall was moved since the last look, if it was; follows it.
     pub fn jumped(&mut self) -> Option<i64> {
-        let by = wall() - self.now().at.0;
+        let by = self.source.wall().0.saturating_sub(self.now().at.0);
         if by.abs() < TOLERANCE_MS {
             return None;
         }
-        self.base += by;
+        self.base = self.base.saturating_add(by);
         Some(by)
     }
+
+    /// The owner lives where the fleet says (an IANA name), or where this machine does. A name that nobody knows changes
+    /// nothing.
+    pub fn follow(&mut self, named: Option<&str>) -> Moved {
+        if self.named.as_deref() == named {
+            return Moved::No;
+        }
+        self.named = named.map(str::to_owned);
+        self.zone = match named.map(zone::named) {
+            None => self.own.clone(),
+            Some(Some(zone)) => zone,
+            Some(None) => return Moved::Unknown,
+        };
+        Moved::Yes
+    }
+}
+
+/// What became of the owner's time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    No,
+    Yes,
+    /// It was to become one that is not in the database.
+    Unknown,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use stead_ports::clock::ManualClock;
+
     use super::*;
 
     #[test]
     fn a_moved_wall_is_told_once_and_followed() {
-        let mut clock = Clock::default();
+        let source = Arc::new(ManualClock::at(Time(1_000_000)));
+        let mut clock = Clock::new(source.clone(), TimeZone::UTC);
+        source.advance(Duration::from_secs(2));
+        assert_eq!(clock.now().at, Time(1_002_000));
+        source.step_wall(4_999);
         assert_eq!(clock.jumped(), None);
-        clock.base -= 3_600_000;
-        let by = clock.jumped().expect("an hour is a jump");
-        assert!((3_599_000..=3_601_000).contains(&by), "{by}");
+        source.step_wall(3_600_000);
+        assert_eq!(
+            clock.now().at,
+            Time(1_002_000),
+            "it does not jump by itself"
+        );
+        assert_eq!(clock.jumped(), Some(3_604_999));
+        assert_eq!(clock.now().at, Time(4_606_999));
         assert_eq!(clock.jumped(), None);
+        source.step_wall(-10_000_000);
+        assert_eq!(clock.jumped(), Some(-10_000_000));
+        assert_eq!(clock.now().at, source_wall(&source));
+    }
+
+    fn source_wall(source: &ManualClock) -> Time {
+        clock::Clock::wall(source)
+    }
+
+    #[test]
+    fn a_machine_that_slept_finds_the_wall_moved_and_its_waits_as_long_as_before() {
+        let source = Arc::new(ManualClock::at(Time(0)));
+        let mut clock = Clock::new(source.clone(), TimeZone::UTC);
+        source.sleep(Duration::from_secs(3600));
+        assert_eq!(clock.now().at, Time(0));
+        assert_eq!(clock.jumped(), Some(3_600_000));
+    }
+
+    #[test]
+    fn the_fleets_zone_comes_first_and_an_unknown_one_changes_nothing() {
+        let source = Arc::new(ManualClock::at(Time(0)));
+        let mut clock = Clock::new(source, zone::offset(60));
+        assert_eq!(clock.now().minute, 60);
+        assert_eq!(clock.follow(Some("Asia/Kolkata")), Moved::Yes);
+        assert_eq!(clock.now().minute, 330);
+        assert_eq!(clock.follow(Some("Middle/Earth")), Moved::Unknown);
+        assert_eq!(clock.follow(Some("Middle/Earth")), Moved::No, "said once");
+        assert_eq!(clock.now().minute, 330);
+        assert_eq!(clock.follow(None), Moved::Yes);
+        assert_eq!(clock.now().minute, 60);
     }
 }

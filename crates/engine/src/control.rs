@@ -4,21 +4,25 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use stead_core::controller::{Change, Controller, Effect, Input};
 use stead_core::event::Event;
 use stead_core::time::{Span, Time};
 use stead_core::world::World;
+use stead_ports::clock;
 use stead_ports::log::{self, EventLog, Record};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moved};
 use crate::handle::{Done, Envelope, Handle, Shared};
 use crate::replay;
 use crate::view::{Feed, Live};
 
 /// Code of the trouble while the disk of the log is full.
 pub const LOG_FULL: &str = "log-full";
+/// Code of the trouble while the fleet names a time zone that is not in the database.
+pub const ZONE_UNKNOWN: &str = "unknown-time-zone";
 /// Inputs waiting for the control loop; whoever sends more waits.
 const QUEUE: usize = 16_384;
 /// Inputs that share one commit at most.
@@ -36,8 +40,8 @@ pub struct Options {
     pub snapshot_every: u64,
     /// Events older than this are folded into a base record once a day; what was decided and done stays.
     pub retain: Span,
-    /// Minutes the owner's time of day is ahead of UTC.
-    pub offset_minutes: i64,
+    /// Where the owner lives, unless the fleet says it.
+    pub zone: TimeZone,
 }
 
 impl Default for Options {
@@ -46,7 +50,7 @@ impl Default for Options {
             version: env!("CARGO_PKG_VERSION").to_string(),
             snapshot_every: 20_000,
             retain: Span::days(730),
-            offset_minutes: 0,
+            zone: TimeZone::UTC,
         }
     }
 }
@@ -80,6 +84,7 @@ impl Engine {
     /// drained without waiting (their number is bounded by the concurrency limits of policy and the number of nodes).
     pub fn new(
         log: Arc<dyn EventLog>,
+        clock: Arc<dyn clock::Clock>,
         log_id: &str,
         world: World,
         options: Options,
@@ -96,7 +101,7 @@ impl Engine {
             shared: Arc::new(RwLock::new(shared)),
             feed,
             log,
-            clock: Arc::new(RwLock::new(Clock::with_offset(options.offset_minutes))),
+            clock: Arc::new(RwLock::new(Clock::new(clock, options.zone.clone()))),
         };
         let engine = Engine {
             handle: handle.clone(),
@@ -171,12 +176,7 @@ impl Engine {
     /// Handles a batch, makes what follows durable in one commit, then lets it out.
     async fn commit(&mut self, batch: Vec<Envelope>) -> Result<(), log::Error> {
         let known = self.known(&batch).await?;
-        let jumped = self
-            .handle
-            .clock
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .jumped();
+        let jumped = self.look_at_the_clock();
         let (events, effects, answers) = self.handle_batch(batch, known, jumped);
         if !events.is_empty() {
             let records: Vec<Record> = events.iter().map(replay::encode).collect();
@@ -196,6 +196,33 @@ impl Engine {
             let _ = self.handle.feed.send(Feed::Events(events.into()));
         }
         Ok(())
+    }
+
+    /// How far somebody moved the wall, if they did. The time of day is from now on the one where the fleet says its
+    /// owner lives.
+    fn look_at_the_clock(&self) -> Option<i64> {
+        let named = self
+            .handle
+            .read(|v| v.world().fleet.policy.calendar.timezone.clone());
+        let mut clock = self
+            .handle
+            .clock
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (moved, jumped) = (clock.follow(named.as_deref()), clock.jumped());
+        drop(clock);
+        match (moved, named) {
+            (Moved::Unknown, Some(name)) => {
+                let text = format!(
+                    "The calendar names the time zone {name:?}, which nobody knows; times of day are those of the zone before."
+                );
+                let remedy = "Write it into stead.yaml like Europe/Warsaw or UTC.";
+                self.handle.trouble(ZONE_UNKNOWN, text, remedy);
+            }
+            (Moved::Yes, _) => self.handle.relieved(ZONE_UNKNOWN),
+            _ => {}
+        }
+        jumped
     }
 
     /// IDs in this batch that the log has already: foreign events and agents' notes are recorded once.

@@ -16,6 +16,7 @@ mod handle;
 mod replay;
 mod retention;
 mod view;
+pub mod zone;
 
 pub use clock::Clock;
 pub use control::{Engine, LOG_FULL, Options};

@@ -13,6 +13,7 @@ use stead_core::facts::{
 };
 use stead_core::time::Time;
 use stead_engine::{Engine, Error, Handle, LOG_FULL, Options, compact, replay, world_digest};
+use stead_ports::clock::SystemClock;
 use stead_ports::log::memory::{Boundary, Disk, Fault, Faults, MemoryLog};
 use stead_ports::log::{self, EventLog};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -34,8 +35,13 @@ fn open(disk: &Disk, faults: &Faults) -> Arc<dyn EventLog> {
 async fn start(log: Arc<dyn EventLog>) -> Running {
     let head = log.head().await.expect("a head");
     let world = replay(&*log, true).await.expect("a world").world;
-    let (engine, handle, effects) =
-        Engine::new(Arc::clone(&log), &head.log_id, world, Options::default());
+    let (engine, handle, effects) = Engine::new(
+        Arc::clone(&log),
+        Arc::new(SystemClock::new()),
+        &head.log_id,
+        world,
+        Options::default(),
+    );
     let stop = CancellationToken::new();
     let task = tokio::spawn(engine.run(stop.clone()));
     Running {

@@ -23,6 +23,7 @@ use stead_core::facts::{
 use stead_core::ids::{NodeName, ServiceName};
 use stead_core::time::Time;
 use stead_engine::{Engine, Handle};
+use stead_ports::clock::SystemClock;
 use stead_ports::log::EventLog;
 use stead_ports::log::memory::{Disk, Faults, MemoryLog};
 use stead_server::access::Tokens;
@@ -171,8 +172,13 @@ impl Scene {
         let log: Arc<dyn EventLog> = Arc::new(MemoryLog::open(&disk, &faults).unwrap());
         let head = log.head().await.unwrap();
         let world = stead_engine::replay(&*log, true).await.unwrap().world;
-        let (engine, handle, mut effects) =
-            Engine::new(log, &head.log_id, world, stead_engine::Options::default());
+        let (engine, handle, mut effects) = Engine::new(
+            log,
+            Arc::new(SystemClock::new()),
+            &head.log_id,
+            world,
+            stead_engine::Options::default(),
+        );
         let stop = CancellationToken::new();
         tokio::spawn(engine.run(stop.clone()));
         tokio::spawn(async move { while effects.recv().await.is_some() {} });

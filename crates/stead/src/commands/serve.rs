@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stead_core::ids::NodeName;
-use stead_engine::{Engine, Handle, Options, replay};
+use stead_engine::{Engine, Handle, Options, replay, zone};
+use stead_ports::clock::SystemClock;
 use stead_ports::log::{self, EventLog};
 use stead_server::agents::Agents;
 use stead_store::sqlite::{self, SqliteLog};
@@ -159,17 +160,18 @@ async fn start_engine(
     let cached = files.join("state/observer_checkpoint.json").is_file();
     let replayed = replay(&*log, cached).await.map_err(log_failure)?;
     tracing::info!(head = %head.seq, folded = replayed.folded, "world replayed");
-    let offset_minutes = args.utc_offset.unwrap_or_else(local_offset);
+    let zone = args.utc_offset.map_or_else(zone::machine, zone::offset);
     let options = Options {
-        offset_minutes,
+        zone,
         ..Options::default()
     };
-    Ok(Engine::new(log, &head.log_id, replayed.world, options))
-}
-
-/// This machine's offset from UTC in minutes.
-fn local_offset() -> i64 {
-    i64::from(jiff::Zoned::now().offset().seconds()) / 60
+    Ok(Engine::new(
+        log,
+        Arc::new(SystemClock::new()),
+        &head.log_id,
+        replayed.world,
+        options,
+    ))
 }
 
 pub async fn open_log(data: &Path, create: bool) -> Result<Arc<dyn EventLog>, Failure> {
