@@ -18,8 +18,9 @@ use stead_core::sample::HostSample;
 use stead_core::subject::Subject;
 use stead_core::time::Time;
 use stead_ports::clock::Clock;
+use stead_ports::watch;
 use stead_protocol::agent::{Ack, Frame, FrameBody};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::ledger::Key;

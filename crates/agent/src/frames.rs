@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use tokio::sync::watch;
+use stead_ports::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, Next, Reader};

@@ -17,7 +17,8 @@ use stead_core::ids::NodeName;
 use stead_ports::clock::{Clock, SystemClock};
 use stead_ports::disk::{Disk, RealDisk};
 use stead_ports::entropy::{Entropy, SystemEntropy};
-use tokio::sync::{mpsc, watch};
+use stead_ports::watch;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

@@ -8,7 +8,8 @@ use stead_adapters::act::{self, Adapters};
 use stead_core::command::{Command, Outcome};
 use stead_core::desired::{Bundle, Node, ServiceKind};
 use stead_core::time::Span;
-use tokio::sync::{mpsc, oneshot, watch};
+use stead_ports::watch;
+use tokio::sync::{mpsc, oneshot};
 
 use super::hands::Hands;
 

@@ -21,8 +21,8 @@ use stead_adapters::systemd::Systemd;
 use stead_core::command::Order;
 use stead_core::desired::{Access, Bundle};
 use stead_core::ids::NodeName;
+use stead_ports::watch;
 use stead_protocol::agent::{Ack, Hello, VERSION};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;

@@ -50,8 +50,9 @@ where
     let (id, replaced) = agents.enter(&node, send.clone());
     tracing::info!(%node, version = %hello.version, "agent linked");
     let served = tokio::select! {
-        served = serve(agents, &node, &hello, send) => served,
+        biased;
         () = replaced.cancelled() => Err(broken("a newer session took its place".to_string())),
+        served = serve(agents, &node, &hello, send) => served,
     };
     agents.leave(&node, id);
     link.abort();
@@ -103,6 +104,7 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
         Ok(())
     };
     tokio::select! {
+        biased;
         ended = reading => ended,
         ended = acknowledging => ended,
     }
