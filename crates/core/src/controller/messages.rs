@@ -13,47 +13,54 @@ use crate::ids::nearest;
 use crate::policy::Now;
 use crate::subject::Subject;
 
-/// Bound on rounds: an alert follows from an event, a message from an alert, nothing from a message.
-const ROUNDS: usize = 4;
+/// Bound on rounds: what time brings may open a thread, and a thread is told of in the round after.
+const ROUNDS: usize = 8;
 
 impl Controller {
-    /// What follows for the alerts from everything this step recorded, and from time.
-    pub(super) fn speak(&mut self, now: Now) {
+    /// What follows for the alerts from everything this step recorded, and from time; with `whole` from everything
+    /// that is.
+    pub(super) fn speak(&mut self, now: Now, whole: bool) {
         let mut seen = 0;
         for round in 0..ROUNDS {
-            let mut statements: Vec<(Option<crate::ids::Seq>, alert::Statement)> = Vec::new();
-            for event in &self.step.events[seen..] {
+            // What an event leads to is an event, and looked at in its turn.
+            while let Some(event) = self.step.events.get(seen) {
                 let follows = alert::consider(&self.world, &self.drift, event, now);
-                statements.extend(follows.into_iter().map(|s| (Some(event.seq), s)));
+                seen += 1;
+                self.state(now, follows);
             }
-            if round == 0 {
-                let due = alert::due(&self.world, &self.drift, now);
-                statements.extend(due.into_iter().map(|s| (None, s)));
+            let mut due = alert::due(&self.world, now);
+            if whole && round == 0 {
+                due.extend(alert::review(&self.world, &self.drift, now));
             }
-            seen = self.step.events.len();
-            if statements.is_empty() {
+            if due.is_empty() {
                 return;
             }
-            for (cause, statement) in statements {
-                self.cause = cause;
-                self.state(now, statement);
-            }
+            self.state(now, due);
         }
     }
 
-    fn state(&mut self, now: Now, statement: alert::Statement) {
-        let message = match &statement.body {
-            Body::MessageQueued(message) => Some(message.id.clone()),
-            _ => None,
-        };
-        let alert::Statement {
-            subject,
-            severity,
-            body,
-        } = statement;
-        self.emit(now.at, subject, severity, Source::Server, body);
-        if let Some(id) = message {
-            self.step.effects.push(Effect::Message { id });
+    fn state(&mut self, now: Now, statements: Vec<alert::Statement>) {
+        for statement in statements {
+            if !alert::holds(&self.world, &statement) {
+                continue;
+            }
+            let alert::Statement {
+                subject,
+                severity,
+                cause,
+                mut body,
+            } = statement;
+            let id = format!("{}-{}", self.log_id, self.world.head.next());
+            match &mut body {
+                Body::AlertOpened(e) => e.thread = id,
+                Body::MessageQueued(e) => {
+                    e.id.clone_from(&id);
+                    self.step.effects.push(Effect::Message { id });
+                }
+                _ => {}
+            }
+            self.cause = cause;
+            self.emit(now.at, subject, severity, Source::Server, body);
         }
     }
 

@@ -23,7 +23,7 @@ pub use decide::{Command, Refusal, Reply};
 pub use guard::{FLAP_CHANGES, FLAP_WITHIN, STEADY_AFTER};
 pub use ingest::{Change, ForeignEvent};
 pub use restrain::LOCK_AT_MOST;
-pub use settle::{held, why_not};
+pub use settle::{GIVE_UP_AFTER, held, why_not};
 pub use tracker::{OFFLINE_AFTER, STALE_AFTER};
 
 use alloc::boxed::Box;
@@ -194,6 +194,7 @@ impl Controller {
     pub fn handle(&mut self, now: Now, input: Input) -> Step {
         self.cause = None;
         self.cursor = 0;
+        let reconciled = self.reconciled_at;
         match input {
             Input::Started { version } => self.started(now, version),
             Input::Stopping => {
@@ -265,7 +266,7 @@ impl Controller {
             self.reconcile(now);
         }
         self.settle(now);
-        self.speak(now);
+        self.speak(now, self.reconciled_at != reconciled);
         core::mem::take(&mut self.step)
     }
 

@@ -31,6 +31,13 @@ pub(super) fn touch(world: &World, event: &Event, touched: &mut BTreeSet<Subject
     match &event.body {
         Body::Observed(key, _) | Body::Gone(key) => touch_fact(world, &event.subject, key, touched),
         Body::ServerStarted(_) | Body::DesiredLoaded(_) => {}
+        // What is said of a subject changes nothing about it.
+        Body::AlertOpened(_)
+        | Body::AlertChanged(_)
+        | Body::AlertClosed(_)
+        | Body::MessageQueued(_)
+        | Body::MessageDelivered(_)
+        | Body::MessageFailed(_) => {}
         Body::NodeStale(_) | Body::NodeOffline(_) => {
             // Evidence is gone: drift of that node goes with it, and what waited on it must say so.
             if let Some(node) = event.node() {

@@ -100,27 +100,42 @@ pub struct AlertOpened {
     pub thread: String,
     /// The kind of event that began it: what routes match.
     pub kind: String,
+    /// What of the subject it is about: `state`, `offline`, `disk:/`. A cause is a subject and its topic.
+    #[serde(default)]
+    pub topic: String,
     pub title: String,
     pub text: String,
+    /// It is told then, unless it is over; absent where no route takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tell_at: Option<Time>,
 }
 
 /// The thread has news: it got worse, something was done, more is affected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertChanged {
     pub thread: String,
-    /// `escalated`, `repaired`, `joined`, `asks`, `reminder`.
+    /// `escalated`, `repaired`, `joined`, `left`, `asks`, `stuck`, `flapping`, `reminder`, `unrouted`.
     pub change: String,
     pub text: String,
     /// Subjects that belong to it from here on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joined: Vec<Subject>,
+    /// Subjects that do not any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Subject>,
+    /// The action that is the news, and is no news a second time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// It is told then at the latest; absent: it is no reason to tell anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tell_at: Option<Time>,
 }
 
 /// What began the thread is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertClosed {
     pub thread: String,
-    /// `recovered`, `absorbed` (another thread tells of the cause), `removed`.
+    /// `recovered`, `repaired` (by Stead), `absorbed` (another thread tells of the cause), `removed`.
     pub reason: String,
     pub text: String,
 }

@@ -15,7 +15,7 @@ use stead_core::world::World;
 use crate::stage::*;
 
 #[derive(Debug, Clone)]
-enum Move {
+pub enum Move {
     Container {
         node: usize,
         c: usize,
@@ -76,7 +76,7 @@ const NODES: [&str; 2] = ["a", "b"];
 const CONTAINERS: [&str; 3] = ["x", "y", "z"];
 const LOCKED: [&str; 5] = ["fleet", "node/a", "service/a/x", "service/b/web", "node/b"];
 
-fn moves() -> impl Strategy<Value = Vec<Move>> {
+pub fn moves() -> impl Strategy<Value = Vec<Move>> {
     let node = 0..2usize;
     let one = prop_oneof![
         6 => (node.clone(), 0..3usize, 0..3usize, 0..4usize, 0..2u8)
@@ -103,7 +103,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     proptest::collection::vec(one, 1..60)
 }
 
-fn a_fleet(variant: u8) -> stead_core::desired::Fleet {
+pub fn a_fleet(variant: u8) -> stead_core::desired::Fleet {
     let services = [
         ("x", container("x", None)),
         ("y", container("y", Some("app:1"))),
@@ -144,7 +144,7 @@ fn facts(healthy: bool, some: u8) -> Vec<(FactKey, Fact)> {
     facts
 }
 
-fn play(stage: &mut Stage, step: &Move) {
+pub fn play(stage: &mut Stage, step: &Move) {
     stage.now = stage.now + Span::millis(700);
     match step.clone() {
         Move::Container {
@@ -268,7 +268,7 @@ fn play(stage: &mut Stage, step: &Move) {
 }
 
 /// The log written, read back, and folded.
-fn replayed(stage: &Stage) -> World {
+pub fn replayed(stage: &Stage) -> World {
     let mut world = World::default();
     for event in &stage.log {
         let mut back = event::decode(&event::encode(event)).expect("readable");
