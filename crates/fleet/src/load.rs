@@ -4,6 +4,7 @@ mod aliases;
 mod channel;
 mod check;
 mod container;
+mod drill;
 mod host;
 mod job;
 mod notice;
@@ -12,8 +13,10 @@ mod policy;
 mod read;
 mod relation;
 mod report;
+mod rule;
 mod service;
 mod syntax;
+mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,8 +116,11 @@ pub fn load(tree: &Tree, options: &Options) -> Loaded {
         {
             fleet.name = name.to_owned();
         }
+        if let Some(file) = &stead.drill {
+            drill::resolve(at, file, &mut fleet, &known, &mut names, &mut report);
+        }
         fleet.policy = policy::resolve(at, &stead.policy, &known, &names, &mut report);
-        channel::review(at, stead, &mut report);
+        (fleet.channels, fleet.routes) = channel::resolve(at, stead, &mut report);
     }
     fleet.aliases = aliases::resolve(stead, options, &known, &mut report);
     relation::collisions(&names, &mut report);

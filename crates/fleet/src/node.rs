@@ -181,6 +181,11 @@ impl<'a> Cursor<'a> {
         self.key.map_or(self.at, |e| e.key_at)
     }
 
+    /// The text of the value as it was written, where it is one.
+    pub fn text(self) -> Option<&'a str> {
+        self.node.and_then(Node::text)
+    }
+
     pub fn damaged(self) -> bool {
         self.node.is_none_or(|n| n.damaged)
     }

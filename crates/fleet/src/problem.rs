@@ -73,13 +73,21 @@ codes! {
     BadSize = "bad-size", Error, "A size that cannot be read. Write `64m`, `1MB` or `1GiB`.";
     BadPercent = "bad-percent", Error, "A percentage that cannot be read or is not between 0 and 100. Write `70%`.";
     BadWindow = "bad-window", Error, "A time of day window that cannot be read. Write `22:00-07:00`.";
+    BadDays = "bad-days", Error, "Days of the week that cannot be read. Write `Sun`, `Mon-Fri` or `Sat,Sun`.";
+    BadBusinessHours = "bad-business-hours", Error, "Business hours that cannot be read. Write `Mon-Fri 09:00-17:00`.";
+    BadDate = "bad-date", Error, "A day that cannot be read, or that no calendar has. Write `2026-12-25`.";
+    BadLevel = "bad-level", Error, "A level that does not exist, or level 3, which is never automatic. Write 0, 1 or 2.";
     BadMaintenance = "bad-maintenance", Error, "A maintenance window that cannot be read. Write `Sun 03:00-05:00 Europe/Warsaw`.";
     BadSchedule = "bad-schedule", Error, "A cron expression that cannot be read. Write five fields, as in `30 2 * * *`.";
+    UnknownTimezone = "unknown-timezone", Error, "A time zone that no time zone database has. Write it like `Europe/Warsaw` or `UTC`.";
+    ScheduleNever = "schedule-never", Error, "A cron expression that can be read but names no instant that ever comes, such as 30 February.";
+    EmptyWindow = "empty-window", Error, "A time that has no length: a window that begins and ends at the same minute, or an empty list of days. Write `00:00-24:00` for the whole day.";
+    OverlappingWindows = "overlapping-windows", Warning, "Two maintenance windows of a node have time in common; the node is locked from the first beginning to the last end.";
     // Names
     BadName = "bad-name", Error, "A name that could leave its folder, become an option of a command, or is no name at all.";
     LeadingDash = "leading-dash", Error, "A text that a command would take for an option, because it starts with `-`.";
     BadPath = "bad-path", Error, "A path that is not absolute, or that contains `..`.";
-    UnknownNode = "unknown-node", Error, "A service names a node that has no folder under `hosts/`.";
+    UnknownNode = "unknown-node", Error, "A service, a step or the drill names a node that has no folder under `hosts/`.";
     WrongNode = "wrong-node", Error, "A service names another node than the one whose folder it is written in.";
     UnmatchedNode = "unmatched-node", Warning, "An alias or a rule names a node that has no folder under `hosts/`.";
     UnmatchedService = "unmatched-service", Warning, "A rule names a service that no file has.";
@@ -117,9 +125,15 @@ codes! {
     UnknownAction = "unknown-action", Error, "A rule names an action that Stead does not have.";
     UnknownDrift = "unknown-drift", Error, "A repair names a kind of drift that Stead does not have.";
     UnknownTrigger = "unknown-trigger", Error, "A repair names something to be triggered by that Stead never sees.";
-    DestructiveAutomatic = "destructive-automatic", Error, "A rule wants a destructive action to be automatic. Those are always asked.";
+    DestructiveAutomatic = "destructive-automatic", Error, "A rule wants to make only destructive actions automatic. Those are always asked.";
+    RuleAnswer = "rule-answer", Error, "A rule of the policy gives no answer, or several: it takes exactly one of `automatic`, `max_level` and `earn`.";
+    RuleNeverApplies = "rule-never-applies", Error, "A rule of the policy can never apply: an earlier one matches the same and more, holds at least as long, and says something else; or its own times exclude each other.";
+    LimitsContradict = "limits-contradict", Error, "A limit for one node is wider than the one for the whole fleet, so it could never be reached.";
     OneOf = "one-of", Error, "Exactly one of several keys must be given.";
     UnknownChannel = "unknown-channel", Error, "A route names a channel that `channels:` does not have.";
+    BadNetwork = "bad-network", Error, "A network that cannot be read. Write `192.168.0.0/16` or one address.";
+    DrillOnInspector = "drill-on-inspector", Error, "The drill is on a node where Stead only looks, so it could neither break nor mend anything.";
+    DrillNameTaken = "drill-name-taken", Error, "A service of the drill's node has the name or the container that belongs to the drill's canary.";
 }
 
 impl fmt::Display for Code {

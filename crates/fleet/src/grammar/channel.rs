@@ -92,6 +92,8 @@ pub struct Webhook {
     /// Signs each body, as `secret:NAME`.
     pub secret: Option<String>,
     pub headers: BTreeMap<String, String>,
+    /// Networks of yours that it may reach, as `192.168.0.0/16`. Default: public addresses only.
+    pub allow: Vec<String>,
 }
 
 /// Which messages go where.

@@ -8,6 +8,7 @@
 pub mod backup;
 pub mod channel;
 pub mod check;
+pub mod drill;
 pub mod job;
 pub mod node;
 pub mod policy;
@@ -15,6 +16,7 @@ pub mod runbook;
 pub mod scalar;
 pub mod service;
 pub mod stead;
+pub mod when;
 
 /// The kinds of files, by where they lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

@@ -18,7 +18,7 @@ pub struct NodeFile {
     pub console: Option<bool>,
     /// Whether what runs here but is in no file is drift. Default false: it is shown as unmanaged.
     pub strict: Option<bool>,
-    /// When work that interrupts may be done.
+    /// Weekly times in which nothing is repaired automatically, because somebody is at work.
     pub maintenance: Vec<Maintenance>,
     /// When a reading becomes a state.
     pub thresholds: Thresholds,

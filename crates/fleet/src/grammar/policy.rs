@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::scalar::{Duration, Percent, TimeWindow};
+use super::scalar::{Business, Date, Duration, Level, Percent, TimeWindow, Weekdays};
 
 /// What may happen without asking.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -17,6 +17,8 @@ pub struct Policy {
     pub limits: Limits,
     /// Which trouble is answered by which action. Consulted before the built-in table.
     pub repairs: Vec<Repair>,
+    /// Where you live and when you work.
+    pub calendar: Calendar,
 }
 
 /// What is automatic where no rule speaks.
@@ -24,11 +26,10 @@ pub struct Policy {
 #[serde(default, deny_unknown_fields)]
 pub struct Automatic {
     /// Highest level that needs no approval: 0 observe, 1 locks, edge and DNS, 2 restarts. Default 1.
-    #[schemars(range(max = 2))]
-    pub max_level: Option<u8>,
+    pub max_level: Option<Level>,
 }
 
-/// One exception.
+/// One exception. It says exactly one of `automatic`, `max_level` and `earn`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rule {
@@ -36,11 +37,38 @@ pub struct Rule {
     #[serde(rename = "match")]
     #[schemars(extend("x-must" = true))]
     pub matches: Option<Match>,
-    /// Whether such an action runs without asking.
-    #[schemars(extend("x-must" = true))]
+    /// Whether such an action runs without asking. What destroys always asks.
     pub automatic: Option<bool>,
-    /// Time of day in which the rule holds.
+    /// Highest level that needs no approval, in place of `automatic.max_level`.
+    pub max_level: Option<Level>,
+    /// Asks until this many in a row succeeded and were verified, then runs without; one failure takes it back.
+    #[schemars(range(min = 1, max = 32))]
+    pub earn: Option<u32>,
+    /// Time of day in which the rule holds, in the calendar's time zone.
     pub between: Option<TimeWindow>,
+    /// Days of the week on which it holds, `Mon-Fri` or a list. Default: every day.
+    pub days: Option<Weekdays>,
+    /// Whether it holds within or outside business hours. Default: both.
+    pub hours: Option<Hours>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hours {
+    Business,
+    OutsideBusiness,
+}
+
+/// Where you live and when you work.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Calendar {
+    /// Time zone, `Europe/Warsaw`. Default: the server's.
+    pub timezone: Option<String>,
+    /// Business hours. Default `Mon-Fri 09:00-17:00`.
+    pub business: Option<Business>,
+    /// Days on which nobody works.
+    pub holidays: Vec<Date>,
 }
 
 /// What a rule applies to. Values may contain `*` and `?`.
@@ -68,8 +96,10 @@ pub struct Limits {
     /// Actions running at the same time on one node. Default 1.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_per_node: Option<u32>,
-    /// When this share of the fleet drifts at once, automatic repair stops. Default 55%.
+    /// When this share of a fleet of up to 50 nodes drifts at once, automatic repair stops. Default 55%.
     pub mass_drift: Option<Percent>,
+    /// The same for a larger fleet. Default 20%.
+    pub mass_drift_large: Option<Percent>,
     /// Wait after a failure before the same repair is proposed again; doubles with each. Default 2m.
     pub back_off: Option<Duration>,
 }

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use stead_core::desired::Window;
+use stead_core::desired::{self, Days, Window};
 use stead_core::time::Span;
 
+use super::when;
 use crate::problem::Code;
 
 /// A way to write a value in one text, with its parser and the code of what is wrong with it.
@@ -22,18 +23,26 @@ pub enum Form {
     Size,
     Percent,
     Window,
+    Days,
+    Business,
+    Date,
     Maintenance,
     Schedule,
+    Level,
 }
 
 impl Form {
-    pub const ALL: [Form; 6] = [
+    pub const ALL: [Form; 10] = [
         Form::Duration,
         Form::Size,
         Form::Percent,
         Form::Window,
+        Form::Days,
+        Form::Business,
+        Form::Date,
         Form::Maintenance,
         Form::Schedule,
+        Form::Level,
     ];
 
     pub fn word(self) -> &'static str {
@@ -42,8 +51,12 @@ impl Form {
             Form::Size => "size",
             Form::Percent => "percent",
             Form::Window => "window",
+            Form::Days => "days",
+            Form::Business => "business hours",
+            Form::Date => "date",
             Form::Maintenance => "maintenance",
             Form::Schedule => "schedule",
+            Form::Level => "level",
         }
     }
 
@@ -57,8 +70,12 @@ impl Form {
             Form::Size => Code::BadSize,
             Form::Percent => Code::BadPercent,
             Form::Window => Code::BadWindow,
+            Form::Days => Code::BadDays,
+            Form::Business => Code::BadBusinessHours,
+            Form::Date => Code::BadDate,
             Form::Maintenance => Code::BadMaintenance,
             Form::Schedule => Code::BadSchedule,
+            Form::Level => Code::BadLevel,
         }
     }
 
@@ -71,12 +88,16 @@ impl Form {
             }
             Form::Percent => "write a percentage from 0 to 100: 70%",
             Form::Window => "write two times of day: 22:00-07:00",
+            Form::Days => "write days as Sun, Mon-Fri or Sat,Sun",
+            Form::Business => "write days and a window: Mon-Fri 09:00-17:00",
+            Form::Date => "write year, month and day: 2026-12-25",
             Form::Maintenance => {
                 "write days, a window and a time zone: Sun 03:00-05:00 Europe/Warsaw"
             }
             Form::Schedule => {
                 "write five fields (minute hour day month weekday) or @daily: 30 2 * * *"
             }
+            Form::Level => "write 0 (observe), 1 (locks, edge and DNS) or 2 (restarts)",
         }
     }
 
@@ -86,9 +107,13 @@ impl Form {
             Form::Duration => duration(text).map(drop),
             Form::Size => size(text).map(drop),
             Form::Percent => percent(text).map(drop),
-            Form::Window => window(text).map(drop),
-            Form::Maintenance => maintenance(text),
-            Form::Schedule => schedule(text),
+            Form::Window => when::window(text).map(drop),
+            Form::Days => when::days(text).map(drop),
+            Form::Business => when::business(text).map(drop),
+            Form::Date => when::date(text).map(drop),
+            Form::Maintenance => when::maintenance(text).map(drop),
+            Form::Schedule => when::schedule(text),
+            Form::Level => level(text).map(drop),
         }
     }
 }
@@ -138,119 +163,13 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-fn window(text: &str) -> Result<Window, String> {
-    let minute = |t: &str| {
-        let (hours, minutes) = t.trim().split_once(':')?;
-        let digits =
-            |s: &str| s.len() <= 2 && !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-        if !digits(hours) || minutes.len() != 2 || !digits(minutes) {
-            return None;
-        }
-        let (h, m): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
-        (h < 24 && m < 60 || h == 24 && m == 0).then_some((h * 60 + m) % 1440)
-    };
-    text.split_once('-')
-        .and_then(|(from, to)| {
-            Some(Window {
-                from: minute(from)?,
-                to: minute(to)?,
-            })
-        })
-        .ok_or_else(|| format!("{text:?} is not a time of day window"))
-}
-
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-
-/// `[DAYS] HH:MM-HH:MM [ZONE]`; days as `Sun`, `Mon-Fri` or `Sat,Sun`.
-fn maintenance(text: &str) -> Result<(), String> {
-    let bad = |why: &str| Err(format!("{text:?} is not a maintenance window: {why}"));
-    let mut words = text.split_whitespace().peekable();
-    let Some(first) = words.peek() else {
-        return bad("it is empty");
-    };
-    if !first.contains(':') {
-        let known = |d: &str| DAYS.contains(&d.to_ascii_lowercase().as_str());
-        if !first.split([',', '-']).all(known) {
-            return bad("days are Mon, Tue, Wed, Thu, Fri, Sat, Sun");
-        }
-        words.next();
+/// How far a repair reaches. What reaches furthest is never automatic, so no file may say it.
+fn level(text: &str) -> Result<u8, String> {
+    match text.parse::<u8>() {
+        Ok(level) if level <= 2 => Ok(level),
+        Ok(3) => Err("level 3 is never automatic: it restores, rebuilds or destroys".to_owned()),
+        _ => Err(format!("there is no level {text}")),
     }
-    match words.next() {
-        Some(time) if window(time).is_ok() => {}
-        _ => return bad("it has no window such as 03:00-05:00"),
-    }
-    match (words.next(), words.next()) {
-        (None, _) => Ok(()),
-        (Some(zone), None) if is_zone(zone) => Ok(()),
-        (Some(zone), None) => bad(&format!(
-            "{zone:?} is not a time zone such as Europe/Warsaw or UTC"
-        )),
-        _ => bad("something follows the time zone"),
-    }
-}
-
-/// Whether `zone` is written like an IANA time zone. Whether the machine knows it is found out where it is used.
-pub fn is_zone(zone: &str) -> bool {
-    let part = |p: &str| {
-        p.starts_with(|c: char| c.is_ascii_alphabetic())
-            && p.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b))
-    };
-    zone == "UTC" || zone.contains('/') && zone.len() <= 64 && zone.split('/').all(part)
-}
-
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
-
-/// A five-field cron expression, or one of the `@` words.
-fn schedule(text: &str) -> Result<(), String> {
-    let bad = |why: String| Err(format!("{text:?} is not a cron expression: {why}"));
-    if let Some(word) = text.strip_prefix('@') {
-        let known = [
-            "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly",
-        ];
-        return if known.contains(&word) {
-            Ok(())
-        } else {
-            bad(format!("@{word} is not one of @{}", known.join(", @")))
-        };
-    }
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    if fields.len() != 5 {
-        return bad(format!("it has {} fields", fields.len()));
-    }
-    let bounds: [(&str, u32, u32, &[&str]); 5] = [
-        ("minute", 0, 59, &[]),
-        ("hour", 0, 23, &[]),
-        ("day of month", 1, 31, &[]),
-        ("month", 1, 12, &MONTHS),
-        ("weekday", 0, 7, &DAYS),
-    ];
-    for (field, (what, low, high, names)) in fields.iter().zip(bounds) {
-        if !field
-            .split(',')
-            .all(|part| cron_part(part, low, high, names))
-        {
-            return bad(format!("{field:?} is not a {what}"));
-        }
-    }
-    Ok(())
-}
-
-fn cron_part(part: &str, low: u32, high: u32, names: &[&str]) -> bool {
-    let value = |v: &str| match v.parse::<u32>() {
-        Ok(n) => (low..=high).contains(&n) && v.bytes().all(|b| b.is_ascii_digit()),
-        Err(_) => names.contains(&v.to_ascii_lowercase().as_str()),
-    };
-    let (range, step) = part
-        .split_once('/')
-        .map_or((part, None), |(r, s)| (r, Some(s)));
-    let range_fits = match range.split_once('-') {
-        Some((from, to)) => value(from) && value(to),
-        None => range == "*" || value(range),
-    };
-    range_fits && step.is_none_or(|s| s.parse::<u32>().is_ok_and(|n| n > 0 && n <= high))
 }
 
 macro_rules! written {
@@ -284,7 +203,13 @@ written! {
     /// A percentage from 0 to 100: `70%`.
     Percent(f64) = Percent, percent, ["string", "number"], "70%";
     /// A time of day window: `22:00-07:00`.
-    TimeWindow(Window) = Window, window, ["string"], "22:00-07:00";
+    TimeWindow(Window) = Window, when::window, ["string"], "22:00-07:00";
+    /// Business hours: `Mon-Fri 09:00-17:00`.
+    Business((Days, Window)) = Business, when::business, ["string"], "Mon-Fri 09:00-17:00";
+    /// A day: `2026-12-25`.
+    Date(i32) = Date, when::date, ["string"], "2026-12-25";
+    /// A level that may be automatic, 0 to 2.
+    Level(u8) = Level, level, ["integer"], "1";
 }
 
 macro_rules! checked_text {
@@ -316,6 +241,13 @@ checked_text! {
     Maintenance = Maintenance, "Sun 03:00-05:00 Europe/Warsaw";
     /// A cron expression: `30 2 * * *`.
     Schedule = Schedule, "30 2 * * *";
+}
+
+impl Maintenance {
+    /// What it says; it was checked when it was read.
+    pub fn parsed(&self) -> Option<desired::Maintenance> {
+        when::maintenance(&self.0).ok()
+    }
 }
 
 /// A text, number or truth value, kept as it was written.
@@ -390,6 +322,39 @@ impl JsonSchema for Words {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "array"], "items": { "type": ["string", "number", "boolean"] } })
+    }
+}
+
+/// Days of the week: `Mon-Fri`, or a list of such texts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weekdays(pub Days);
+
+impl<'de> Deserialize<'de> for Weekdays {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Weekdays, D::Error> {
+        let parts = match Words::deserialize(d)? {
+            Words::Line(text) => vec![Text(text)],
+            Words::List(texts) => texts,
+        };
+        let mut bits = 0;
+        for Text(part) in parts {
+            bits |= when::days(&part).map_err(de::Error::custom)?.0;
+        }
+        Ok(Weekdays(Days(bits)))
+    }
+}
+
+impl JsonSchema for Weekdays {
+    fn schema_name() -> Cow<'static, str> {
+        "Weekdays".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "array"], "x-stead": Form::Days.word(), "examples": ["Mon-Fri"],
+            "items": { "type": "string", "x-stead": Form::Days.word(), "examples": ["Sun"] }
+        })
     }
 }
 
@@ -472,68 +437,13 @@ mod tests {
     }
 
     #[test]
-    fn windows_and_percentages() {
-        assert_eq!(
-            window("22:00-07:00"),
-            Ok(Window {
-                from: 1320,
-                to: 420
-            })
-        );
-        assert_eq!(window("00:00-24:00"), Ok(Window { from: 0, to: 0 }));
-        for bad in [
-            "22-07",
-            "25:00-01:00",
-            "22:0-07:00",
-            "22:00",
-            "+1:00-02:00",
-            "24:01-01:00",
-        ] {
-            assert!(window(bad).is_err(), "{bad}");
-        }
+    fn percentages_and_levels() {
         assert_eq!(percent("70%"), Ok(70.0));
         assert_eq!(percent("0.5"), Ok(0.5));
         assert!(percent("101%").is_err() && percent("NaN").is_err() && percent("-1").is_err());
-    }
-
-    #[test]
-    fn maintenance_and_schedules() {
-        for good in [
-            "Sun 03:00-05:00 Europe/Warsaw",
-            "Mon-Fri 22:00-23:00",
-            "03:00-05:00 UTC",
-            "Sat,Sun 01:00-02:00",
-        ] {
-            assert_eq!(maintenance(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "",
-            "Sunday 03:00-05:00",
-            "Sun",
-            "Sun 03:00-05:00 Warsaw!",
-            "Sun 03:00-05:00 UTC UTC",
-        ] {
-            assert!(maintenance(bad).is_err(), "{bad}");
-        }
-        for good in [
-            "0 4 * * 0",
-            "*/5 8-18 1,15 jan-jun mon",
-            "@daily",
-            "30 2 * * *",
-        ] {
-            assert_eq!(schedule(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "",
-            "* * * *",
-            "60 * * * *",
-            "* * 0 * *",
-            "*/0 * * * *",
-            "@noon",
-            "a b c d e",
-            "+1 * * * *",
-        ] {
-            assert!(schedule(bad).is_err(), "{bad}");
-        }
+        assert_eq!(level("0"), Ok(0));
+        assert_eq!(level("2"), Ok(2));
+        assert!(level("3").is_err_and(|why| why.contains("never automatic")));
+        assert!(level("4").is_err() && level("-1").is_err() && level("").is_err());
     }
 }

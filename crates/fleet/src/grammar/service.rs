@@ -184,4 +184,6 @@ pub struct Patience {
     pub failures: Option<u32>,
     /// Least time of trouble, on top of the failures. Default 0s.
     pub time: Option<Duration>,
+    /// What fails this soon after it started is still starting. Default 0s.
+    pub start: Option<Duration>,
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use super::channel::{Channel, Route};
+use super::drill::Drill;
 use super::policy::Policy;
 
 /// `stead.yaml`: the fleet's name, its policy, and how it reaches people.
@@ -21,4 +22,6 @@ pub struct SteadFile {
     pub channels: BTreeMap<String, Channel>,
     /// Which messages go where; every route that matches is used.
     pub routes: Vec<Route>,
+    /// A container of Stead's own, broken and mended as a proof.
+    pub drill: Option<Drill>,
 }

@@ -1,7 +1,14 @@
-//! `channels:` and `routes:`: reviewed whole, though nothing of them enters the fleet yet.
+//! `channels:` and `routes:`: all are reviewed; those that this build can deliver to enter the fleet.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use stead_core::desired::{Channel, Ping, Route, RouteMatch, Webhook};
+use stead_core::event::Severity;
 
 use super::report::Report;
 use super::syntax;
+use crate::grammar::channel as grammar;
 use crate::grammar::stead::SteadFile;
 use crate::node::Cursor;
 use crate::problem::Code;
@@ -23,7 +30,102 @@ const SECRET: [(&str, &str); 8] = [
     ("webhook", "url"),
 ];
 
-pub(super) fn review(at: Cursor<'_>, file: &SteadFile, report: &mut Report) {
+/// Channels and routes of the fleet. A route keeps those of its channels that the fleet has, and goes with the last.
+pub(super) fn resolve(
+    at: Cursor<'_>,
+    file: &SteadFile,
+    report: &mut Report,
+) -> (BTreeMap<String, Channel>, Vec<Route>) {
+    review(at, file, report);
+    let mut channels = BTreeMap::new();
+    for (name, channel) in &file.channels {
+        if let Some(hook) = channel.webhook.as_ref() {
+            let here = at.get("channels").get(name).get("webhook");
+            if let Some(made) = webhook(here, hook, report) {
+                channels.insert(name.clone(), Channel::Webhook(made));
+            }
+        }
+    }
+    let routes = file.routes.iter().filter_map(|r| route(r, &channels));
+    let routes = routes.collect();
+    (channels, routes)
+}
+
+fn webhook(at: Cursor<'_>, file: &grammar::Webhook, report: &mut Report) -> Option<Webhook> {
+    for (index, text) in file.allow.iter().enumerate() {
+        if !is_network(text) {
+            let message = format!("{:?} is not a network", shorten(text));
+            report.value(
+                at.get("allow").item(index),
+                Code::BadNetwork,
+                message,
+                "write an address and how many of its bits count: 192.168.0.0/16",
+            );
+        }
+    }
+    for (name, value) in &file.headers {
+        syntax::header(at.get("headers").get(name), name, value, report);
+    }
+    Some(Webhook {
+        url: file.url.clone()?,
+        secret: file.secret.clone(),
+        headers: file.headers.clone(),
+        allow: file.allow.clone(),
+    })
+}
+
+/// `192.168.0.0/16`, `fd00::/8`, or one address.
+fn is_network(text: &str) -> bool {
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (text, None),
+    };
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let digits = |b: &str| !b.is_empty() && b.bytes().all(|c| c.is_ascii_digit());
+    bits.is_none_or(|b| digits(b) && b.parse::<u8>().is_ok_and(|n| n <= most))
+}
+
+fn route(file: &grammar::Route, channels: &BTreeMap<String, Channel>) -> Option<Route> {
+    let matches = file.matches.as_ref()?;
+    let to: Vec<String> = file
+        .to
+        .iter()
+        .filter(|name| channels.contains_key(*name))
+        .cloned()
+        .collect();
+    if to.is_empty() {
+        return None;
+    }
+    let severity = matches.severity.map(|s| match s {
+        grammar::Severity::Info => Severity::Info,
+        grammar::Severity::Warning => Severity::Warning,
+        grammar::Severity::Critical => Severity::Critical,
+    });
+    let ping = match file.ping {
+        Some(grammar::Ping::Always) => Ping::Always,
+        Some(grammar::Ping::Never) => Ping::Never,
+        Some(grammar::Ping::OutsideBusinessHours) => Ping::OutsideBusinessHours,
+        None if severity == Some(Severity::Critical) => Ping::Always,
+        None => Ping::Never,
+    };
+    Some(Route {
+        name: file.name.clone()?,
+        matches: RouteMatch {
+            kind: matches.kind.clone(),
+            severity,
+            node: matches.node.clone(),
+            service: matches.service.clone(),
+            labels: matches.labels.clone(),
+        },
+        to,
+        ping,
+    })
+}
+
+fn review(at: Cursor<'_>, file: &SteadFile, report: &mut Report) {
     for (name, channel) in &file.channels {
         let here = at.get("channels").get(name);
         let kinds: Vec<&str> = here

@@ -291,17 +291,7 @@ fn http(at: Cursor<'_>, check: &grammar::Http, report: &mut Report) -> Option<Pr
     }
     let headers = at.get("headers");
     for (name, Text(value)) in &check.headers {
-        let fits = http::HeaderName::from_bytes(name.as_bytes()).is_ok()
-            && http::HeaderValue::from_str(value).is_ok();
-        if !fits {
-            let message = format!("the header {:?} cannot be sent", shorten(name));
-            report.key(
-                headers.get(name),
-                Code::BadHeader,
-                message,
-                "write name: value in plain characters",
-            );
-        }
+        syntax::header(headers.get(name), name, value, report);
     }
     Some(Probe::Http(HttpProbe {
         url,

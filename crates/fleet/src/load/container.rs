@@ -86,7 +86,7 @@ pub(super) fn definition(
     })
 }
 
-fn image_fits(at: Cursor<'_>, image: &str, report: &mut Report) {
+pub(super) fn image_fits(at: Cursor<'_>, image: &str, report: &mut Report) {
     if !syntax::plain(at, image, "the image", report) {
         return;
     }

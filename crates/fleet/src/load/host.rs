@@ -3,6 +3,7 @@
 use stead_core::desired::{Access, Node, Thresholds};
 
 use super::report::Report;
+use super::when;
 use crate::grammar::node as grammar;
 use crate::grammar::scalar::{Percent, Text};
 use crate::node::Cursor;
@@ -24,6 +25,7 @@ pub(super) fn resolve(
         Some(grammar::Access::Operator) | None => Access::Operator,
     };
     node.strict = file.strict.unwrap_or(false);
+    node.maintenance = when::maintenance(at.get("maintenance"), &file.maintenance, report);
     node.thresholds = thresholds(at.get("thresholds"), &file.thresholds, report);
 }
 

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use stead_core::ids::{JobName, NodeName};
 
 use super::report::Report;
-use super::{check, syntax};
+use super::{check, syntax, when};
 use crate::grammar::check::Check;
 use crate::grammar::job::JobsFile;
 use crate::grammar::runbook::RunbookFile;
-use crate::grammar::scalar::is_zone;
 use crate::node::Cursor;
 use crate::problem::Code;
 use crate::shape::shorten;
@@ -23,16 +22,8 @@ pub(super) fn review(at: Cursor<'_>, file: &JobsFile, report: &mut Report) {
         if let Some(run) = &job.run {
             syntax::words(here.get("run"), run, report);
         }
-        if let Some(zone) = &job.timezone
-            && !is_zone(zone)
-        {
-            let message = format!("{:?} is not a time zone", shorten(zone));
-            report.value(
-                here.get("timezone"),
-                Code::BadSchedule,
-                message,
-                "write it like Europe/Warsaw or UTC",
-            );
+        if let Some(zone) = &job.timezone {
+            when::zone(here.get("timezone"), zone, report);
         }
         if let Some(user) = &job.user {
             syntax::plain(here.get("user"), user, "the user", report);

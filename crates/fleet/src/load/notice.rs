@@ -9,20 +9,22 @@ use crate::grammar::service::Kind;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counts([usize; WORDS.len()]);
 
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 9] = [
     ("jobs", "this build does not run them yet"),
     ("backups", "this build does not verify them yet"),
     ("runbooks", "this build does not carry them out yet"),
-    ("channels", "this build does not send messages yet"),
-    ("routes", "this build does not send messages yet"),
+    (
+        "channels that are no webhook",
+        "this build does not deliver to them yet",
+    ),
+    (
+        "routes to such channels alone",
+        "this build does not deliver to them yet",
+    ),
     ("services of kind loop", "this build does not run them yet"),
     (
         "services of kind instance",
         "this build does not manage them yet",
-    ),
-    (
-        "nodes with maintenance windows",
-        "this build does not heed them yet",
     ),
     ("nodes with a console", "this build has no console yet"),
     (
@@ -31,17 +33,34 @@ const WORDS: [(&str, &str); 10] = [
     ),
 ];
 
+/// Actions that the core has steps for.
+const CARRIED_OUT: [ActionKind; 7] = [
+    ActionKind::ContainerRestart,
+    ActionKind::Redeploy,
+    ActionKind::UnitRestart,
+    ActionKind::DiskCleanup,
+    ActionKind::WorkloadStop,
+    ActionKind::LockClear,
+    ActionKind::Drill,
+];
+
 impl Counts {
     pub fn of(content: &Content) -> Counts {
         let (mut jobs, mut backups, mut runbooks, mut channels, mut routes) = (0, 0, 0, 0, 0);
-        let (mut loops, mut instances, mut maintenance, mut consoles, mut repairs) =
-            (0, 0, 0, 0, 0);
+        let (mut loops, mut instances, mut consoles, mut repairs) = (0, 0, 0, 0);
         match content {
             Content::Stead(stead) => {
-                channels = stead.channels.len();
-                routes = stead.routes.len();
-                let to_come =
-                    |action: &str| action != "none" && ActionKind::from_word(action).is_none();
+                let silent = |name: &String| {
+                    let found = stead.channels.get(name);
+                    found.is_some_and(|channel| channel.webhook.is_none())
+                };
+                channels = stead.channels.keys().filter(|name| silent(name)).count();
+                let all_silent = |to: &[String]| !to.is_empty() && to.iter().all(silent);
+                routes = stead.routes.iter().filter(|r| all_silent(&r.to)).count();
+                let to_come = |action: &str| {
+                    let kind = ActionKind::from_word(action);
+                    action != "none" && kind.is_none_or(|kind| !CARRIED_OUT.contains(&kind))
+                };
                 let actions = stead
                     .policy
                     .repairs
@@ -50,7 +69,6 @@ impl Counts {
                 repairs = actions.filter(|action| to_come(action)).count();
             }
             Content::Node(node) => {
-                maintenance = usize::from(!node.maintenance.is_empty());
                 consoles = usize::from(node.console == Some(true));
             }
             Content::Services(services) => {
@@ -71,16 +89,7 @@ impl Counts {
             Content::Runbook(_) => runbooks = 1,
         }
         Counts([
-            jobs,
-            backups,
-            runbooks,
-            channels,
-            routes,
-            loops,
-            instances,
-            maintenance,
-            consoles,
-            repairs,
+            jobs, backups, runbooks, channels, routes, loops, instances, consoles, repairs,
         ])
     }
 

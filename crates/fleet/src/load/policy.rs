@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stead_core::desired::{Automatic, Calendar, Limits, Match, Policy, RepairRule, Rule, Says};
+use stead_core::desired::{Automatic, Limits, Policy, RepairRule};
 use stead_core::ids::NodeName;
 
 use super::piece::Named;
 use super::report::Report;
+use super::{rule, when};
 use crate::grammar::policy as grammar;
 use crate::node::Cursor;
 use crate::problem::Code;
@@ -85,195 +86,67 @@ pub(super) fn resolve(
     report: &mut Report,
 ) -> Policy {
     let at = at.get("policy");
-    let defaults = (Automatic::default(), Limits::default());
-    let limits = &policy.limits;
     let services: BTreeSet<&str> = names.iter().map(|n| n.service.as_str()).collect();
     let rules = policy.rules.iter().enumerate();
     let repairs = policy.repairs.iter().enumerate();
+    let max_level = policy.automatic.max_level.map(|l| l.0);
+    let calendar = when::calendar(at.get("calendar"), &policy.calendar, report);
+    let rules: Vec<_> = rules
+        .filter_map(|(n, r)| {
+            let here = at.get("rules").item(n);
+            Some((here, rule::resolve(here, r, known, &services, report)?))
+        })
+        .collect();
+    rule::contradictions(&rules, &calendar, report);
     Policy {
         automatic: Automatic {
-            max_level: policy.automatic.max_level.unwrap_or(defaults.0.max_level),
+            max_level: max_level.unwrap_or(Automatic::default().max_level),
         },
-        rules: rules
-            .filter_map(|(n, r)| rule(at.get("rules").item(n), r, known, &services, report))
-            .collect(),
-        limits: Limits {
-            per_target_per_hour: limits
-                .per_target_per_hour
-                .unwrap_or(defaults.1.per_target_per_hour),
-            concurrent: limits.concurrent.unwrap_or(defaults.1.concurrent),
-            concurrent_per_node: limits
-                .concurrent_per_node
-                .unwrap_or(defaults.1.concurrent_per_node),
-            mass_drift: limits.mass_drift.map_or(defaults.1.mass_drift, |p| p.0),
-            mass_drift_large: defaults.1.mass_drift_large,
-            back_off: limits.back_off.map_or(defaults.1.back_off, |d| d.0),
-        },
+        rules: rules.into_iter().map(|(_, rule)| rule).collect(),
+        limits: limits(at.get("limits"), &policy.limits, report),
         repairs: repairs
             .filter_map(|(n, r)| repair(at.get("repairs").item(n), r, report))
             .collect(),
-        calendar: Calendar::default(),
+        calendar,
     }
 }
 
-fn rule(
-    at: Cursor<'_>,
-    rule: &grammar::Rule,
-    known: &BTreeMap<String, NodeName>,
-    services: &BTreeSet<&str>,
-    report: &mut Report,
-) -> Option<Rule> {
-    let (Some(matches), Some(automatic)) = (&rule.matches, rule.automatic) else {
-        return None;
+fn limits(at: Cursor<'_>, given: &grammar::Limits, report: &mut Report) -> Limits {
+    let defaults = Limits::default();
+    let settled = Limits {
+        per_target_per_hour: given
+            .per_target_per_hour
+            .unwrap_or(defaults.per_target_per_hour),
+        concurrent: given.concurrent.unwrap_or(defaults.concurrent),
+        concurrent_per_node: given
+            .concurrent_per_node
+            .unwrap_or(defaults.concurrent_per_node),
+        mass_drift: given.mass_drift.map_or(defaults.mass_drift, |p| p.0),
+        mass_drift_large: given
+            .mass_drift_large
+            .map_or(defaults.mass_drift_large, |p| p.0),
+        back_off: given.back_off.map_or(defaults.back_off, |d| d.0),
     };
-    let here = at.get("match");
-    let fields = [&matches.action, &matches.node, &matches.service];
-    if fields
-        .iter()
-        .all(|f| f.as_deref().is_none_or(|t| t.trim().is_empty()))
-    {
-        if !here.damaged() {
-            let help =
-                "give it `action`, `node` or `service`; `\"*\"` matches everything and says so";
-            report.key(
-                here,
-                Code::EmptyMatch,
-                "the rule has an empty match, so it matches nothing",
-                help,
-            );
-        }
-        return None;
-    }
-    for (key, text) in ["action", "node", "service"].into_iter().zip(fields) {
-        if text.as_deref().is_some_and(|t| t.trim().is_empty()) {
-            report.value(
-                here.get(key),
-                Code::EmptyMatch,
-                format!("`{key}` is empty, so the rule matches nothing"),
-                "remove the key, or name something",
-            );
-        }
-    }
-    if let Some(text) = &matches.action {
-        action(here.get("action"), text, automatic, report);
-    }
-    if let Some(text) = &matches.node {
-        unmatched(
-            here.get("node"),
-            text,
-            "node",
-            known.keys().map(String::as_str),
-            report,
+    if settled.concurrent_per_node > settled.concurrent {
+        let default = |key: &str| if at.has(key) { "" } else { " (the default)" };
+        let message = format!(
+            "`concurrent_per_node` is {}{}, but `concurrent`, for the whole fleet, is {}{}",
+            settled.concurrent_per_node,
+            default("concurrent_per_node"),
+            settled.concurrent,
+            default("concurrent"),
         );
-    }
-    if let Some(text) = &matches.service {
-        unmatched(
-            here.get("service"),
-            text,
-            "service",
-            services.iter().copied(),
-            report,
-        );
-    }
-    Some(Rule {
-        matches: Match {
-            action: matches.action.clone(),
-            node: matches.node.clone(),
-            service: matches.service.clone(),
-        },
-        says: Says::Automatic(automatic),
-        between: rule.between.map(|w| w.0),
-        days: None,
-        hours: None,
-    })
-}
-
-fn action(at: Cursor<'_>, text: &str, automatic: bool, report: &mut Report) {
-    let names = ACTIONS.iter().map(|(name, _)| *name);
-    if !text.is_empty() && !names.clone().any(|name| glob(text, name)) {
-        let all = names.clone().collect::<Vec<_>>().join(", ");
-        let help = match report.near(text, names) {
-            Some(near) => format!("did you mean `{near}`? Known: {all}"),
-            None => format!("known: {all}"),
-        };
+        let here = ["concurrent_per_node", "concurrent"]
+            .into_iter()
+            .find(|key| at.has(key));
         report.value(
-            at,
-            Code::UnknownAction,
-            format!("there is no action {:?}", shorten(text)),
-            help,
-        );
-    }
-    if automatic
-        && ACTIONS
-            .iter()
-            .any(|(name, destroys)| *destroys && *name == text)
-    {
-        let message = format!("`{text}` destroys something, so it is always asked");
-        report.value(
-            at,
-            Code::DestructiveAutomatic,
+            here.map_or(at, |key| at.get(key)),
+            Code::LimitsContradict,
             message,
-            "remove the rule; approve such actions one by one",
+            "raise `concurrent`, or lower `concurrent_per_node`",
         );
     }
-}
-
-/// A warning where a name without wildcards matches nothing that the files know.
-fn unmatched<'a>(
-    at: Cursor<'_>,
-    text: &str,
-    what: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-    report: &mut Report,
-) {
-    // A pattern may well be written for what is to come.
-    let pattern = text.contains(['*', '?']);
-    if pattern || text.trim().is_empty() || known.clone().any(|name| name == text) {
-        return;
-    }
-    let code = if what == "node" {
-        Code::UnmatchedNode
-    } else {
-        Code::UnmatchedService
-    };
-    let help = match report.near(text, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("name a {what} that a file under hosts/ has, or remove the rule"),
-    };
-    report.value(
-        at,
-        code,
-        format!("no {what} matches {:?}", shorten(text)),
-        help,
-    );
-}
-
-/// Whether `name` matches `pattern` with `*` and `?`.
-fn glob(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    n = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+    settled
 }
 
 fn repair(at: Cursor<'_>, repair: &grammar::Repair, report: &mut Report) -> Option<RepairRule> {
@@ -314,7 +187,7 @@ fn repair(at: Cursor<'_>, repair: &grammar::Repair, report: &mut Report) -> Opti
                 "name one action, or `none` to only tell",
             );
         } else {
-            action(at.get("action"), to, false, report);
+            rule::action(at.get("action"), to, report);
         }
     }
     Some(RepairRule {
@@ -327,7 +200,7 @@ fn repair(at: Cursor<'_>, repair: &grammar::Repair, report: &mut Report) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use super::{ACTIONS, DRIFTS, TRIGGERS, glob};
+    use super::{ACTIONS, DRIFTS, TRIGGERS};
     use stead_core::action::{ActionKind, Trigger};
     use stead_core::drift::DriftKind;
 
@@ -350,22 +223,6 @@ mod tests {
                 serde_json::from_value::<Trigger>(word.into()).is_ok(),
                 "{word}"
             );
-        }
-    }
-
-    #[test]
-    fn globs() {
-        for (pattern, name, wanted) in [
-            ("web-*", "web-1", true),
-            ("*", "", true),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("*b*", "abc", true),
-            ("*_restart", "container_restart", true),
-            ("", "x", false),
-            ("a*b*c", "aXbYbZc", true),
-        ] {
-            assert_eq!(glob(pattern, name), wanted, "{pattern} {name}");
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn resolve(
         patience: Patience {
             failures: file.patience.failures.unwrap_or(defaults.failures),
             time: file.patience.time.map_or(defaults.time, |d| d.0),
-            start: defaults.start,
+            start: file.patience.start.map_or(defaults.start, |d| d.0),
         },
         checks,
     };

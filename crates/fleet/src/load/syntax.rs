@@ -357,6 +357,21 @@ pub(super) fn pairs(
     found
 }
 
+/// A header of a request.
+pub(super) fn header(at: Cursor<'_>, name: &str, value: &str, report: &mut Report) {
+    let fits = http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+        && http::HeaderValue::from_str(value).is_ok();
+    if !fits {
+        let message = format!("the header {:?} cannot be sent", shorten(name));
+        report.key(
+            at,
+            Code::BadHeader,
+            message,
+            "write name: value in plain characters",
+        );
+    }
+}
+
 /// A text that should be `secret:NAME`.
 pub(super) fn secret(at: Cursor<'_>, text: &str, what: &str, report: &mut Report) {
     if !text.starts_with("secret:") {

@@ -155,9 +155,23 @@ const TABLE: &[Bad] = &[
     bad(
         STEAD,
         "policy: {automatic: {max_level: 3}}\n",
-        "out-of-range",
+        "bad-level",
         (1, 33),
-        "2",
+        "level 3 is never automatic",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, max_level: 7}]}\n",
+        "bad-level",
+        (1, 51),
+        "there is no level 7",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, earn: 99}]}\n",
+        "out-of-range",
+        (1, 46),
+        "1 to 32",
     ),
     bad(
         SERVICES,
@@ -557,6 +571,185 @@ const TABLE: &[Bad] = &[
         (1, 25),
         "`piha`",
     ),
+    // Policy that contradicts itself, and times that are none
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}}]}\n",
+        "rule-answer",
+        (1, 18),
+        "none of `automatic`, `max_level` and `earn`",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, automatic: true, earn: 3}]}\n",
+        "rule-answer",
+        (1, 57),
+        "`automatic` and `earn` at once",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, days: Someday, automatic: true}]}\n",
+        "bad-days",
+        (1, 46),
+        "Mon-Fri",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, days: [Mon, Tu], automatic: true}]}\n",
+        "bad-days",
+        (1, 52),
+        "\"Tu\"",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, days: [], automatic: true}]}\n",
+        "empty-window",
+        (1, 46),
+        "never holds",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, between: \"07:00-07:00\", automatic: true}]}\n",
+        "empty-window",
+        (1, 49),
+        "00:00-24:00",
+    ),
+    bad(
+        STEAD,
+        "policy: {calendar: {business: \"Mon-Fri 09:00-09:00\"}}\n",
+        "empty-window",
+        (1, 31),
+        "same minute",
+    ),
+    bad(
+        STEAD,
+        "policy: {calendar: {business: weekdays}}\n",
+        "bad-business-hours",
+        (1, 31),
+        "Mon-Fri 09:00-17:00",
+    ),
+    bad(
+        STEAD,
+        "policy: {calendar: {holidays: [2026-02-30]}}\n",
+        "bad-date",
+        (1, 32),
+        "2026-12-25",
+    ),
+    bad(
+        STEAD,
+        "policy: {calendar: {timezone: Europe/Warszawa}}\n",
+        "unknown-timezone",
+        (1, 31),
+        "Europe/Warsaw",
+    ),
+    bad(
+        NODE,
+        "maintenance: [\"Sun 03:00-05:00 Europe/Atlantis\"]\n",
+        "unknown-timezone",
+        (1, 15),
+        "Atlantis",
+    ),
+    bad(
+        NODE,
+        "maintenance: [\"Sun 03:00-03:00\"]\n",
+        "empty-window",
+        (1, 15),
+        "same minute",
+    ),
+    bad(
+        NODE,
+        "maintenance: [\"Sat 22:00-04:00\", \"Sun 03:00-05:00\"]\n",
+        "overlapping-windows",
+        (1, 34),
+        "time in common",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {action: \"*_restart\"}, automatic: false}, \
+         {match: {action: unit_restart, node: piha}, automatic: true}]}\n",
+        "rule-never-applies",
+        (1, 68),
+        "policy.rules[0] matches all of it and says `automatic: false`",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: \"*\"}, max_level: 2, between: \"20:00-08:00\"}, \
+         {match: {node: piha}, earn: 5, between: \"22:00-06:00\", days: [Sun]}]}\n",
+        "rule-never-applies",
+        (1, 78),
+        "not `earn: 5`",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {node: piha}, automatic: true, hours: business, between: \"22:00-06:00\"}]}\n",
+        "rule-never-applies",
+        (1, 18),
+        "no minute in common",
+    ),
+    bad(
+        STEAD,
+        "policy: {limits: {concurrent: 2, concurrent_per_node: 3}}\n",
+        "limits-contradict",
+        (1, 55),
+        "for the whole fleet, is 2",
+    ),
+    bad(
+        STEAD,
+        "policy: {limits: {concurrent_per_node: 9}}\n",
+        "limits-contradict",
+        (1, 40),
+        "4 (the default)",
+    ),
+    bad(
+        STEAD,
+        "policy: {rules: [{match: {action: \"destr*\"}, earn: 3}]}\n",
+        "destructive-automatic",
+        (1, 35),
+        "always asked",
+    ),
+    // Channels and the drill
+    bad(
+        STEAD,
+        "channels: {hook: {webhook: {url: \"http://10.0.0.1/\", allow: [\"10.0.0.0/33\"]}}}\n",
+        "bad-network",
+        (1, 62),
+        "192.168.0.0/16",
+    ),
+    bad(
+        STEAD,
+        "drill: {node: pihaa, image: \"busybox:1\"}\n",
+        "unknown-node",
+        (1, 15),
+        "`piha`",
+    ),
+    bad(
+        STEAD,
+        "drill: {node: piha, image: \"busybox:1\", schedule: \"0 0 30 2 *\"}\n",
+        "schedule-never",
+        (1, 51),
+        "ever comes",
+    ),
+    bad(
+        STEAD,
+        "drill: {node: piha, image: \"busybox:1\", schedule: hourly}\n",
+        "bad-schedule",
+        (1, 51),
+        "five fields",
+    ),
+    bad(
+        STEAD,
+        "drill: {node: piha, image: \"busybox:1\", within: 0s}\n",
+        "out-of-range",
+        (1, 49),
+        "60s",
+    ),
+    bad(
+        STEAD,
+        "drill: {node: piha}\n",
+        "missing-key",
+        (1, 1),
+        "image",
+    ),
 ];
 
 fn around(file: &str, text: &[u8]) -> Tree {
@@ -622,7 +815,7 @@ fn problems_of_several_files_and_services_come_all_at_once() {
             "bad-path",
             "unknown-service",
             "unknown-key",
-            "out-of-range"
+            "bad-level"
         ],
         "{:#?}",
         loaded.problems
@@ -680,6 +873,33 @@ fn mistakes_between_files() {
             ],
             "wrong-node",
             "hosts/piha/services.yaml",
+        ),
+        (
+            &[
+                (STEAD, "drill: {node: piha, image: b}"),
+                (NODE, "access: inspector"),
+            ],
+            "drill-on-inspector",
+            "access: operator",
+        ),
+        (
+            &[
+                (STEAD, "drill: {node: piha, image: b}"),
+                (SERVICES, "services: {stead-canary: {kind: external}}"),
+            ],
+            "drill-name-taken",
+            "only Stead makes stead-canary",
+        ),
+        (
+            &[
+                (STEAD, "drill: {node: piha, image: b}"),
+                (
+                    SERVICES,
+                    "services: {web: {kind: container, container: stead-canary}}",
+                ),
+            ],
+            "drill-name-taken",
+            "service `web`",
         ),
     ];
     for (files, code, says) in cases {
@@ -774,6 +994,8 @@ fn every_code_is_shown_by_a_test() {
         "alias-overridden",
         "bad-alias-map",
         "action-collision",
+        "drill-on-inspector",
+        "drill-name-taken",
         // Needs 50,001 files or 256 MiB: `a_tree_is_bounded` in the crate.
         "tree-too-large",
     ];

@@ -4,5 +4,6 @@ mod bad_input;
 mod example;
 mod git_source;
 mod hostile;
+mod policy;
 mod published;
 mod watching;
