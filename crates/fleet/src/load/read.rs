@@ -27,7 +27,7 @@ static SHAPES: LazyLock<BTreeMap<FileKind, Shape>> = LazyLock::new(|| {
 
 #[derive(Debug)]
 pub(super) enum Content {
-    Stead(SteadFile),
+    Stead(Box<SteadFile>),
     Node(NodeFile),
     Services(ServicesFile),
     Jobs(JobsFile),
@@ -99,7 +99,7 @@ impl Sheet<'_> {
         let (path, kind) = (self.path, self.kind);
         let node = tree_of(path, kind, self.bytes, report);
         let content = match kind {
-            FileKind::Stead => Content::Stead(typed(path, &node, report)),
+            FileKind::Stead => Content::Stead(Box::new(typed(path, &node, report))),
             FileKind::Node => Content::Node(typed(path, &node, report)),
             FileKind::Services => Content::Services(typed(path, &node, report)),
             FileKind::Jobs => Content::Jobs(typed(path, &node, report)),
