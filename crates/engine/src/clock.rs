@@ -52,6 +52,11 @@ impl Clock {
         zone::local(&self.zone, Time(at))
     }
 
+    /// The owner's time of day and day at `at`.
+    pub fn local(&self, at: Time) -> Now {
+        zone::local(&self.zone, at)
+    }
+
     /// How far the wall was moved since the last look, if it was; follows it.
     pub fn jumped(&mut self) -> Option<i64> {
         let by = self.source.wall().0.saturating_sub(self.now().at.0);

@@ -102,6 +102,7 @@ impl Engine {
             feed,
             log,
             clock: Arc::new(RwLock::new(Clock::new(clock, options.zone.clone()))),
+            pasts: Arc::default(),
         };
         let engine = Engine {
             handle: handle.clone(),

@@ -10,10 +10,12 @@ use stead_core::event::DesiredLoaded;
 use stead_core::ids::{NodeName, Seq};
 use stead_core::policy::Now;
 use stead_core::sample::HostSample;
+use stead_core::time::Time;
 use stead_ports::log::{self, EventLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::past::Pasts;
 use crate::view::{Feed, Live, SAMPLES_KEPT, Trouble, View};
 
 /// How long a caller waits for its commit before it is told that storage is in trouble.
@@ -66,6 +68,7 @@ pub struct Handle {
     pub(crate) feed: broadcast::Sender<Feed>,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) clock: Arc<RwLock<Clock>>,
+    pub(crate) pasts: Arc<Pasts>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -183,6 +186,14 @@ impl Handle {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .now()
+    }
+
+    /// The owner's time of day and day at `at`.
+    pub fn local(&self, at: Time) -> Now {
+        self.clock
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .local(at)
     }
 
     /// The fleet's own name for `node`.

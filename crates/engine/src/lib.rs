@@ -13,6 +13,7 @@
 mod clock;
 mod control;
 mod handle;
+pub mod past;
 mod replay;
 mod retention;
 mod view;
@@ -21,6 +22,7 @@ pub mod zone;
 pub use clock::Clock;
 pub use control::{Engine, LOG_FULL, Options};
 pub use handle::{Done, Error, Handle, Recorded};
+pub use past::Past;
 pub use replay::{Replayed, decode, encode, replay, split, world_digest};
 pub use retention::compact;
 pub use view::{Feed, Trouble, View};

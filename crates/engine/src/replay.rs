@@ -1,5 +1,6 @@
 //! From the log back to the world: the newest sound snapshot (or base), and every event after it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stead_core::desired::Fleet;
@@ -13,6 +14,8 @@ const CHUNK: usize = 10_000;
 /// Shard of everything but the nodes.
 const REST: &str = "world";
 const NODE: &str = "node/";
+/// The one kind of event that names a document.
+const DESIRED_LOADED: &str = "desired_loaded";
 
 /// A world and how it came about.
 #[derive(Debug)]
@@ -27,21 +30,19 @@ pub struct Replayed {
 pub async fn replay(log: &dyn EventLog, snapshots: bool) -> Result<Replayed, log::Error> {
     let mut world = of_base(log, log.base().await?).await?;
     if snapshots
-        && let Some(cached) = join(&log.snapshots().await?)
+        && let Some(cached) = of_snapshots(log).await?
         && cached.head > world.head
     {
         world = cached;
-        if let Some(fleet) = fleet(log, &world.desired.digest).await? {
-            world.fleet = fleet;
-        }
     }
     let from = world.head;
     let mut folded = 0;
     loop {
         let records = log.read(world.head, CHUNK).await?;
         let last = records.len() < CHUNK;
+        let fleets = Fleets::named_in(log, &records).await?;
         for record in records {
-            world.apply(&event(log, record).await?);
+            world.apply(&fleets.complete(decode(record)?)?);
             folded += 1;
         }
         if last {
@@ -64,6 +65,17 @@ pub(crate) async fn of_base(log: &dyn EventLog, base: Option<Base>) -> Result<Wo
         world.fleet = fleet;
     }
     Ok(world)
+}
+
+/// The world of the latest snapshots; `None` where there is no consistent set of them.
+pub(crate) async fn of_snapshots(log: &dyn EventLog) -> Result<Option<World>, log::Error> {
+    let Some(mut world) = join(&log.snapshots().await?) else {
+        return Ok(None);
+    };
+    if let Some(fleet) = fleet(log, &world.desired.digest).await? {
+        world.fleet = fleet;
+    }
+    Ok(Some(world))
 }
 
 /// Content address of a world: two replays of one log give the same.
@@ -153,23 +165,44 @@ pub fn decode(r: Record) -> Result<Event, log::Error> {
     })
 }
 
-/// An event as it can be applied: with the documents it names.
-pub(crate) async fn event(log: &dyn EventLog, record: Record) -> Result<Event, log::Error> {
-    let mut event = decode(record)?;
-    if let Body::DesiredLoaded(loaded) = &mut event.body {
-        loaded.fleet = fleet(log, &loaded.digest).await?;
-        if loaded.fleet.is_none() {
-            let why = format!(
-                "the desired state {} it names is not in the log",
-                loaded.digest
-            );
-            return Err(log::Error::Corrupt {
-                seq: event.seq,
-                why,
-            });
+/// The documents that some records name, read once: with them their events can be applied wherever one is.
+#[derive(Debug, Default)]
+pub(crate) struct Fleets(BTreeMap<String, Arc<Fleet>>);
+
+impl Fleets {
+    pub(crate) async fn named_in(
+        log: &dyn EventLog,
+        records: &[Record],
+    ) -> Result<Fleets, log::Error> {
+        let mut named = BTreeMap::new();
+        for record in records.iter().filter(|r| r.kind == DESIRED_LOADED) {
+            if let Body::DesiredLoaded(loaded) = decode(record.clone())?.body
+                && !named.contains_key(&loaded.digest)
+                && let Some(found) = fleet(log, &loaded.digest).await?
+            {
+                named.insert(loaded.digest, found);
+            }
         }
+        Ok(Fleets(named))
     }
-    Ok(event)
+
+    /// The event with the document it names.
+    pub(crate) fn complete(&self, mut event: Event) -> Result<Event, log::Error> {
+        if let Body::DesiredLoaded(loaded) = &mut event.body {
+            loaded.fleet = self.0.get(&loaded.digest).cloned();
+            if loaded.fleet.is_none() {
+                let why = format!(
+                    "the desired state {} it names is not in the log",
+                    loaded.digest
+                );
+                return Err(log::Error::Corrupt {
+                    seq: event.seq,
+                    why,
+                });
+            }
+        }
+        Ok(event)
+    }
 }
 
 async fn fleet(log: &dyn EventLog, digest: &str) -> Result<Option<Arc<Fleet>>, log::Error> {

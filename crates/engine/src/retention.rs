@@ -33,11 +33,12 @@ async fn world_before(log: &dyn EventLog, cutoff: Time) -> Result<Option<World>,
     loop {
         let records = log.read(world.head, CHUNK).await?;
         let last = records.len() < CHUNK;
+        let fleets = replay::Fleets::named_in(log, &records).await?;
         for record in records {
             if record.at >= cutoff {
                 return Ok((world.head > start).then_some(world));
             }
-            world.apply(&replay::event(log, record).await?);
+            world.apply(&fleets.complete(replay::decode(record)?)?);
         }
         if last {
             return Ok((world.head > start).then_some(world));
