@@ -99,25 +99,29 @@ pub enum Command {
     )]
     Check(Check),
     /// Is all well?
-    Status,
+    #[command(after_help = "Examples:\n  stead status\n  stead status --at 'yesterday 03:00'")]
+    Status(Moment),
     /// The machines
-    #[command(after_help = "Examples:\n  stead nodes\n  stead nodes piha --json")]
+    #[command(
+        after_help = "Examples:\n  stead nodes\n  stead nodes piha --json\n  stead nodes --at 2h"
+    )]
     Nodes(Nodes),
     /// The services, desired beside actual
     #[command(
-        after_help = "Examples:\n  stead services\n  stead services --node piha --state unhealthy\n  stead services piha/zigbee2mqtt"
+        after_help = "Examples:\n  stead services\n  stead services --node piha --state unhealthy\n  stead services piha/zigbee2mqtt\n  stead services piha/zigbee2mqtt --at 2026-11-21T08:30:00Z"
     )]
     Services(Services),
     /// Where the world differs from the fleet directory, and why nothing is done where nothing is
+    #[command(after_help = "Examples:\n  stead drift\n  stead drift --node piha --at 3d")]
     Drift(Drift),
     /// What happened
     #[command(
-        after_help = "Examples:\n  stead events -f\n  stead events --node piha --severity warning --limit 20\n  stead events --kind action_completed --json"
+        after_help = "Examples:\n  stead events -f\n  stead events --node piha --severity warning --limit 20\n  stead events --kind action_completed --json\n  stead events --since 2d --until 'yesterday 03:00'"
     )]
     Events(Events),
     /// What Stead does and proposes: list, show, why, approve, reject, start
     #[command(
-        after_help = "Examples:\n  stead actions\n  stead actions why container-restart-piha-z2m\n  stead actions approve container-restart-piha-z2m --note 'go ahead'\n  stead actions start container_restart service/piha/z2m"
+        after_help = "Examples:\n  stead actions\n  stead actions why container-restart-piha-z2m\n  stead actions approve container-restart-piha-z2m --note 'go ahead'\n  stead actions start container_restart service/piha/z2m\n  stead actions --at 2h"
     )]
     Actions(Actions),
     /// Print a new one-time login link for the web UI
@@ -239,10 +243,20 @@ pub struct Check {
     pub node_alias_map: Option<String>,
 }
 
+/// An instant of the past.
+#[derive(Debug, Clone, Args)]
+pub struct Moment {
+    /// As it was then: a span ago (2h, 3d), a time of day (03:00, 'yesterday 03:00') or RFC 3339
+    #[arg(long, value_name = "INSTANT")]
+    pub at: Option<String>,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct Nodes {
     /// One of them, in detail
     pub node: Option<String>,
+    #[command(flatten)]
+    pub moment: Moment,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -257,12 +271,16 @@ pub struct Services {
     /// What no file names as well
     #[arg(long)]
     pub all: bool,
+    #[command(flatten)]
+    pub moment: Moment,
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct Drift {
     #[arg(long)]
     pub node: Option<String>,
+    #[command(flatten)]
+    pub moment: Moment,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -287,6 +305,17 @@ pub struct Events {
     /// Only after this event
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
+    /// Not before this instant: 2h, 'yesterday 03:00', RFC 3339
+    #[arg(long, value_name = "INSTANT")]
+    pub since: Option<String>,
+    /// Only before this instant
+    #[arg(
+        long,
+        visible_alias = "at",
+        value_name = "INSTANT",
+        conflicts_with = "follow"
+    )]
+    pub until: Option<String>,
     /// At most this many, the newest [default: 50; with --json all]
     #[arg(long, short = 'n', value_name = "N")]
     pub limit: Option<usize>,
@@ -302,6 +331,8 @@ pub struct Actions {
     /// Ended ones as well
     #[arg(long)]
     pub all: bool,
+    #[command(flatten)]
+    pub moment: Moment,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -1,6 +1,7 @@
 //! The CLI's way to the server: the same HTTP API that everybody uses.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_protocol::api::Problem;
 
-use crate::args::{Global, default_data};
+use crate::args::{Global, Moment, default_data};
 use crate::failure::{Exit, Failure};
 
 /// Where the server is looked for when nobody says.
@@ -19,6 +20,10 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<String>,
+    /// Everything that is read is about this instant, as it was given.
+    at: Option<String>,
+    /// The instant that the server understood.
+    told_at: OnceLock<String>,
 }
 
 impl Client {
@@ -43,7 +48,24 @@ impl Client {
             .user_agent(concat!("stead/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| Failure::new(Exit::Failed, "http-client", e.to_string(), ""))?;
-        Ok(Client { http, base, token })
+        Ok(Client {
+            http,
+            base,
+            token,
+            at: None,
+            told_at: OnceLock::new(),
+        })
+    }
+
+    /// The same server as it was at `moment`.
+    pub fn at(mut self, moment: &Moment) -> Client {
+        self.at.clone_from(&moment.at);
+        self
+    }
+
+    /// The instant that the answers so far were about, where it is not the present.
+    pub fn told_at(&self) -> Option<&str> {
+        self.told_at.get().map(String::as_str)
     }
 
     pub fn base(&self) -> &str {
@@ -51,16 +73,20 @@ impl Client {
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.json(
-            self.send(
-                Method::GET,
-                path,
-                None::<&()>,
-                Some(Duration::from_secs(30)),
-            )
-            .await?,
-        )
-        .await
+        let path = match &self.at {
+            None => path.to_string(),
+            Some(at) => {
+                let joint = if path.contains('?') { '&' } else { '?' };
+                format!("{path}{joint}at={}", escaped(at))
+            }
+        };
+        let within = Some(Duration::from_secs(30));
+        let response = self.send(Method::GET, &path, None::<&()>, within).await?;
+        let at = response.headers().get("stead-at");
+        if let Some(at) = at.and_then(|at| at.to_str().ok()) {
+            self.told_at.get_or_init(|| at.to_string());
+        }
+        self.json(response).await
     }
 
     pub async fn post<B: Serialize, T: DeserializeOwned>(
@@ -209,6 +235,16 @@ impl Lines {
             }
         }
     }
+}
+
+/// A text as a value in a query.
+pub fn escaped(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+    let one = |b: u8| match plain(b) {
+        true => char::from(b).to_string(),
+        false => format!("%{b:02X}"),
+    };
+    text.bytes().map(one).collect()
 }
 
 fn data_dir() -> std::path::PathBuf {

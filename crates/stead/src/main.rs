@@ -51,12 +51,14 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
 /// The commands that ask the server.
 async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Status => commands::lists::status(&client, out).await,
-        Command::Nodes(args) => commands::lists::nodes(&client, out, args).await,
-        Command::Services(args) => commands::lists::services(&client, out, args).await,
-        Command::Drift(args) => commands::lists::drift(&client, out, args).await,
+        Command::Status(moment) => commands::lists::status(&client.at(&moment), out, &moment).await,
+        Command::Nodes(args) => commands::lists::nodes(&client.at(&args.moment), out, args).await,
+        Command::Services(args) => {
+            commands::lists::services(&client.at(&args.moment), out, args).await
+        }
+        Command::Drift(args) => commands::lists::drift(&client.at(&args.moment), out, args).await,
         Command::Events(args) => commands::events::run(&client, out, args).await,
-        Command::Actions(args) => commands::actions::run(&client, out, args).await,
+        Command::Actions(args) => commands::actions::run(&client.at(&args.moment), out, args).await,
         Command::Login => commands::version::login(&client, out).await,
         _ => Ok(()),
     }

@@ -70,6 +70,14 @@ impl Output {
         self.paint(code, word)
     }
 
+    /// Says that what follows was.
+    pub fn moment(&self, at: Option<&str>) {
+        if let Some(at) = at {
+            let at = at.get(..19).unwrap_or(at).replace('T', " ");
+            line(&self.dim(&format!("as it was at {at} UTC")));
+        }
+    }
+
     pub fn bold(&self, text: &str) -> String {
         self.paint("1", text)
     }

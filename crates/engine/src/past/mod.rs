@@ -7,8 +7,11 @@
 //! Nothing is decided here, nothing is written, and the control loop is never waited for: the log is read beside it, one
 //! walk at a time, from the nearest world that is kept.
 
+mod instant;
 mod shelf;
 mod walk;
+
+pub use instant::{InvalidInstant, instant};
 
 use std::sync::Arc;
 

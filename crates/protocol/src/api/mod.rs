@@ -6,6 +6,7 @@ mod action;
 mod event;
 mod fleet;
 mod node;
+mod past;
 mod problem;
 mod service;
 
@@ -13,5 +14,6 @@ pub use action::*;
 pub use event::*;
 pub use fleet::*;
 pub use node::*;
+pub use past::*;
 pub use problem::*;
 pub use service::*;

@@ -20,6 +20,7 @@ use super::App;
 use super::event::{find, numbered};
 use super::extract::{Ask, Body, Place};
 use super::guard::Caller;
+use super::past::When;
 use super::problem::Problem;
 use crate::present;
 
@@ -44,6 +45,7 @@ pub struct InState {
     responses((status = 200, body = Vec<api::Action>)))]
 pub async fn list_actions(
     State(app): State<App>,
+    when: When,
     Ask(asked): Ask<InState>,
 ) -> Result<Json<Vec<api::Action>>, Problem> {
     let words = asked
@@ -68,9 +70,9 @@ pub async fn list_actions(
         })
     });
     let states: Vec<ActionState> = states.collect::<Result<_, _>>()?;
-    Ok(Json(
-        app.look(|look| present::actions(look, &states, LISTED)),
-    ))
+    Ok(Json(when.look(&app, |look| {
+        present::actions(look, &states, LISTED)
+    })))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -92,12 +94,14 @@ fn label(id: &str, asked: &Occurrence) -> String {
     params(("id" = String, Path), Occurrence), responses((status = 200, body = api::Action)))]
 pub async fn get_action(
     State(app): State<App>,
+    when: When,
     Place(id): Place<String>,
     Ask(asked): Ask<Occurrence>,
 ) -> Result<Json<api::Action>, Problem> {
-    let found = any(&app, &label(&id, &asked)).await?;
-    let mut shown = app.look(|look| present::action(look, &found));
-    if found.key.kind == ActionKind::DiskCleanup
+    let found = any(&app, &when, &label(&id, &asked)).await?;
+    let mut shown = when.look(&app, |look| present::action(look, &found));
+    if when.is_now()
+        && found.key.kind == ActionKind::DiskCleanup
         && found.state == ActionState::Pending
         && let Subject::Node(node) = &found.key.subject
     {
@@ -114,10 +118,11 @@ pub async fn get_action(
     params(("id" = String, Path), Occurrence), responses((status = 200, body = api::Why)))]
 pub async fn get_why(
     State(app): State<App>,
+    when: When,
     Place(id): Place<String>,
     Ask(asked): Ask<Occurrence>,
 ) -> Result<Json<api::Why>, Problem> {
-    let found = any(&app, &label(&id, &asked)).await?;
+    let found = any(&app, &when, &label(&id, &asked)).await?;
     let mut events: BTreeMap<Seq, Event> = BTreeMap::new();
     for link in &found.chain {
         events.extend(numbered(&app, link.seq).await?.map(|e| (e.seq, e)));
@@ -137,7 +142,9 @@ pub async fn get_why(
         cause = event.cause;
         events.insert(event.seq, event);
     }
-    Ok(Json(app.look(|look| present::why(look, &found, &events))))
+    Ok(Json(
+        when.look(&app, |look| present::why(look, &found, &events)),
+    ))
 }
 
 /// What a cleanup would free now.
@@ -148,7 +155,7 @@ pub async fn get_estimate(
     Place(id): Place<String>,
     Ask(asked): Ask<Occurrence>,
 ) -> Result<Json<api::Estimate>, Problem> {
-    let found = any(&app, &label(&id, &asked)).await?;
+    let found = any(&app, &When::NOW, &label(&id, &asked)).await?;
     let (ActionKind::DiskCleanup, Subject::Node(node)) = (found.key.kind, &found.key.subject)
     else {
         let detail = format!("{} frees no space", found.label());
@@ -313,23 +320,20 @@ fn of_action(reply: Reply) -> Result<(String, u32, ActionState), Problem> {
 async fn decide(app: &App, command: Command) -> Result<Json<api::Action>, Problem> {
     let reply = app.handle.command(command).await?;
     let (id, occurrence, _) = of_action(reply)?;
-    let found = any(app, &format!("{id}#{occurrence}")).await?;
+    let found = any(app, &When::NOW, &format!("{id}#{occurrence}")).await?;
     Ok(Json(app.look(|look| present::action(look, &found))))
 }
 
 /// An action by its label: from the world, else from the log.
-async fn any(app: &App, label: &str) -> Result<Action, Problem> {
-    if let Some(found) = app
-        .handle
-        .read(|v| v.world().actions.any_by_id(label).cloned())
-    {
+async fn any(app: &App, when: &When, label: &str) -> Result<Action, Problem> {
+    if let Some(found) = when.look(app, |l| l.world.actions.any_by_id(label).cloned()) {
         return Ok(found);
     }
-    if let Some(old) = from_log(app, label).await? {
+    if let Some(old) = from_log(app, when, label).await? {
         return Ok(old);
     }
-    let known: Vec<String> = app.handle.read(|v| {
-        let actions = &v.world().actions;
+    let known: Vec<String> = when.look(app, |look| {
+        let actions = &look.world.actions;
         actions
             .open
             .values()
@@ -349,7 +353,7 @@ async fn any(app: &App, label: &str) -> Result<Action, Problem> {
 }
 
 /// One that ended so long ago that the world forgot it: folded anew from its own events.
-async fn from_log(app: &App, label: &str) -> Result<Option<Action>, Problem> {
+async fn from_log(app: &App, when: &When, label: &str) -> Result<Option<Action>, Problem> {
     let (id, occurrence) = match label.rsplit_once('#').map(|(id, n)| (id, n.parse::<u32>())) {
         Some((id, Ok(n))) => (id, Some(n)),
         _ => (label, None),
@@ -366,7 +370,7 @@ async fn from_log(app: &App, label: &str) -> Result<Option<Action>, Problem> {
             limit: PAGE,
             ..Filter::default()
         };
-        let page = find(app, filter).await?;
+        let page = find(app, when.bound(filter)).await?;
         let last = page.len() < PAGE;
         before = page.last().map(|e| e.seq);
         for event in page {

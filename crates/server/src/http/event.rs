@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::App;
 use super::extract::{Ask, Body, Place};
-use super::fleet::time;
+use super::past::{When, instant};
 use super::problem::Problem;
 use crate::{present, report};
 
@@ -65,9 +65,9 @@ pub struct Search {
     limit: Option<usize>,
     /// `desc` (newest first, unless told) or `asc`.
     order: Option<String>,
-    /// RFC 3339, included.
+    /// Included: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
     since: Option<String>,
-    /// RFC 3339, excluded.
+    /// Excluded; the same.
     until: Option<String>,
 }
 
@@ -107,8 +107,8 @@ impl Search {
         Ok(Filter {
             after: self.after.map(Seq),
             before: self.before.map(Seq),
-            since: text(&self.since).map(|t| time(&t)).transpose()?,
-            until: text(&self.until).map(|t| time(&t)).transpose()?,
+            since: text(&self.since).map(|t| instant(app, &t)).transpose()?,
+            until: text(&self.until).map(|t| instant(app, &t)).transpose()?,
             node: node.map(|n| n.to_string()),
             subject: text(&self.subject),
             kinds: kinds.map(ToString::to_string).collect(),
@@ -125,9 +125,10 @@ impl Search {
     responses((status = 200, body = api::EventPage)))]
 pub async fn list_events(
     State(app): State<App>,
+    when: When,
     Ask(asked): Ask<Search>,
 ) -> Result<Json<api::EventPage>, Problem> {
-    let filter = asked.filter(&app)?;
+    let filter = when.bound(asked.filter(&app)?);
     let limit = filter.limit;
     let head = app.handle.log().head().await?.seq;
     let events = find(&app, filter).await?;
@@ -147,9 +148,11 @@ pub async fn list_events(
     params(("seq" = u64, Path)), responses((status = 200, body = api::EventDetail)))]
 pub async fn get_event(
     State(app): State<App>,
+    when: When,
     Place(seq): Place<u64>,
 ) -> Result<Json<api::EventDetail>, Problem> {
-    let event = numbered(&app, Seq(seq)).await?.ok_or_else(|| {
+    let known = numbered(&app, Seq(seq)).await?;
+    let event = known.filter(|e| when.knows(e.seq)).ok_or_else(|| {
         let detail = format!("there is no event {seq}");
         Problem::new(
             "unknown-event",
@@ -166,7 +169,8 @@ pub async fn get_event(
         cause = found.cause.filter(|c| *c < found.seq);
         causes.push(present::event(&found));
     }
-    let effects = effects(&app, &event).await?;
+    let mut effects = effects(&app, &event).await?;
+    effects.retain(|e| when.knows(e.seq));
     Ok(Json(api::EventDetail {
         event: present::event(&event),
         causes,

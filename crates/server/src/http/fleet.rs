@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 use super::App;
 use super::event::find;
 use super::extract::Ask;
+use super::past::When;
 use super::problem::Problem;
 use crate::present;
 
@@ -73,6 +74,7 @@ pub struct Since {
     responses((status = 200, body = api::Overview)))]
 pub async fn get_overview(
     State(app): State<App>,
+    when: When,
     Ask(asked): Ask<Since>,
 ) -> Result<Json<api::Overview>, Problem> {
     let since = asked.since.as_deref().map(time).transpose()?;
@@ -82,8 +84,8 @@ pub async fn get_overview(
         limit: RECENT,
         ..Filter::default()
     };
-    let recent = find(&app, filter).await?;
-    Ok(Json(app.look_counted(|look, counted| {
+    let recent = find(&app, when.bound(filter)).await?;
+    Ok(Json(when.look_counted(&app, |look, counted| {
         present::overview(look, counted, since, &recent)
     })))
 }
@@ -91,23 +93,25 @@ pub async fn get_overview(
 /// Where world and desired state differ.
 #[utoipa::path(get, path = "/api/v1/drift", operation_id = "list_drift", tag = "fleet",
     responses((status = 200, body = Vec<api::Drift>)))]
-pub async fn list_drift(State(app): State<App>) -> Json<Vec<api::Drift>> {
-    Json(app.look(|look| look.drift.iter().map(|d| present::drift(look, d)).collect()))
+pub async fn list_drift(State(app): State<App>, when: When) -> Json<Vec<api::Drift>> {
+    Json(when.look(&app, |look| {
+        look.drift.iter().map(|d| present::drift(look, d)).collect()
+    }))
 }
 
 /// Where the desired state comes from, and how its last reading went.
 #[utoipa::path(get, path = "/api/v1/desired", operation_id = "get_desired", tag = "fleet",
     responses((status = 200, body = api::DesiredInfo)))]
-pub async fn get_desired(State(app): State<App>) -> Json<api::DesiredInfo> {
-    let problems = app.problems.get();
-    Json(app.look(|look| present::desired_info(look, problems)))
+pub async fn get_desired(State(app): State<App>, when: When) -> Json<api::DesiredInfo> {
+    let problems = when.live(|| app.problems.get()).unwrap_or_default();
+    Json(when.look(&app, |look| present::desired_info(look, problems)))
 }
 
 /// Which trouble is answered by which action. The first line that fits decides.
 #[utoipa::path(get, path = "/api/v1/table", operation_id = "get_table", tag = "fleet",
     responses((status = 200, body = Vec<api::RepairLine>)))]
-pub async fn get_table(State(app): State<App>) -> Json<Vec<api::RepairLine>> {
-    Json(app.look(|look| present::repair_table(look.world)))
+pub async fn get_table(State(app): State<App>, when: When) -> Json<Vec<api::RepairLine>> {
+    Json(when.look(&app, |look| present::repair_table(look.world)))
 }
 
 pub fn time(text: &str) -> Result<Time, Problem> {

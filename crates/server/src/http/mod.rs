@@ -3,7 +3,7 @@
 //! ```text
 //! request ─► outermost (host name, headers, counting)
 //!              ├─► open:    /summary /healthz /metrics, signing in, API description, error pages, the UI
-//!              ├─► private: /api/v1/…   (token or session; same origin where it changes something; 30 s)
+//!              ├─► private: /api/v1/…   (token or session; same origin where it changes something; 30 s; `?at=` of the past)
 //!              ├─► private: /api/v1/feed (the same, without the time limit)
 //!              └─► agents:  /agent/…    (their own token, see `agents`)
 //! ```
@@ -21,6 +21,7 @@ mod fleet;
 mod guard;
 mod metrics;
 mod node;
+mod past;
 mod problem;
 mod service;
 mod session;
@@ -48,8 +49,16 @@ pub fn router(app: App, agents: Router) -> Router {
     let (open, _) = open().split_for_parts();
     let check = from_fn_with_state(app.clone(), guard::private);
     Router::new()
-        .merge(private.layer(from_fn(guard::in_time)).layer(check.clone()))
-        .merge(live.layer(check))
+        .merge(
+            private
+                .layer(from_fn_with_state(app.clone(), past::travel))
+                .layer(from_fn(guard::in_time))
+                .layer(check.clone()),
+        )
+        .merge(
+            live.layer(from_fn_with_state(app.clone(), past::travel))
+                .layer(check),
+        )
         .merge(open.layer(from_fn(guard::in_time)))
         .route("/api/openapi.json", get(docs::openapi))
         .route("/api/docs", get(docs::page))
@@ -73,6 +82,7 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(fleet::list_drift))
         .routes(routes!(fleet::get_desired))
         .routes(routes!(fleet::get_table))
+        .routes(routes!(past::get_past))
         .routes(routes!(node::list_nodes))
         .routes(routes!(node::get_node))
         .routes(routes!(node::get_samples))
@@ -129,6 +139,7 @@ fn described(mut api: OpenApi) -> OpenApi {
         .get_or_insert_default()
         .add_security_scheme("token", scheme);
     api.security = Some(vec![SecurityRequirement::new("token", [] as [&str; 0])]);
+    past::describe(&mut api);
     problem::describe(&mut api);
     api
 }

@@ -8,7 +8,8 @@ use stead_protocol::api;
 
 use super::App;
 use super::event::find;
-use super::extract::{Place, node};
+use super::extract::{Place, name};
+use super::past::When;
 use super::problem::Problem;
 use crate::present;
 
@@ -18,10 +19,12 @@ const EVENTS: usize = 30;
 /// Every node, by name.
 #[utoipa::path(get, path = "/api/v1/nodes", operation_id = "list_nodes", tag = "nodes",
     responses((status = 200, body = Vec<api::Node>)))]
-pub async fn list_nodes(State(app): State<App>) -> Json<Vec<api::Node>> {
+pub async fn list_nodes(State(app): State<App>, when: When) -> Json<Vec<api::Node>> {
     Json(
-        app.each_node(|look, name| present::node(look, name).into_iter().collect())
-            .await,
+        when.each_node(&app, |look, name| {
+            present::node(look, name).into_iter().collect()
+        })
+        .await,
     )
 }
 
@@ -30,9 +33,10 @@ pub async fn list_nodes(State(app): State<App>) -> Json<Vec<api::Node>> {
     params(("node" = String, Path)), responses((status = 200, body = api::NodeDetail)))]
 pub async fn get_node(
     State(app): State<App>,
+    when: When,
     Place(asked): Place<String>,
 ) -> Result<Json<api::NodeDetail>, Problem> {
-    let name = known(&app, &asked)?;
+    let name = known(&app, &when, &asked)?;
     let latest = |kinds: Vec<String>| Filter {
         node: Some(name.to_string()),
         kinds,
@@ -40,9 +44,11 @@ pub async fn get_node(
         limit: EVENTS,
         ..Filter::default()
     };
-    let events = find(&app, latest(Vec::new())).await?;
-    let reboots = find(&app, latest(vec!["node_rebooted".to_string()])).await?;
-    let detail = app.look(|look| present::node_detail(look, &name, &events, &reboots));
+    let events = find(&app, when.bound(latest(Vec::new()))).await?;
+    let reboots = find(&app, when.bound(latest(vec!["node_rebooted".to_string()]))).await?;
+    let detail = when.look(&app, |look| {
+        present::node_detail(look, &name, &events, &reboots)
+    });
     detail
         .map(Json)
         .ok_or_else(|| Problem::unknown_node(&asked))
@@ -55,7 +61,7 @@ pub async fn get_samples(
     State(app): State<App>,
     Place(asked): Place<String>,
 ) -> Result<Json<api::Samples>, Problem> {
-    let name = known(&app, &asked)?;
+    let name = known(&app, &When::NOW, &asked)?;
     let samples = app
         .handle
         .read(|view| view.samples(&name).map(present::sample).collect());
@@ -66,14 +72,13 @@ pub async fn get_samples(
 }
 
 /// A node that a file names or an agent told of.
-pub fn known(app: &App, asked: &str) -> Result<NodeName, Problem> {
-    let name = node(app, asked)?;
-    let known = app
-        .handle
-        .read(|v| v.world().nodes.contains_key(&name) || v.world().fleet.nodes.contains_key(&name));
-    if known {
-        Ok(name)
-    } else {
-        Err(Problem::unknown_node(asked))
-    }
+pub fn known(app: &App, when: &When, asked: &str) -> Result<NodeName, Problem> {
+    let name = name::<NodeName>(asked)?;
+    let known = when.look(app, |look| {
+        let name = look.world.fleet.resolve(&name).clone();
+        let known =
+            look.world.nodes.contains_key(&name) || look.world.fleet.nodes.contains_key(&name);
+        known.then_some(name)
+    });
+    known.ok_or_else(|| Problem::unknown_node(asked))
 }

@@ -54,6 +54,15 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("already-running", 409, "The action is running"),
     ("no-plan", 422, "Nothing says how to do this"),
     ("no-estimate", 422, "There is nothing to estimate"),
+    // Time travel.
+    (
+        "past-compacted",
+        410,
+        "The log does not reach back that far",
+    ),
+    ("past-future", 400, "That has not been yet"),
+    ("past-readonly", 409, "The past cannot be changed"),
+    ("past-unknown", 400, "This route tells of the present only"),
     // Not now.
     (
         "agent-not-connected",

@@ -21,6 +21,7 @@ use super::App;
 use super::event::find;
 use super::extract::{Ask, Place, name, node};
 use super::node::known;
+use super::past::When;
 use super::problem::Problem;
 use crate::present::{self, Look};
 
@@ -49,9 +50,14 @@ pub struct Which {
     responses((status = 200, body = Vec<api::Service>)))]
 pub async fn list_services(
     State(app): State<App>,
+    when: When,
     Ask(which): Ask<Which>,
 ) -> Result<Json<Vec<api::Service>>, Problem> {
-    let only = which.node.as_deref().map(|n| known(&app, n)).transpose()?;
+    let only = which
+        .node
+        .as_deref()
+        .map(|n| known(&app, &when, n))
+        .transpose()?;
     let beside = which.all.unwrap_or(true);
     let wanted = |n: &NodeName| only.as_ref().is_none_or(|only| only == n);
     let rows = |look: Look<'_>, n: &NodeName| {
@@ -61,7 +67,7 @@ pub async fn list_services(
             Vec::new()
         }
     };
-    let mut list = app.each_node(rows).await;
+    let mut list = when.each_node(&app, rows).await;
     list.sort_by_key(|s| !s.managed);
     Ok(Json(list))
 }
@@ -72,11 +78,12 @@ pub async fn list_services(
     responses((status = 200, body = api::ServiceDetail)))]
 pub async fn get_service(
     State(app): State<App>,
+    when: When,
     Place((node, service)): Place<(String, String)>,
 ) -> Result<Json<api::ServiceDetail>, Problem> {
-    let node = known(&app, &node)?;
+    let node = known(&app, &when, &node)?;
     let service: ServiceName = name(&service)?;
-    let (subjects, ill_since) = app.look(|look| {
+    let (subjects, ill_since) = when.look(&app, |look| {
         (
             subjects(look, &node, &service),
             ill_since(look, &node, &service),
@@ -88,22 +95,24 @@ pub async fn get_service(
         events.extend(
             find(
                 &app,
-                Filter {
+                when.bound(Filter {
                     subject,
                     newest_first: true,
                     limit: EVENTS,
                     ..Filter::default()
-                },
+                }),
             )
             .await?,
         );
     }
     newest_first(&mut events, EVENTS);
     let before = match ill_since {
-        Some(since) => changed_before(&app, &node, &subjects, since).await?,
+        Some(since) => changed_before(&app, &when, &node, &subjects, since).await?,
         None => Vec::new(),
     };
-    let detail = app.look(|look| present::service_detail(look, &node, &service, &events, &before));
+    let detail = when.look(&app, |look| {
+        present::service_detail(look, &node, &service, &events, &before)
+    });
     detail.map(Json).ok_or_else(|| {
         let detail = format!("there is no service {service} on {node}");
         Problem::new(
@@ -155,6 +164,7 @@ fn ill_since(look: Look<'_>, node: &NodeName, service: &ServiceName) -> Option<T
 /// What happened on the node, or to the fleet files, shortly before.
 async fn changed_before(
     app: &App,
+    when: &When,
     node: &NodeName,
     subjects: &[Subject],
     since: Time,
@@ -177,8 +187,8 @@ async fn changed_before(
         "level_raised",
         "container_observed",
     ];
-    let mut changes = find(app, window(Some(node.to_string()), &here)).await?;
-    changes.extend(find(app, window(None, &["desired_loaded"])).await?);
+    let mut changes = find(app, when.bound(window(Some(node.to_string()), &here))).await?;
+    changes.extend(find(app, when.bound(window(None, &["desired_loaded"]))).await?);
     let mut created = std::collections::BTreeSet::new();
     changes.retain(|event| match &event.body {
         // Of a container's many states only its making is a change: it was deployed.

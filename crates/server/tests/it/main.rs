@@ -7,5 +7,6 @@ mod errors;
 mod feed;
 mod files;
 mod openapi;
+mod past;
 mod scene;
 mod wire;

@@ -78,6 +78,7 @@ async fn list(
         out.json(&actions);
         return Ok(());
     }
+    out.moment(client.told_at());
     if state.is_none() && !all {
         actions.retain(|a| matches!(a.state.as_str(), "pending" | "approved" | "running"));
     }

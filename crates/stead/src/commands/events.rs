@@ -91,6 +91,8 @@ fn query(args: &args::Events, severity: Option<&str>) -> Result<String, Failure>
     add("subject", args.subject.as_deref())?;
     add("severity", severity)?;
     add("q", args.query.as_deref())?;
+    add("since", args.since.as_deref())?;
+    add("until", args.until.as_deref())?;
     if !args.kind.is_empty() {
         add("kind", Some(&args.kind.join(",")))?;
     }

@@ -7,12 +7,18 @@ use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, ago, bytes, line, safe};
 
-pub async fn status(client: &Client, out: Output) -> Result<(), Failure> {
+pub async fn status(client: &Client, out: Output, moment: &args::Moment) -> Result<(), Failure> {
     if out.json {
-        out.json(&client.get::<Summary>("/summary").await?);
+        // What anybody may know of the present; the past is behind the token.
+        let summary: Summary = match moment.at {
+            None => client.get("/summary").await?,
+            Some(_) => client.get::<Overview>("/api/v1/overview").await?.summary,
+        };
+        out.json(&summary);
         return Ok(());
     }
     let overview: Overview = client.get("/api/v1/overview").await?;
+    out.moment(client.told_at());
     line(&out.bold(&overview.sentence));
     let s = &overview.summary;
     let nodes = format!(
@@ -70,6 +76,7 @@ pub async fn nodes(client: &Client, out: Output, args: args::Nodes) -> Result<()
             out.json(&detail);
             return Ok(());
         }
+        out.moment(client.told_at());
         return node(
             out,
             &serde_json::from_value(detail).map_err(anyhow::Error::from)?,
@@ -80,6 +87,7 @@ pub async fn nodes(client: &Client, out: Output, args: args::Nodes) -> Result<()
         out.json(&nodes);
         return Ok(());
     }
+    out.moment(client.told_at());
     if nodes.is_empty() {
         line("No nodes yet. Start an agent: stead agent --server URL");
         return Ok(());
@@ -167,6 +175,7 @@ pub async fn services(client: &Client, out: Output, args: args::Services) -> Res
             out.json(&detail);
             return Ok(());
         }
+        out.moment(client.told_at());
         return service_detail(out, &detail);
     }
     let mut services: Vec<Service> = client.get("/api/v1/services").await?;
@@ -179,6 +188,7 @@ pub async fn services(client: &Client, out: Output, args: args::Services) -> Res
         out.json(&services);
         return Ok(());
     }
+    out.moment(client.told_at());
     if services.is_empty() {
         line(
             "No services. `stead init` writes a first fleet directory; `--all` shows what no file names.",
@@ -274,6 +284,7 @@ pub async fn drift(client: &Client, out: Output, args: args::Drift) -> Result<()
         out.json(&drift);
         return Ok(());
     }
+    out.moment(client.told_at());
     if drift.is_empty() {
         line("No drift: what is, is what should be.");
         return Ok(());
