@@ -77,7 +77,7 @@ async fn every_page_is_shown_as_it_was() {
             .unwrap_or_default()
             .to_string();
         assert!(newest <= at.to_string(), "{newest}");
-        assert_eq!(scene.get(&get("desired")).await["origin"], "/srv/fleet");
+        assert_eq!(scene.get(&get("desired")).await["source"], "/srv/fleet");
     }
     let why = scene
         .get(&format!("/api/v1/actions/{ID}/why?at={ill}"))

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, CancelActionData, CancelActionErrors, CancelActionResponses, GetActionData, GetActionErrors, GetActionResponses, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartActionData, StartActionErrors, StartActionResponses } from './types.gen';
+import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, CancelActionData, CancelActionErrors, CancelActionResponses, GetActionData, GetActionErrors, GetActionResponses, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartActionData, StartActionErrors, StartActionResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -224,6 +224,15 @@ export const getOverview = <ThrowOnError extends boolean = false>(options?: Opti
 });
 
 /**
+ * How far back `?at=` can go.
+ */
+export const getPast = <ThrowOnError extends boolean = false>(options?: Options<GetPastData, ThrowOnError>) => (options?.client ?? client).get<GetPastResponses, GetPastErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/past',
+    ...options
+});
+
+/**
  * Every service: those of the files first on each node, then what runs beside them (`managed: false`).
  */
 export const listServices = <ThrowOnError extends boolean = false>(options?: Options<ListServicesData, ThrowOnError>) => (options?.client ?? client).get<ListServicesResponses, ListServicesErrors, ThrowOnError>({
@@ -263,7 +272,6 @@ export const getSession = <ThrowOnError extends boolean = false>(options?: Optio
  * Trade a one-time login secret, or an access token, for a session cookie.
  */
 export const signIn = <ThrowOnError extends boolean = false>(options: Options<SignInData, ThrowOnError>) => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/session',
     ...options,
     headers: {

@@ -519,6 +519,17 @@ export type Overview = {
 };
 
 /**
+ * How far back `?at=` can go.
+ */
+export type PastSpan = {
+    /**
+     * What the log keeps begins here; absent while it is empty.
+     */
+    earliest?: string | null;
+    now: string;
+};
+
+/**
  * An error answer, `application/problem+json`.
  */
 export type Problem = {
@@ -870,6 +881,10 @@ export type ListActionsData = {
          * `cancelled`. Absent: all.
          */
         state?: string;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
     };
     url: '/api/v1/actions';
 };
@@ -921,6 +936,10 @@ export type GetActionData = {
          * Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
          */
         occurrence?: number;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
     };
     url: '/api/v1/actions/{id}';
 };
@@ -1066,6 +1085,10 @@ export type GetWhyData = {
          * Which time this repair was raised; absent: the open one, else the latest. `ID#3` in the address says the same.
          */
         occurrence?: number;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
     };
     url: '/api/v1/actions/{id}/why';
 };
@@ -1143,7 +1166,12 @@ export type GetLogsResponse = GetLogsResponses[keyof GetLogsResponses];
 export type GetDesiredData = {
     body?: never;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
     url: '/api/v1/desired';
 };
 
@@ -1165,7 +1193,12 @@ export type GetDesiredResponse = GetDesiredResponses[keyof GetDesiredResponses];
 export type ListDriftData = {
     body?: never;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
     url: '/api/v1/drift';
 };
 
@@ -1222,13 +1255,17 @@ export type ListEventsData = {
          */
         order?: string;
         /**
-         * RFC 3339, included.
+         * Included: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
          */
         since?: string;
         /**
-         * RFC 3339, excluded.
+         * Excluded; the same.
          */
         until?: string;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
     };
     url: '/api/v1/events';
 };
@@ -1276,7 +1313,12 @@ export type GetEventData = {
     path: {
         seq: number;
     };
-    query?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
     url: '/api/v1/events/{seq}';
 };
 
@@ -1351,7 +1393,12 @@ export type LoginLinkResponse = LoginLinkResponses[keyof LoginLinkResponses];
 export type ListNodesData = {
     body?: never;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
     url: '/api/v1/nodes';
 };
 
@@ -1375,7 +1422,12 @@ export type GetNodeData = {
     path: {
         node: string;
     };
-    query?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
     url: '/api/v1/nodes/{node}';
 };
 
@@ -1426,6 +1478,10 @@ export type GetOverviewData = {
          * RFC 3339: when you last looked. Absent: a day ago.
          */
         since?: string;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
     };
     url: '/api/v1/overview';
 };
@@ -1445,6 +1501,28 @@ export type GetOverviewResponses = {
 
 export type GetOverviewResponse = GetOverviewResponses[keyof GetOverviewResponses];
 
+export type GetPastData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/past';
+};
+
+export type GetPastErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetPastError = GetPastErrors[keyof GetPastErrors];
+
+export type GetPastResponses = {
+    200: PastSpan;
+};
+
+export type GetPastResponse = GetPastResponses[keyof GetPastResponses];
+
 export type ListServicesData = {
     body?: never;
     path?: never;
@@ -1457,6 +1535,10 @@ export type ListServicesData = {
          * Only of this node.
          */
         node?: string;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
     };
     url: '/api/v1/services';
 };
@@ -1482,7 +1564,12 @@ export type GetServiceData = {
         node: string;
         service: string;
     };
-    query?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
     url: '/api/v1/services/{node}/{service}';
 };
 
@@ -1570,7 +1657,12 @@ export type SignInResponse = SignInResponses[keyof SignInResponses];
 export type GetTableData = {
     body?: never;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
     url: '/api/v1/table';
 };
 
