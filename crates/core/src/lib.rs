@@ -20,6 +20,7 @@
 //! | [`policy`] | what may happen without asking |
 //! | [`lock`] | marks that keep repairs off a target |
 //! | [`brake`] | when much drifts at once, the fault is probably here |
+//! | [`selector`] | how people name many things at once |
 //! | [`alert`] | one cause, one thread: what people are told |
 //! | [`controller`] | consumes events and the clock, returns events and effects |
 #![no_std]
@@ -44,6 +45,7 @@ pub mod lock;
 pub mod plan;
 pub mod policy;
 pub mod sample;
+pub mod selector;
 pub mod subject;
 pub mod time;
 pub mod world;

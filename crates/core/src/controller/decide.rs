@@ -298,7 +298,7 @@ impl Controller {
         })
     }
 
-    fn start_directly(
+    pub(super) fn start_directly(
         &mut self,
         now: Now,
         kind: ActionKind,
@@ -314,6 +314,9 @@ impl Controller {
                 State::Pending => self.approve(now, &id, Some(digest), by, note),
                 _ => self.reply(&key),
             };
+        }
+        if kind == ActionKind::Drill {
+            self.may_drill(now, &key.subject)?;
         }
         let mut repair = plan::plan(&self.world, kind, &key.subject)
             .map_err(|no| refuse("no-plan", no.why, no.remedy))?;

@@ -3,9 +3,9 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::Controller;
 use super::settle::{is_silent, mended};
-use crate::action::{Action, ActionKey, Phase, Principal, State};
+use super::{Controller, drill};
+use crate::action::{Action, ActionKey, ActionKind, Phase, Principal, State};
 use crate::command::Outcome;
 use crate::event::{ActionEnded, Body, Severity, Source, Started, StepEnded};
 use crate::policy::{self, Answer, Now};
@@ -97,6 +97,11 @@ impl Controller {
             return;
         }
         if policy::waits_for(&self.world, action, now).is_some() {
+            return;
+        }
+        // It may have waited, and the canary may not be well any more.
+        if key.kind == ActionKind::Drill && self.may_drill(now, &key.subject).is_err() {
+            self.cancel(now, key, "drill_not_possible", None);
             return;
         }
         // L11: the approval is for this plan and no other.
@@ -196,7 +201,7 @@ impl Controller {
         } else {
             VERIFY_WITHIN
         };
-        let until = now.at + wait;
+        let until = drill::until(&self.world, action).unwrap_or(now.at + wait);
         let body = StepEnded {
             action: action.id(),
             occurrence: action.occurrence,
@@ -209,6 +214,9 @@ impl Controller {
     }
 
     fn verifying(&mut self, now: Now, key: &ActionKey, until: Time) {
+        if key.kind == ActionKind::Drill {
+            return self.drilling(now, key, until);
+        }
         let Some(action) = self.world.actions.open.get(key) else {
             return;
         };
@@ -238,6 +246,9 @@ impl Controller {
     }
 
     fn observing(&mut self, now: Now, key: &ActionKey, until: Time) {
+        if key.kind == ActionKind::Drill {
+            return self.drilling(now, key, until);
+        }
         let Some(action) = self.world.actions.open.get(key) else {
             return;
         };
@@ -277,6 +288,12 @@ impl Controller {
         self.fail(now, key, "outcome-unknown", why.to_string());
     }
 
+    /// The action as it is before its end, if it is a drill.
+    fn drill(&self, key: &ActionKey) -> Option<Action> {
+        let action = self.world.actions.open.get(key)?;
+        (key.kind == ActionKind::Drill).then(|| action.clone())
+    }
+
     pub(super) fn complete(&mut self, now: Now, key: &ActionKey, detail: String) {
         let Some(action) = self.world.actions.open.get(key) else {
             return;
@@ -288,9 +305,13 @@ impl Controller {
             detail,
             freed: action.freed,
         };
-        let id = body.action.clone();
+        let drill = self.drill(key);
+        let (id, detail) = (body.action.clone(), body.detail.clone());
         self.tell(now, key.subject.clone(), Body::ActionCompleted(body));
-        self.reckon(now, &id);
+        match drill {
+            Some(drill) => self.drill_ended(now, &drill, true, detail),
+            None => self.reckon(now, &id),
+        }
     }
 
     pub(super) fn fail(&mut self, now: Now, key: &ActionKey, code: &str, detail: String) {
@@ -298,7 +319,7 @@ impl Controller {
             return;
         };
         let failures = self.world.actions.memory.get(key).map_or(0, |m| m.failures) + 1;
-        let severity = if failures >= super::settle::GIVE_UP_AFTER {
+        let severity = if failures >= super::settle::GIVE_UP_AFTER || code == drill::FAILED {
             Severity::Critical
         } else {
             Severity::Warning
@@ -310,7 +331,8 @@ impl Controller {
             detail,
             freed: action.freed,
         };
-        let id = body.action.clone();
+        let drill = self.drill(key);
+        let (id, detail) = (body.action.clone(), body.detail.clone());
         self.emit(
             now.at,
             key.subject.clone(),
@@ -318,7 +340,10 @@ impl Controller {
             Source::Server,
             Body::ActionFailed(body),
         );
-        self.reckon(now, &id);
+        match drill {
+            Some(drill) => self.drill_ended(now, &drill, false, detail),
+            None => self.reckon(now, &id),
+        }
     }
 }
 

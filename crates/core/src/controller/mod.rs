@@ -9,6 +9,7 @@
 //! log folds what was decided and decides nothing anew. Effects may be carried out only once the events are durable.
 
 mod decide;
+mod drill;
 mod execute;
 mod guard;
 mod ingest;
@@ -23,6 +24,7 @@ pub use decide::{Command, Refusal, Reply};
 pub use guard::{FLAP_CHANGES, FLAP_WITHIN, STEADY_AFTER};
 pub use ingest::{Change, ForeignEvent};
 pub use restrain::LOCK_AT_MOST;
+pub use roll::MAX_OPEN as MAX_OPEN_ROLLOUTS;
 pub use settle::{GIVE_UP_AFTER, held, why_not};
 pub use tracker::{OFFLINE_AFTER, STALE_AFTER};
 

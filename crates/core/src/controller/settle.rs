@@ -114,6 +114,7 @@ impl Controller {
             for subject in &touched {
                 self.review_subject(now, subject);
             }
+            self.roll_on(now);
             self.drive(now);
             if self.touched.is_empty() {
                 return;

@@ -150,7 +150,8 @@ pub struct Rejected {
 pub struct Cancelled {
     pub action: String,
     pub occurrence: u32,
-    /// `drift_resolved_auto`, `service_removed_from_desired_state`, `cancelled_by_person`, `superseded`.
+    /// `drift_resolved_auto`, `service_removed_from_desired_state`, `cancelled_by_person`, `superseded`,
+    /// `policy_changed`, `rollout_held_back`, `drill_not_possible`.
     pub reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Principal>,

@@ -19,7 +19,6 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::action::{Action, ActionKind, Risk, Trigger};
-use crate::desired::CANARY;
 use crate::facts::ContainerState;
 use crate::subject::Subject;
 use crate::time::Time;
@@ -154,10 +153,7 @@ fn permit(world: &World, action: &Action, now: Now) -> Verdict {
 
 /// Repairs of the canary prove that repairs work: they wait for nobody.
 fn is_canary(world: &World, action: &Action) -> bool {
-    let Some(drill) = &world.fleet.drill else {
-        return false;
-    };
-    matches!(&action.key.subject, Subject::Service(n, s) if *n == drill.node && *s == CANARY)
+    rules::is_practice(world, &action.key.subject)
         && matches!(
             action.key.kind,
             ActionKind::ContainerRestart | ActionKind::Redeploy

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use super::{Now, Verdict};
 use crate::action::{Action, ActionKey, Risk};
-use crate::desired::{Calendar, Hours, Match, Rule, Says};
+use crate::desired::{CANARY, Calendar, Hours, Match, Rule, Says};
 use crate::ids::Seq;
+use crate::subject::Subject;
 use crate::world::World;
 
 /// What the rules say about `action` at `now`: the first that matches decides, else the level.
@@ -84,14 +85,15 @@ pub fn matches(m: &Match, key: &ActionKey) -> bool {
     fits(&m.action, key.kind.word()) && fits(&m.node, node) && fits(&m.service, service)
 }
 
-/// Verified successes in a row under `rule`: those of everything it matches, since the last failure of any of it.
+/// Verified successes in a row under `rule`: those of everything it matches, since the last failure of any of it. What
+/// drills do to the canary is practice: it earns nothing and costs nothing.
 pub fn progress(world: &World, rule: &Rule) -> u32 {
     let about = || {
         world
             .actions
             .memory
             .iter()
-            .filter(|(key, _)| matches(&rule.matches, key))
+            .filter(|(key, _)| matches(&rule.matches, key) && !is_practice(world, &key.subject))
             .map(|(_, memory)| memory)
     };
     let failed: Seq = about().map(|m| m.failed_seq).max().unwrap_or_default();
@@ -100,6 +102,12 @@ pub fn progress(world: &World, rule: &Rule) -> u32 {
         .filter(|seq| **seq > failed)
         .count();
     u32::try_from(since).unwrap_or(u32::MAX)
+}
+
+/// Whether `subject` is the canary.
+pub(super) fn is_practice(world: &World, subject: &Subject) -> bool {
+    let node = world.fleet.drill.as_ref().map(|drill| &drill.node);
+    matches!(subject, Subject::Service(n, s) if Some(n) == node && *s == CANARY)
 }
 
 /// Whether `text` matches `pattern`, where `*` is any text and `?` any character.

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, ActionKey, Phase, Principal, State, StepState, Trigger};
+use crate::action::{Action, ActionKey, ActionKind, Phase, Principal, State, StepState, Trigger};
 use crate::command::Outcome;
 use crate::event::{Body, Event, Proposed};
 use crate::ids::Seq;
@@ -163,7 +163,10 @@ impl Actions {
             }
             State::Failed => {
                 memory.failures += 1;
-                memory.failed_seq = seq;
+                // A drill that failed says nothing about any repair that was earned.
+                if key.kind != ActionKind::Drill {
+                    memory.failed_seq = seq;
+                }
                 memory.failed_at = Some(action.updated_at);
                 memory.unknown = action.code.as_deref() == Some("outcome-unknown");
             }

@@ -11,7 +11,7 @@ mod rollouts;
 pub use actions::{Actions, Memory};
 pub use brake::{Brake, Engaged};
 pub use node::{Evidence, EvidenceState, NodeState, Report, Seen, ServiceMemory, Status};
-pub use rollouts::{Rollout, RolloutState, Rollouts, Target, TargetState};
+pub use rollouts::{HELD_BACK, Rollout, RolloutState, Rollouts, Target, TargetState};
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;

@@ -11,6 +11,9 @@ use crate::ids::Seq;
 use crate::subject::Subject;
 use crate::time::Time;
 
+/// Why an action was taken back: its rollout begins nothing more for now, and its target waits again.
+pub const HELD_BACK: &str = "rollout_held_back";
+
 /// Every rollout the world remembers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rollouts {
@@ -107,6 +110,7 @@ impl Rollouts {
                 rollout.updated_at = event.at;
                 let of = |t: &&mut Target| t.subject == event.subject;
                 if let Some(target) = rollout.targets.iter_mut().find(of) {
+                    target.why.clear();
                     if e.skipped.is_empty() {
                         target.state = TargetState::Working;
                         target.action = Some((e.action.clone(), e.occurrence));
@@ -117,9 +121,15 @@ impl Rollouts {
                 }
             }
             Body::RolloutPaused(e) => self.set(event, &e.rollout, RolloutState::Paused, &e.why),
-            Body::RolloutResumed(e) => self.set(event, &e.rollout, RolloutState::Running, &e.why),
+            Body::RolloutResumed(e) => {
+                // What failed gets another try.
+                self.turn(&e.rollout, TargetState::Failed, TargetState::Waiting, "");
+                self.set(event, &e.rollout, RolloutState::Running, &e.why);
+            }
             Body::RolloutCancelled(e) => {
-                self.set(event, &e.rollout, RolloutState::Cancelled, &e.why)
+                let why = "the rollout was cancelled";
+                self.turn(&e.rollout, TargetState::Waiting, TargetState::Skipped, why);
+                self.set(event, &e.rollout, RolloutState::Cancelled, &e.why);
             }
             Body::RolloutCompleted(e) => {
                 self.set(event, &e.rollout, RolloutState::Completed, &e.why)
@@ -128,6 +138,17 @@ impl Rollouts {
                 if let Some((id, occurrence)) = body.action() {
                     self.action_ended(event, id, occurrence);
                 }
+            }
+        }
+    }
+
+    /// Targets of an open rollout that are in one state go into another.
+    fn turn(&mut self, id: &str, from: TargetState, to: TargetState, why: &str) {
+        let targets = self.open.get_mut(id).map(|r| &mut r.targets);
+        for target in targets.into_iter().flatten() {
+            if target.state == from {
+                target.state = to;
+                target.why = String::from(why);
             }
         }
     }
@@ -153,19 +174,24 @@ impl Rollouts {
         let (state, why) = match &event.body {
             Body::ActionCompleted(_) => (TargetState::Done, ""),
             Body::ActionFailed(e) => (TargetState::Failed, e.detail.as_str()),
+            Body::ActionCancelled(e) if e.reason == HELD_BACK => (TargetState::Waiting, ""),
             Body::ActionCancelled(e) => (TargetState::Skipped, e.reason.as_str()),
             Body::ActionRejected(_) => (TargetState::Skipped, "rejected"),
             _ => return,
         };
         let its = |t: &&mut Target| {
-            t.subject == event.subject
+            t.state == TargetState::Working
+                && t.subject == event.subject
                 && t.action
                     .as_ref()
                     .is_some_and(|(a, o)| a == id && *o == occurrence)
         };
-        for rollout in self.open.values_mut() {
+        // What was at work when its rollout was cancelled comes to its end all the same.
+        for rollout in self.open.values_mut().chain(&mut self.ended) {
             if let Some(target) = rollout.targets.iter_mut().find(its) {
-                target.state = state;
+                let over =
+                    rollout.state == RolloutState::Cancelled && state == TargetState::Waiting;
+                target.state = if over { TargetState::Skipped } else { state };
                 target.why = String::from(why);
                 rollout.updated_at = event.at;
             }

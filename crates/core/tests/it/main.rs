@@ -1,7 +1,9 @@
 //! Stories and properties of the whole core: no I/O, no async, no clock.
 
 mod alerts;
+mod drill;
 mod faults;
 mod properties;
+mod rollout;
 mod stage;
 mod stories;
