@@ -52,8 +52,8 @@ impl Controller {
         let busy = self.busy();
         // Behind a full fleet many may wait: they are not looked at one by one for each event.
         let mut full = self.is_full(&busy);
-        for key in busy.iter().cloned() {
-            let Some(action) = self.world.actions.open.get(&key) else {
+        for key in &busy {
+            let Some(action) = self.world.actions.open.get(key) else {
                 continue;
             };
             if full && action.state == State::Approved && policy::counts(action) {
@@ -62,16 +62,14 @@ impl Controller {
             self.cause = Some(action.chain.last().map_or(action.seq, |l| l.seq));
             match (action.state, action.phase) {
                 (State::Approved, _) => {
-                    self.start(now, &key);
+                    self.start(now, key);
                     full = self.is_full(&busy);
                 }
-                (State::Running, Some(Phase::Executing)) => self.executing(now, &key),
+                (State::Running, Some(Phase::Executing)) => self.executing(now, key),
                 (State::Running, Some(Phase::Verifying { until })) => {
-                    self.verifying(now, &key, until)
+                    self.verifying(now, key, until)
                 }
-                (State::Running, Some(Phase::Unknown { until })) => {
-                    self.observing(now, &key, until)
-                }
+                (State::Running, Some(Phase::Unknown { until })) => self.observing(now, key, until),
                 _ => {}
             }
         }
