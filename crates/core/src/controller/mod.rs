@@ -23,9 +23,9 @@ mod tracker;
 pub use decide::{Command, Refusal, Reply};
 pub use guard::{FLAP_CHANGES, FLAP_WITHIN, STEADY_AFTER};
 pub use ingest::{Change, ForeignEvent};
-pub use restrain::LOCK_AT_MOST;
+pub use restrain::{LOCK_AT_MOST, is_known, known};
 pub use roll::MAX_OPEN as MAX_OPEN_ROLLOUTS;
-pub use settle::{GIVE_UP_AFTER, held, why_not};
+pub use settle::{GIVE_UP_AFTER, held, preview, why_not};
 pub use tracker::{OFFLINE_AFTER, STALE_AFTER};
 
 use alloc::boxed::Box;

@@ -1,7 +1,7 @@
 //! What people decide about Stead's restraint: locks and the brake.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Controller;
@@ -13,6 +13,7 @@ use crate::lock::{LockKey, LockKind};
 use crate::policy::Now;
 use crate::subject::Subject;
 use crate::time::Span;
+use crate::world::World;
 
 /// A lock holds at most this long: whatever needs longer is taken again.
 pub const LOCK_AT_MOST: Span = Span::days(30);
@@ -56,33 +57,10 @@ impl Controller {
 
     /// Whether there is anything of that name to keep repairs off.
     fn known_target(&self, target: &Subject) -> Result<(), Refusal> {
-        let world = &self.world;
-        let known = match target {
-            Subject::Fleet => true,
-            Subject::Node(node) => {
-                world.fleet.nodes.contains_key(node) || world.node(node).is_some()
-            }
-            Subject::Service(node, service) => world.fleet.service(node, service).is_some(),
-            Subject::Container(node, container) => world
-                .node(node)
-                .is_some_and(|state| state.container(container).is_some()),
-            Subject::Unit(node, unit) => world
-                .node(node)
-                .is_some_and(|state| state.unit(unit).is_some()),
-            Subject::Job(..) | Subject::Instance(..) => false,
-        };
-        if known {
+        if is_known(&self.world, target) {
             return Ok(());
         }
-        let nodes = world.fleet.nodes.iter();
-        let all: Vec<_> = nodes
-            .flat_map(|(node, desired)| {
-                let services = desired.services.keys();
-                services
-                    .map(move |s| format!("service/{node}/{s}"))
-                    .chain([format!("node/{node}")])
-            })
-            .collect();
+        let all = known(&self.world);
         let remedy = match nearest(&target.to_string(), all.iter().map(|t| t.as_str())) {
             Some(near) => format!("did you mean {near}?"),
             None => "see `stead services` and `stead nodes` for what there is".to_string(),
@@ -162,6 +140,35 @@ impl Controller {
             id: Subject::Fleet.to_string(),
         })
     }
+}
+
+/// Whether a file names `target` or a node was seen to have it.
+pub fn is_known(world: &World, target: &Subject) -> bool {
+    match target {
+        Subject::Fleet => true,
+        Subject::Node(node) => world.fleet.nodes.contains_key(node) || world.node(node).is_some(),
+        Subject::Service(node, service) => world.fleet.service(node, service).is_some(),
+        Subject::Container(node, container) => world
+            .node(node)
+            .is_some_and(|state| state.container(container).is_some()),
+        Subject::Unit(node, unit) => world
+            .node(node)
+            .is_some_and(|state| state.unit(unit).is_some()),
+        Subject::Job(..) | Subject::Instance(..) => false,
+    }
+}
+
+/// Every node and service of the files, as they are written.
+pub fn known(world: &World) -> Vec<String> {
+    let nodes = world.fleet.nodes.iter();
+    nodes
+        .flat_map(|(node, desired)| {
+            let services = desired.services.keys();
+            services
+                .map(move |s| format!("service/{node}/{s}"))
+                .chain([format!("node/{node}")])
+        })
+        .collect()
 }
 
 fn no_lock(target: &Subject) -> Refusal {

@@ -389,7 +389,7 @@ pub(super) struct Draft {
 }
 
 /// The action as it will be, for policy to look at before it exists.
-fn preview(p: &Proposed) -> Action {
+pub fn preview(p: &Proposed) -> Action {
     Action {
         key: p.key.clone(),
         occurrence: p.occurrence,

@@ -59,7 +59,7 @@ fn by_level(action: &Action, max: u8, bound: &str) -> Verdict {
 }
 
 /// Whether `rule` speaks at this time.
-fn holds(rule: &Rule, calendar: &Calendar, now: Now) -> bool {
+pub fn holds(rule: &Rule, calendar: &Calendar, now: Now) -> bool {
     let hours = rule.hours.is_none_or(|hours| {
         calendar.is_business(now.day, now.minute) == (hours == Hours::Business)
     });

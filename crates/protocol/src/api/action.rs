@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Event;
+use super::{Drift, Event, Held, Message, Verdict};
 
 /// One action: an element of `stead actions --json`, a file under `actions/<state>/`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -30,6 +30,13 @@ pub struct Action {
     pub outcome: Option<String>,
     /// What it waits for now, for people; null when nothing.
     pub waits_for: Option<String>,
+    /// What policy says: now while it is open and nobody approved it, else what it said then. Null for what a person
+    /// started.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// The lock that keeps it from starting, or that lies on its subject.
+    #[serde(default)]
+    pub held: Option<Held>,
     pub created_at: String,
     pub updated_at: String,
     /// Digest of the plan an approval binds to.
@@ -102,19 +109,61 @@ pub struct Estimate {
     pub images: u32,
 }
 
-/// `GET /api/v1/actions/{id}/why`: the chain from first event to last message.
+/// `GET /api/v1/actions/{id}/why`: the chain from first event to last message. `GET /api/v1/why/{about}`: the same for an
+/// action, and for a subject how it is and why nothing happens to it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Why {
+    /// The action's ID, or the subject.
     pub id: String,
+    /// 0 for a subject.
     pub occurrence: u32,
     /// One sentence.
     pub summary: String,
     pub links: Vec<WhyLink>,
+    /// What it is about.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub subject: String,
+    /// State of the action, or of the subject.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub state: String,
+    /// Where it differs from the files.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub drift: Vec<Drift>,
+    /// What was considered, in order. The first that does not pass is why nothing happens. Empty for an action.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub considered: Vec<Considered>,
+    /// The open action and the latest that ended, newest first. Empty for an action.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub actions: Vec<Action>,
+    /// Messages about it, oldest first.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub messages: Vec<Message>,
+}
+
+/// One thing that must be so for a repair to happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Considered {
+    /// `known`, `monitored`, `evidence`, `patience`, `drift`, `repair`, `memory`, `policy`, `lock`, `brake`, `flapping`,
+    /// `limit`, `ready`.
+    pub what: String,
+    /// For people: "Is the evidence fresh?"
+    pub question: String,
+    /// It does not stand in the way.
+    pub passes: bool,
+    pub text: String,
+    /// What to do about it; null where nothing is to be done.
+    pub remedy: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WhyLink {
-    /// `event`, `drift`, `policy`, `approval`, `step`, `outcome`, `waiting`.
+    /// `event`, `drift`, `policy`, `approval`, `step`, `outcome`, `message`, `waiting`.
     pub stage: String,
     pub at: Option<String>,
     pub text: String,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Action, Event, Node};
+use super::{Action, Alert, Brake, Event, Lock, Node, Rollout};
 
 /// `GET /summary` and `stead status --json`. Counts only; needs no token.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -16,6 +16,16 @@ pub struct Summary {
     pub score: Option<f64>,
     /// RFC 3339.
     pub at: String,
+    /// All automatic repair is stopped.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub brake: bool,
+    #[serde(default)]
+    #[schema(required = true)]
+    pub locks: u64,
+    #[serde(default)]
+    #[schema(required = true)]
+    pub alerts: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -71,6 +81,45 @@ pub struct Overview {
     pub notices: Vec<String>,
     /// Trouble of Stead itself (log not writable, fleet directory broken): code, text, remedy.
     pub troubles: Vec<Trouble>,
+    #[serde(default)]
+    #[schema(required = true)]
+    pub brake: Brake,
+    /// Soonest to end first.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub locks: Vec<Lock>,
+    #[serde(default)]
+    #[schema(required = true)]
+    pub alerts_open: u64,
+    /// Open ones, worst first, at most 50.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub alerts: Vec<Alert>,
+    /// Running and paused ones.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub rollouts: Vec<Rollout>,
+    /// What Stead did since `since`.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub did: Did,
+}
+
+/// What Stead did while nobody looked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Did {
+    /// "Stead mended 3 things by itself and asked about 1."
+    pub sentence: String,
+    pub since: String,
+    /// Repairs that policy approved and that were verified.
+    pub mended: u64,
+    /// Of those a person approved or started.
+    pub done_for_people: u64,
+    pub failed: u64,
+    /// Gone by themselves before anybody decided.
+    pub cancelled: u64,
+    /// Messages delivered.
+    pub told: u64,
 }
 
 /// Something wrong with Stead itself, shown as a banner.

@@ -5,15 +5,23 @@
 mod action;
 mod event;
 mod fleet;
+mod message;
 mod node;
 mod past;
+mod policy;
 mod problem;
+mod restraint;
+mod rollout;
 mod service;
 
 pub use action::*;
 pub use event::*;
 pub use fleet::*;
+pub use message::*;
 pub use node::*;
 pub use past::*;
+pub use policy::*;
 pub use problem::*;
+pub use restraint::*;
+pub use rollout::*;
 pub use service::*;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Drift, Event, Service};
+use super::{Drift, Event, Held, Service};
 
 /// `GET /api/v1/nodes`, one row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -40,6 +40,9 @@ pub struct Node {
     /// Newest live sample, null while none came.
     pub sample: Option<Sample>,
     pub score: Option<f64>,
+    /// The lock that keeps repairs off it.
+    #[serde(default)]
+    pub held: Option<Held>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Action, Container, Drift, Event, Unit};
+use super::{Action, Container, Drift, Event, Held, Unit};
 
 /// `GET /api/v1/services`, one row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -12,7 +12,8 @@ pub struct Service {
     pub name: String,
     /// `container`, `compose`, `systemd`, `process`, `loop`, `instance`, `external`.
     pub kind: String,
-    /// `healthy`, `unhealthy`, `missing`, `starting`, `unknown`, `stale`; `held` and `working` are laid over by `action`.
+    /// `healthy`, `unhealthy`, `missing`, `starting`, `unknown`, `stale`; shown as held where `held` is, as working
+    /// where `action` runs.
     pub state: String,
     /// What decided the state: `container_unhealthy`, `containers_not_running`, …; null when healthy.
     pub trigger: Option<String>,
@@ -31,6 +32,16 @@ pub struct Service {
     pub needs: Vec<String>,
     pub checks_total: u32,
     pub checks_failing: u32,
+    /// The lock that keeps repairs off it.
+    #[serde(default)]
+    pub held: Option<Held>,
+    /// It has been changing between well and ill too often since then.
+    #[serde(default)]
+    pub flapping: Option<String>,
+    /// Services of `needs` that are in trouble: they come first.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub needs_ill: Vec<String>,
 }
 
 /// `GET /api/v1/services/{node}/{service}`: with the drill-down of row O3.

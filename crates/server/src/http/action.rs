@@ -1,15 +1,13 @@
 //! Actions: reading them, deciding on them, starting them.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Deserialize;
 use stead_core::action::{Action, ActionKind, State as ActionState};
 use stead_core::controller::{Command, Reply};
-use stead_core::event::{Body as EventBody, Event};
-use stead_core::ids::{Seq, nearest};
+use stead_core::event::Body as EventBody;
+use stead_core::ids::nearest;
 use stead_core::subject::Subject;
 use stead_core::world::World;
 use stead_ports::log::Filter;
@@ -17,8 +15,8 @@ use stead_protocol::api;
 use utoipa::IntoParams;
 
 use super::App;
-use super::event::{find, numbered};
-use super::extract::{Ask, Body, Place};
+use super::event::find;
+use super::extract::{Ask, Body, Place, subject};
 use super::guard::Caller;
 use super::past::When;
 use super::problem::Problem;
@@ -29,8 +27,6 @@ const PAGE: usize = 500;
 const PAGES: usize = 100;
 /// Actions in one answer: the open ones of a very large fleet in great trouble, and all that are remembered.
 const LISTED: usize = 5000;
-/// Causes shown before the event that raised an action.
-const CAUSES: usize = 8;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -123,28 +119,7 @@ pub async fn get_why(
     Ask(asked): Ask<Occurrence>,
 ) -> Result<Json<api::Why>, Problem> {
     let found = any(&app, &when, &label(&id, &asked)).await?;
-    let mut events: BTreeMap<Seq, Event> = BTreeMap::new();
-    for link in &found.chain {
-        events.extend(numbered(&app, link.seq).await?.map(|e| (e.seq, e)));
-    }
-    let mut cause = found
-        .chain
-        .first()
-        .and_then(|l| events.get(&l.seq))
-        .and_then(|e| e.cause);
-    for _ in 0..CAUSES {
-        let Some(event) = (match cause {
-            Some(seq) => numbered(&app, seq).await?,
-            None => None,
-        }) else {
-            break;
-        };
-        cause = event.cause;
-        events.insert(event.seq, event);
-    }
-    Ok(Json(
-        when.look(&app, |look| present::why(look, &found, &events)),
-    ))
+    super::why::of_action(&app, &when, &found).await.map(Json)
 }
 
 /// What a cleanup would free now.
@@ -242,30 +217,8 @@ pub async fn start_action(
     Extension(caller): Extension<Caller>,
     Body(asked): Body<api::StartAction>,
 ) -> Result<(StatusCode, Json<api::Accepted>), Problem> {
-    let kind = ActionKind::from_word(&asked.kind).ok_or_else(|| {
-        let known: Vec<&str> = ActionKind::ALL.iter().map(|k| k.word()).collect();
-        let remedy = match nearest(&asked.kind, known.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("use one of {}", known.join(", ")),
-        };
-        Problem::new(
-            "unknown-kind",
-            format!("{:?} is no kind of action", asked.kind),
-            remedy,
-        )
-    })?;
-    let subject: Subject =
-        asked
-            .subject
-            .parse()
-            .map_err(|e: stead_core::subject::InvalidSubject| {
-                Problem::new(
-                    "bad-subject",
-                    e.to_string(),
-                    "write it like service/NODE/NAME",
-                )
-            })?;
-    let subject = app.handle.read(|v| own_name(&v.world().fleet, subject));
+    let kind = action_kind(&asked.kind)?;
+    let subject = subject(&app, &asked.subject)?;
     let command = Command::Start {
         kind,
         subject,
@@ -282,27 +235,29 @@ pub async fn start_action(
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-/// The subject under the fleet's own name for its node.
-fn own_name(fleet: &stead_core::desired::Fleet, subject: Subject) -> Subject {
-    match subject {
-        Subject::Node(n) => Subject::Node(fleet.resolve(&n).clone()),
-        Subject::Service(n, s) => Subject::Service(fleet.resolve(&n).clone(), s),
-        Subject::Container(n, c) => Subject::Container(fleet.resolve(&n).clone(), c),
-        Subject::Unit(n, u) => Subject::Unit(fleet.resolve(&n).clone(), u),
-        other => other,
-    }
+/// A kind of action by its word.
+pub fn action_kind(word: &str) -> Result<ActionKind, Problem> {
+    ActionKind::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = ActionKind::ALL.iter().map(|k| k.word()).collect();
+        let remedy = match nearest(word, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("use one of {}", known.join(", ")),
+        };
+        let detail = format!("{word:?} is no kind of action");
+        Problem::new("unknown-kind", detail, remedy)
+    })
 }
 
 /// Longest note kept with a decision.
 const NOTE: usize = 2000;
 
-fn tidy(note: Option<String>) -> Option<String> {
+pub fn tidy(note: Option<String>) -> Option<String> {
     let note: String = note?.trim().chars().take(NOTE).collect();
     (!note.is_empty()).then_some(note)
 }
 
 /// What became of a command about an action.
-fn of_action(reply: Reply) -> Result<(String, u32, ActionState), Problem> {
+pub fn of_action(reply: Reply) -> Result<(String, u32, ActionState), Problem> {
     match reply {
         Reply::Action {
             id,
@@ -325,7 +280,7 @@ async fn decide(app: &App, command: Command) -> Result<Json<api::Action>, Proble
 }
 
 /// An action by its label: from the world, else from the log.
-async fn any(app: &App, when: &When, label: &str) -> Result<Action, Problem> {
+pub async fn any(app: &App, when: &When, label: &str) -> Result<Action, Problem> {
     if let Some(found) = when.look(app, |l| l.world.actions.any_by_id(label).cloned()) {
         return Ok(found);
     }

@@ -45,6 +45,14 @@ pub async fn numbered(app: &App, seq: Seq) -> Result<Option<Event>, Problem> {
     Ok(found.filter(|e| e.seq == seq))
 }
 
+/// A severity by its word.
+pub fn severity(word: &str) -> Result<Severity, Problem> {
+    Severity::from_word(word).ok_or_else(|| {
+        let detail = format!("{word:?} is no severity");
+        Problem::new("bad-query", detail, "use info, warning or critical")
+    })
+}
+
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Search {
@@ -74,14 +82,8 @@ pub struct Search {
 impl Search {
     fn filter(&self, app: &App) -> Result<Filter, Problem> {
         let severity = self.severity.as_deref().filter(|s| !s.is_empty());
-        let min_severity = severity.map_or(Ok(0), |word| {
-            Severity::from_word(word)
-                .map(Severity::rank)
-                .ok_or_else(|| {
-                    let detail = format!("{word:?} is no severity");
-                    Problem::new("bad-query", detail, "use info, warning or critical")
-                })
-        })?;
+        let min_severity =
+            severity.map_or(Ok(0), |word| self::severity(word).map(Severity::rank))?;
         let ascending = match self.order.as_deref() {
             None | Some("desc" | "") => false,
             Some("asc") => true,

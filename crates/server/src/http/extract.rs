@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use stead_core::desired::Fleet;
 use stead_core::ids::NodeName;
+use stead_core::subject::{InvalidSubject, Subject};
 
 use super::problem::Problem;
 
@@ -111,4 +113,26 @@ pub fn name<T: std::str::FromStr<Err = stead_core::ids::InvalidName>>(
 pub fn node(app: &super::App, text: &str) -> Result<NodeName, Problem> {
     let node = name::<NodeName>(text)?;
     Ok(app.handle.resolve(&node))
+}
+
+/// A subject, under the fleet's own name for its node.
+pub fn subject(app: &super::App, text: &str) -> Result<Subject, Problem> {
+    let subject = text.trim().parse().map_err(|e: InvalidSubject| {
+        Problem::new(
+            "bad-subject",
+            e.to_string(),
+            "write it like service/NODE/NAME",
+        )
+    })?;
+    Ok(app.handle.read(|v| own_name(&v.world().fleet, subject)))
+}
+
+fn own_name(fleet: &Fleet, subject: Subject) -> Subject {
+    match subject {
+        Subject::Node(n) => Subject::Node(fleet.resolve(&n).clone()),
+        Subject::Service(n, s) => Subject::Service(fleet.resolve(&n).clone(), s),
+        Subject::Container(n, c) => Subject::Container(fleet.resolve(&n).clone(), c),
+        Subject::Unit(n, u) => Subject::Unit(fleet.resolve(&n).clone(), u),
+        other => other,
+    }
 }

@@ -19,12 +19,17 @@ mod extract;
 mod feed;
 mod fleet;
 mod guard;
+mod message;
 mod metrics;
 mod node;
 mod past;
+mod policy;
 mod problem;
+mod restraint;
+mod rollout;
 mod service;
 mod session;
+mod why;
 
 pub use app::{App, FleetProblems, Parts};
 pub use docs::error_page;
@@ -100,6 +105,24 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(action::cancel_action))
         .routes(routes!(event::list_events, event::record_event))
         .routes(routes!(event::get_event))
+        .routes(routes!(why::get_reasons))
+        .routes(routes!(restraint::list_locks, restraint::take_lock))
+        .routes(routes!(restraint::beat_lock))
+        .routes(routes!(restraint::release_lock))
+        .routes(routes!(restraint::get_brake))
+        .routes(routes!(restraint::release_brake))
+        .routes(routes!(policy::get_policy))
+        .routes(routes!(message::list_alerts))
+        .routes(routes!(message::list_messages))
+        .routes(routes!(message::list_channels))
+        .routes(routes!(message::test_channel))
+        .routes(routes!(message::simulate_routes))
+        .routes(routes!(rollout::list_rollouts))
+        .routes(routes!(rollout::get_rollout))
+        .routes(routes!(rollout::pause_rollout))
+        .routes(routes!(rollout::resume_rollout))
+        .routes(routes!(rollout::cancel_rollout))
+        .routes(routes!(rollout::list_drills, rollout::start_drill))
 }
 
 fn live() -> OpenApiRouter<App> {
@@ -138,6 +161,12 @@ fn described(mut api: OpenApi) -> OpenApi {
     api.components
         .get_or_insert_default()
         .add_security_scheme("token", scheme);
+    // What the router calls the rest of an address is a plain parameter to everybody else.
+    let paths = std::mem::take(&mut api.paths.paths);
+    api.paths.paths = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
     api.security = Some(vec![SecurityRequirement::new("token", [] as [&str; 0])]);
     past::describe(&mut api);
     problem::describe(&mut api);

@@ -24,6 +24,7 @@ pub fn action(look: Look<'_>, a: &Action) -> api::Action {
         let state = a.steps.get(i).cloned().unwrap_or_default();
         step(i, command, &state)
     });
+    let open = a.state.is_open();
     api::Action {
         id: a.id(),
         occurrence: a.occurrence,
@@ -38,6 +39,10 @@ pub fn action(look: Look<'_>, a: &Action) -> api::Action {
         reason: a.reason.clone(),
         outcome: a.outcome.clone(),
         waits_for: waits_for(look, a),
+        verdict: super::restraint::verdict(look, a),
+        held: open
+            .then(|| super::restraint::held(look, &a.key.subject))
+            .flatten(),
         created_at: a.created_at.to_string(),
         updated_at: a.updated_at.to_string(),
         digest: a.plan.digest.clone(),

@@ -5,30 +5,42 @@
 
 mod action;
 mod container;
+mod did;
 mod drift;
 mod drilldown;
 mod event;
+mod message;
 mod node;
 mod overview;
+mod policy;
+mod restraint;
+mod rollout;
 mod sample;
 mod service;
 mod stray;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 mod why;
+mod why_not;
 
 pub use action::{action, actions, rank_needs_you};
 pub use container::{container, owners, unit};
 pub use drift::{drift, repair_table};
 pub use drilldown::service_detail;
 pub use event::event;
+pub use message::{alerts, channels, message, messages, simulate};
 pub use node::{node, node_detail, node_names};
 pub use overview::{Counted, counted, desired_info, overview, summary, troubles};
+pub use policy::policy_in_force;
+pub use restraint::{brake, locks, locks_on};
+pub use rollout::{canary_node, drills, rollout, rollouts};
 pub use sample::sample;
 pub use service::{Health, counts, health, service, services_of};
 pub use text::text;
 pub use why::{waits_for, why};
+pub use why_not::why_subject;
 
 use stead_core::container_sample::ContainerSample;
 use stead_core::drift::Index;

@@ -67,6 +67,7 @@ pub fn node(look: Look<'_>, name: &NodeName) -> Option<api::Node> {
         levels: state.map(levels).unwrap_or_default(),
         sample: look.live.sample(name).map(sample),
         score: None,
+        held: super::restraint::held(look, &Subject::Node(name.clone())),
     })
 }
 

@@ -49,6 +49,9 @@ pub fn summary(look: Look<'_>, counted: Counted) -> api::Summary {
         actions: actions(look),
         score: None,
         at: look.now.at.to_string(),
+        brake: look.world.brake.engaged.is_some(),
+        locks: look.world.locks.len() as u64,
+        alerts: look.world.alerts.open.len() as u64,
     }
 }
 
@@ -118,8 +121,19 @@ pub fn overview(
         recent: recent.iter().map(super::event).collect(),
         notices: look.world.fleet.notices.clone(),
         troubles,
+        brake: super::brake(look),
+        locks: super::locks(look),
+        alerts_open: summary.alerts,
+        alerts: super::alerts(look, ROWS).open,
+        rollouts: open_rollouts(look),
+        did: super::did::did(look, since),
         summary,
     }
+}
+
+fn open_rollouts(look: Look<'_>) -> Vec<api::Rollout> {
+    let open = look.world.rollouts.open.values();
+    open.rev().take(ROWS).map(super::rollout).collect()
 }
 
 /// Nodes by name; of a very large fleet those that need a look first.

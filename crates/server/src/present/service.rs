@@ -167,6 +167,10 @@ pub fn service(
         let seen = state.and_then(|s| s.check(name, &check.name));
         seen.is_some_and(|(facts, _)| facts.verdict == Verdict::Failing)
     };
+    let ill = |need: &&ServiceName| {
+        let seen = look.world.memory(node, need).map(|m| m.status);
+        matches!(seen, Some(Status::Unhealthy | Status::Missing))
+    };
     api::Service {
         node: node.to_string(),
         name: name.to_string(),
@@ -189,6 +193,14 @@ pub fn service(
         needs: desired.needs.iter().map(ToString::to_string).collect(),
         checks_total: u32::try_from(checks.len()).unwrap_or(u32::MAX),
         checks_failing: checks.iter().filter(failing).count() as u32,
+        held: super::restraint::held(look, &subject),
+        flapping: at(state.and_then(|s| s.services.get(name)?.flapping)),
+        needs_ill: desired
+            .needs
+            .iter()
+            .filter(ill)
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

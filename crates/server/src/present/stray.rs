@@ -93,6 +93,7 @@ fn stray(
             .collect(),
         action: action.map(|a| a.id()),
         action_state: action.map(|a| a.state.word().to_string()),
+        held: super::restraint::held(look, &subject),
         ..Default::default()
     }
 }

@@ -8,7 +8,7 @@ use stead_core::facts::{
 use stead_core::subject::Subject;
 use stead_core::time::Span;
 
-use super::word;
+use super::{told, word};
 
 /// Longest line; whatever a reporter wrote is cut there.
 const LONGEST: usize = 300;
@@ -115,7 +115,9 @@ fn line(event: &Event) -> String {
         }
         Body::Observed(key, fact) => observed(&name, key, fact),
         Body::Gone(key) => gone(&name, key),
-        other => action(&name, other).unwrap_or_else(|| foreign(&name, event, &other.data())),
+        other => action(&name, other)
+            .or_else(|| told::line(&name, event))
+            .unwrap_or_else(|| foreign(&name, event, &other.data())),
     }
 }
 
@@ -202,6 +204,9 @@ fn title(kind: &str) -> &'static str {
         "redeploy" => "Redeploy",
         "unit_restart" => "Unit restart",
         "disk_cleanup" => "Disk cleanup",
+        "lock_clear" => "Clearing a stale lock",
+        "workload_stop" => "Stop",
+        "drill" => "Drill",
         _ => "Action",
     }
 }

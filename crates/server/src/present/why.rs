@@ -6,6 +6,7 @@ use stead_core::action::{Action, Phase, State};
 use stead_core::event::Event;
 use stead_core::ids::Seq;
 use stead_core::policy::{self, Answer};
+use stead_core::time::Time;
 use stead_core::world::EvidenceState;
 use stead_protocol::api;
 
@@ -82,12 +83,58 @@ pub fn why(look: Look<'_>, action: &Action, events: &BTreeMap<Seq, Event>) -> ap
             event: None,
         });
     }
+    let messages = tell(look, action, &mut links);
     api::Why {
         id: action.id(),
         occurrence: action.occurrence,
         summary: summary(look, action),
         links,
+        subject: action.key.subject.to_string(),
+        state: action.state.word().to_string(),
+        messages,
+        ..api::Why::default()
     }
+}
+
+/// Puts what was told about it among the links, by time, and returns it.
+fn tell(look: Look<'_>, action: &Action, links: &mut Vec<api::WhyLink>) -> Vec<api::Message> {
+    let first = links.first().and_then(|l| l.at.as_ref()?.parse().ok());
+    let since = first.map_or(action.created_at, |at: Time| at.min(action.created_at));
+    let until = (!action.state.is_open()).then_some(action.updated_at);
+    let (alarmed, messages) = super::message::about(look, &action.key.subject, since, until);
+    for m in &messages {
+        let link = api::WhyLink {
+            stage: "message".into(),
+            at: Some(m.queued_at.clone()),
+            text: told(m),
+            rule: (!m.route.is_empty()).then(|| format!("routes.{}", m.route)),
+            event: None,
+        };
+        // Instants of one form are ordered as texts.
+        let later = |l: &api::WhyLink| l.at.as_ref().is_none_or(|at| *at > m.queued_at);
+        let place = links.iter().position(later).unwrap_or(links.len());
+        links.insert(place, link);
+    }
+    if alarmed && messages.is_empty() {
+        let text = "an alert was opened; no route leads it anywhere, so nobody was told";
+        links.push(api::WhyLink {
+            stage: "message".into(),
+            at: None,
+            text: text.into(),
+            rule: None,
+            event: None,
+        });
+    }
+    messages
+}
+
+fn told(m: &api::Message) -> String {
+    let end = match m.state.as_str() {
+        "delivered" if m.attempts > 1 => format!("delivered at attempt {}", m.attempts),
+        "failed" => format!("given up after {} attempts: {}", m.attempts, m.why),
+        other => other.to_string(),
+    };
+    format!("told {}: {} ({end})", m.channel, m.title)
 }
 
 /// What led to the first event of the chain, oldest first.
@@ -113,11 +160,10 @@ fn before(action: &Action, events: &BTreeMap<Seq, Event>) -> Vec<api::WhyLink> {
     links
 }
 
-/// `asks a person: RULE` → both parts; the core writes a verdict's rule behind its first colon.
+/// What the policy said, with what decided it.
 fn split_rule(text: &str) -> (String, Option<String>) {
-    let known = ["automatic: ", "asks a person: ", "not automatic now: "];
-    let rule = known.iter().find_map(|start| text.strip_prefix(start));
-    (text.to_string(), rule.map(ToString::to_string))
+    let verdict = super::restraint::read_verdict(text);
+    (text.to_string(), verdict.map(|v| v.limit.unwrap_or(v.rule)))
 }
 
 fn summary(look: Look<'_>, a: &Action) -> String {

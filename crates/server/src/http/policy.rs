@@ -1,0 +1,16 @@
+//! The policy in force.
+
+use axum::Json;
+use axum::extract::State;
+use stead_protocol::api;
+
+use super::App;
+use super::problem::Problem;
+use crate::present;
+
+/// What may happen without asking, now: every kind of action, the rules, the limits, the calendar.
+#[utoipa::path(get, path = "/api/v1/policy", operation_id = "get_policy", tag = "policy",
+    responses((status = 200, body = api::Policy)))]
+pub async fn get_policy(State(app): State<App>) -> Result<Json<api::Policy>, Problem> {
+    Ok(Json(app.look(present::policy_in_force)))
+}
