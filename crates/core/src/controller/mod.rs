@@ -24,7 +24,7 @@ pub use decide::{Command, Refusal, Reply};
 pub use guard::{FLAP_CHANGES, FLAP_WITHIN, STEADY_AFTER};
 pub use ingest::{Change, ForeignEvent};
 pub use restrain::{LOCK_AT_MOST, is_known, known};
-pub use roll::MAX_OPEN as MAX_OPEN_ROLLOUTS;
+pub use roll::{MAX_OPEN as MAX_OPEN_ROLLOUTS, workable};
 pub use settle::{GIVE_UP_AFTER, held, preview, why_not};
 pub use tracker::{OFFLINE_AFTER, STALE_AFTER};
 

@@ -351,7 +351,7 @@ fn may_start(world: &World, started: &RolloutStarted) -> Result<(), Refusal> {
 }
 
 /// Whether there is a way to do `kind` to `subject` now.
-fn workable(world: &World, kind: ActionKind, subject: &Subject) -> Result<(), Refusal> {
+pub fn workable(world: &World, kind: ActionKind, subject: &Subject) -> Result<(), Refusal> {
     let starts = matches!(
         kind,
         ActionKind::ContainerRestart | ActionKind::Redeploy | ActionKind::UnitRestart

@@ -93,8 +93,8 @@ pub struct RolloutPlan {
     /// At once, at most.
     pub batch: u32,
     pub max_failures: u32,
-    /// In the order they are worked on.
-    pub targets: Vec<String>,
+    /// In the order they are worked on; with why, where one would be left out.
+    pub targets: Vec<RolloutTarget>,
 }
 
 /// `GET /api/v1/drills`.

@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 use super::App;
 use super::extract::{Ask, Body, Place, subject};
 use super::guard::Caller;
+use super::past::When;
 use super::problem::Problem;
 use crate::present;
 
@@ -23,8 +24,8 @@ const MESSAGES_MAX: usize = 1000;
 /// Open alerts, worst first, and the latest that ended.
 #[utoipa::path(get, path = "/api/v1/alerts", operation_id = "list_alerts", tag = "messages",
     responses((status = 200, body = api::Alerts)))]
-pub async fn list_alerts(State(app): State<App>) -> Result<Json<api::Alerts>, Problem> {
-    Ok(Json(app.look(|look| present::alerts(look, ALERTS))))
+pub async fn list_alerts(State(app): State<App>, when: When) -> Result<Json<api::Alerts>, Problem> {
+    Ok(Json(when.look(&app, |look| present::alerts(look, ALERTS))))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,6 +45,7 @@ pub struct Which {
     responses((status = 200, body = Vec<api::Message>)))]
 pub async fn list_messages(
     State(app): State<App>,
+    when: When,
     Ask(asked): Ask<Which>,
 ) -> Result<Json<Vec<api::Message>>, Problem> {
     let given = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
@@ -62,7 +64,7 @@ pub async fn list_messages(
             "use waiting, delivered or failed",
         ));
     }
-    let mut messages = app.look(|look| {
+    let mut messages = when.look(&app, |look| {
         present::messages(look, |m| {
             channel.as_ref().is_none_or(|c| *c == m.what.channel)
                 && (thread.is_none() || thread == m.what.thread)

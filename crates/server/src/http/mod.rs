@@ -117,7 +117,7 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(message::list_channels))
         .routes(routes!(message::test_channel))
         .routes(routes!(message::simulate_routes))
-        .routes(routes!(rollout::list_rollouts))
+        .routes(routes!(rollout::list_rollouts, rollout::start_rollout))
         .routes(routes!(rollout::get_rollout))
         .routes(routes!(rollout::pause_rollout))
         .routes(routes!(rollout::resume_rollout))

@@ -48,6 +48,15 @@ const PATHS: &[&str] = &[
     "/api/v1/table",
     "/api/v1/events",
     "/api/v1/events/{seq}",
+    "/api/v1/why/{*about}",
+    "/api/v1/locks",
+    "/api/v1/brake",
+    "/api/v1/policy",
+    "/api/v1/alerts",
+    "/api/v1/messages",
+    "/api/v1/rollouts",
+    "/api/v1/rollouts/{id}",
+    "/api/v1/drills",
 ];
 
 /// The instant a request is about.
@@ -247,7 +256,8 @@ pub fn describe(api: &mut OpenApi) {
         .schema(Some(text))
         .build();
     for path in PATHS {
-        let operation = api.paths.paths.get_mut(*path).and_then(|p| p.get.as_mut());
+        let path = path.replace("{*", "{");
+        let operation = api.paths.paths.get_mut(&path).and_then(|p| p.get.as_mut());
         if let Some(operation) = operation {
             let parameters = operation.parameters.get_or_insert_default();
             parameters.push(parameter.clone().into());

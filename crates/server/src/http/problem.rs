@@ -48,6 +48,13 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("no-lock", 404, "There is no lock to release"),
     ("no-brake", 409, "The brake is not engaged"),
     ("no-drill", 404, "The fleet files name no drill"),
+    ("bad-selector", 400, "The selector cannot be read"),
+    ("bad-rollout", 400, "The rollout cannot be read"),
+    ("bad-batch", 400, "The batch cannot be read"),
+    ("rollout-state", 409, "The rollout is in another state"),
+    ("already-rolling", 409, "The same rollout is open"),
+    ("too-many-rollouts", 409, "Too many rollouts are open"),
+    ("drill-refused", 409, "No drill now"),
     ("no-targets", 422, "Nothing is selected"),
     // Not allowed.
     ("not-signed-in", 401, "Nobody is signed in"),
@@ -181,6 +188,12 @@ impl IntoResponse for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         Problem::new(refusal.code, refusal.detail, refusal.remedy)
+    }
+}
+
+impl From<stead_core::selector::Problem> for Problem {
+    fn from(problem: stead_core::selector::Problem) -> Problem {
+        Problem::new(problem.code, problem.detail, problem.remedy)
     }
 }
 

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 use super::App;
 use super::extract::{Ask, Body, Place, subject};
 use super::guard::Caller;
+use super::past::When;
 use super::problem::Problem;
 use crate::present;
 
@@ -25,8 +26,11 @@ const KINDS: [LockKind; 3] = [LockKind::Maintenance, LockKind::Backup, LockKind:
 /// Every lock that holds, the soonest to end first.
 #[utoipa::path(get, path = "/api/v1/locks", operation_id = "list_locks", tag = "restraint",
     responses((status = 200, body = Vec<api::Lock>)))]
-pub async fn list_locks(State(app): State<App>) -> Result<Json<Vec<api::Lock>>, Problem> {
-    Ok(Json(app.look(present::locks)))
+pub async fn list_locks(
+    State(app): State<App>,
+    when: When,
+) -> Result<Json<Vec<api::Lock>>, Problem> {
+    Ok(Json(when.look(&app, present::locks)))
 }
 
 /// Keep repairs off a target for a time. The same again extends it.
@@ -114,8 +118,8 @@ pub async fn beat_lock(
 /// Whether all automatic repair is stopped because much drifts at once.
 #[utoipa::path(get, path = "/api/v1/brake", operation_id = "get_brake", tag = "restraint",
     responses((status = 200, body = api::Brake)))]
-pub async fn get_brake(State(app): State<App>) -> Result<Json<api::Brake>, Problem> {
-    Ok(Json(app.look(present::brake)))
+pub async fn get_brake(State(app): State<App>, when: When) -> Result<Json<api::Brake>, Problem> {
+    Ok(Json(when.look(&app, present::brake)))
 }
 
 /// Let automatic repair go on. What drifts now does not engage the brake again.

@@ -15,6 +15,7 @@ use stead_protocol::api;
 use super::App;
 use super::event::{find, numbered};
 use super::extract::{Place, subject};
+use super::past::When;
 use super::problem::Problem;
 use crate::present;
 
@@ -30,24 +31,25 @@ const EVENTS: usize = 12;
     responses((status = 200, body = api::Why)))]
 pub async fn get_reasons(
     State(app): State<App>,
+    when: When,
     Place(about): Place<String>,
 ) -> Result<Json<api::Why>, Problem> {
     let about = about.trim();
     if about.contains('/') || about == "fleet" {
-        let subject = known(&app, subject(&app, about)?)?;
-        return of_subject(&app, &subject).await.map(Json);
+        let subject = known(&app, &when, subject(&app, about)?)?;
+        return of_subject(&app, &when, &subject).await.map(Json);
     }
-    match super::action::any(&app, about).await {
-        Ok(action) => of_action(&app, &action).await.map(Json),
-        Err(unknown) => match named(&app, about) {
-            Some(subject) => of_subject(&app, &subject).await.map(Json),
+    match super::action::any(&app, &when, about).await {
+        Ok(action) => of_action(&app, &when, &action).await.map(Json),
+        Err(unknown) => match named(&app, &when, about) {
+            Some(subject) => of_subject(&app, &when, &subject).await.map(Json),
             None => Err(unknown),
         },
     }
 }
 
 /// The chain of an action, with the events it names and those that led to the first of them.
-pub async fn of_action(app: &App, action: &Action) -> Result<api::Why, Problem> {
+pub async fn of_action(app: &App, when: &When, action: &Action) -> Result<api::Why, Problem> {
     let mut events: BTreeMap<Seq, Event> = BTreeMap::new();
     for link in &action.chain {
         events.extend(numbered(app, link.seq).await?.map(|e| (e.seq, e)));
@@ -67,26 +69,26 @@ pub async fn of_action(app: &App, action: &Action) -> Result<api::Why, Problem> 
         cause = event.cause;
         events.insert(event.seq, event);
     }
-    Ok(app.look(|look| present::why(look, action, &events)))
+    Ok(when.look(app, |look| present::why(look, action, &events)))
 }
 
-async fn of_subject(app: &App, subject: &Subject) -> Result<api::Why, Problem> {
+async fn of_subject(app: &App, when: &When, subject: &Subject) -> Result<api::Why, Problem> {
     let filter = Filter {
         subject: Some(subject.to_string()),
         newest_first: true,
         limit: EVENTS,
         ..Filter::default()
     };
-    let mut events = find(app, filter).await?;
+    let mut events = find(app, when.bound(filter)).await?;
     events.reverse();
-    Ok(app.look(|look| present::why_subject(look, subject, &events)))
+    Ok(when.look(app, |look| present::why_subject(look, subject, &events)))
 }
 
 /// The one service or node of that name.
-fn named(app: &App, name: &str) -> Option<Subject> {
+fn named(app: &App, when: &When, name: &str) -> Option<Subject> {
     let service = ServiceName::new(name).ok();
-    app.handle.read(|view| {
-        let world = view.world();
+    when.look(app, |look| {
+        let world = look.world;
         let nodes = world.fleet.nodes.iter();
         let services = nodes.filter_map(|(node, desired)| {
             let service = service
@@ -102,9 +104,9 @@ fn named(app: &App, name: &str) -> Option<Subject> {
 }
 
 /// That there is such a thing at all: named by a file or seen on a node.
-fn known(app: &App, subject: Subject) -> Result<Subject, Problem> {
-    let (found, near) = app.handle.read(|view| {
-        let world = view.world();
+fn known(app: &App, when: &When, subject: Subject) -> Result<Subject, Problem> {
+    let (found, near) = when.look(app, |look| {
+        let world = look.world;
         if controller::is_known(world, &subject) {
             return (true, None);
         }
