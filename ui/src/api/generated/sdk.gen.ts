@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, CancelActionData, CancelActionErrors, CancelActionResponses, GetActionData, GetActionErrors, GetActionResponses, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartActionData, StartActionErrors, StartActionResponses } from './types.gen';
+import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -103,6 +103,51 @@ export const getWhy = <ThrowOnError extends boolean = false>(options: Options<Ge
 });
 
 /**
+ * Open alerts, worst first, and the latest that ended.
+ */
+export const listAlerts = <ThrowOnError extends boolean = false>(options?: Options<ListAlertsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertsResponses, ListAlertsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/alerts',
+    ...options
+});
+
+/**
+ * Whether all automatic repair is stopped because much drifts at once.
+ */
+export const getBrake = <ThrowOnError extends boolean = false>(options?: Options<GetBrakeData, ThrowOnError>) => (options?.client ?? client).get<GetBrakeResponses, GetBrakeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/brake',
+    ...options
+});
+
+/**
+ * Let automatic repair go on. What drifts now does not engage the brake again.
+ */
+export const releaseBrake = <ThrowOnError extends boolean = false>(options?: Options<ReleaseBrakeData, ThrowOnError>) => (options?.client ?? client).post<ReleaseBrakeResponses, ReleaseBrakeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/brake/release',
+    ...options
+});
+
+/**
+ * The channels that the fleet can use. Never their addresses or secrets.
+ */
+export const listChannels = <ThrowOnError extends boolean = false>(options?: Options<ListChannelsData, ThrowOnError>) => (options?.client ?? client).get<ListChannelsResponses, ListChannelsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/channels',
+    ...options
+});
+
+/**
+ * Send a message to one channel, to see that it arrives. Its delivery is in the log under the message's ID.
+ */
+export const testChannel = <ThrowOnError extends boolean = false>(options: Options<TestChannelData, ThrowOnError>) => (options.client ?? client).post<TestChannelResponses, TestChannelErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/channels/{channel}/test',
+    ...options
+});
+
+/**
  * The last outputs of a container's own health check, from its agent.
  */
 export const getContainerHealth = <ThrowOnError extends boolean = false>(options: Options<GetContainerHealthData, ThrowOnError>) => (options.client ?? client).get<GetContainerHealthResponses, GetContainerHealthErrors, ThrowOnError>({
@@ -135,6 +180,24 @@ export const getDesired = <ThrowOnError extends boolean = false>(options?: Optio
 export const listDrift = <ThrowOnError extends boolean = false>(options?: Options<ListDriftData, ThrowOnError>) => (options?.client ?? client).get<ListDriftResponses, ListDriftErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/drift',
+    ...options
+});
+
+/**
+ * The canary, the drill that runs, and what earlier ones proved, newest first.
+ */
+export const listDrills = <ThrowOnError extends boolean = false>(options?: Options<ListDrillsData, ThrowOnError>) => (options?.client ?? client).get<ListDrillsResponses, ListDrillsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/drills',
+    ...options
+});
+
+/**
+ * Break the canary: Stead must notice, mend and say so.
+ */
+export const startDrill = <ThrowOnError extends boolean = false>(options?: Options<StartDrillData, ThrowOnError>) => (options?.client ?? client).post<StartDrillResponses, StartDrillErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/drills',
     ...options
 });
 
@@ -179,11 +242,64 @@ export const getFeed = <ThrowOnError extends boolean = false>(options?: Options<
 });
 
 /**
+ * Every lock that holds, the soonest to end first.
+ */
+export const listLocks = <ThrowOnError extends boolean = false>(options?: Options<ListLocksData, ThrowOnError>) => (options?.client ?? client).get<ListLocksResponses, ListLocksErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/locks',
+    ...options
+});
+
+/**
+ * Keep repairs off a target for a time. The same again extends it.
+ */
+export const takeLock = <ThrowOnError extends boolean = false>(options: Options<TakeLockData, ThrowOnError>) => (options.client ?? client).post<TakeLockResponses, TakeLockErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/locks',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * The holder of a lock with a heartbeat gives a sign.
+ */
+export const beatLock = <ThrowOnError extends boolean = false>(options: Options<BeatLockData, ThrowOnError>) => (options.client ?? client).post<BeatLockResponses, BeatLockErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/locks/beat',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Release the locks on a target. The answer is what still holds it: locks on its node or on the fleet.
+ */
+export const releaseLock = <ThrowOnError extends boolean = false>(options: Options<ReleaseLockData, ThrowOnError>) => (options.client ?? client).delete<ReleaseLockResponses, ReleaseLockErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/locks/{target}',
+    ...options
+});
+
+/**
  * A fresh one-time link for a browser.
  */
 export const loginLink = <ThrowOnError extends boolean = false>(options?: Options<LoginLinkData, ThrowOnError>) => (options?.client ?? client).post<LoginLinkResponses, LoginLinkErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/login-link',
+    ...options
+});
+
+/**
+ * The delivery log, newest first.
+ */
+export const listMessages = <ThrowOnError extends boolean = false>(options?: Options<ListMessagesData, ThrowOnError>) => (options?.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/messages',
     ...options
 });
 
@@ -230,6 +346,86 @@ export const getPast = <ThrowOnError extends boolean = false>(options?: Options<
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/past',
     ...options
+});
+
+/**
+ * What may happen without asking, now: every kind of action, the rules, the limits, the calendar.
+ */
+export const getPolicy = <ThrowOnError extends boolean = false>(options?: Options<GetPolicyData, ThrowOnError>) => (options?.client ?? client).get<GetPolicyResponses, GetPolicyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/policy',
+    ...options
+});
+
+/**
+ * Running and paused ones, newest first, then the latest that ended.
+ */
+export const listRollouts = <ThrowOnError extends boolean = false>(options?: Options<ListRolloutsData, ThrowOnError>) => (options?.client ?? client).get<ListRolloutsResponses, ListRolloutsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/rollouts',
+    ...options
+});
+
+/**
+ * One action per target, a batch at a time, paused on failure. A dry run only says what it would touch.
+ */
+export const startRollout = <ThrowOnError extends boolean = false>(options: Options<StartRolloutData, ThrowOnError>) => (options.client ?? client).post<StartRolloutResponses, StartRolloutErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/rollouts',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * One rollout with its targets, in the order they are worked on.
+ */
+export const getRollout = <ThrowOnError extends boolean = false>(options: Options<GetRolloutData, ThrowOnError>) => (options.client ?? client).get<GetRolloutResponses, GetRolloutErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/rollouts/{id}',
+    ...options
+});
+
+/**
+ * Begin nothing more, and end it.
+ */
+export const cancelRollout = <ThrowOnError extends boolean = false>(options: Options<CancelRolloutData, ThrowOnError>) => (options.client ?? client).post<CancelRolloutResponses, CancelRolloutErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/rollouts/{id}/cancel',
+    ...options
+});
+
+/**
+ * What works is brought to its end; nothing more is begun.
+ */
+export const pauseRollout = <ThrowOnError extends boolean = false>(options: Options<PauseRolloutData, ThrowOnError>) => (options.client ?? client).post<PauseRolloutResponses, PauseRolloutErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/rollouts/{id}/pause',
+    ...options
+});
+
+/**
+ * Go on where it paused; what failed is tried again.
+ */
+export const resumeRollout = <ThrowOnError extends boolean = false>(options: Options<ResumeRolloutData, ThrowOnError>) => (options.client ?? client).post<ResumeRolloutResponses, ResumeRolloutErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/rollouts/{id}/resume',
+    ...options
+});
+
+/**
+ * Where would this event go? What each route says, in the order of the files.
+ */
+export const simulateRoutes = <ThrowOnError extends boolean = false>(options: Options<SimulateRoutesData, ThrowOnError>) => (options.client ?? client).post<SimulateRoutesResponses, SimulateRoutesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/routes/simulate',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -304,6 +500,15 @@ export const getUnitLogs = <ThrowOnError extends boolean = false>(options: Optio
 export const getVersion = <ThrowOnError extends boolean = false>(options?: Options<GetVersionData, ThrowOnError>) => (options?.client ?? client).get<GetVersionResponses, GetVersionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/version',
+    ...options
+});
+
+/**
+ * Why: of an action the chain from first event to last message; of a subject how it is and why nothing happens to it.
+ */
+export const getReasons = <ThrowOnError extends boolean = false>(options: Options<GetReasonsData, ThrowOnError>) => (options.client ?? client).get<GetReasonsResponses, GetReasonsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/why/{about}',
     ...options
 });
 

@@ -32,6 +32,7 @@ export type Action = {
      * Bytes freed, for cleanups.
      */
     freed?: number | null;
+    held?: Held | null;
     /**
      * `container-restart-piha-z2m`
      */
@@ -72,6 +73,7 @@ export type Action = {
     subject: string;
     trigger: string;
     updated_at: string;
+    verdict?: Verdict | null;
     /**
      * What it waits for now, for people; null when nothing.
      */
@@ -95,6 +97,174 @@ export type ActionCounts = {
     running: number;
 };
 
+/**
+ * One trouble and what was told of it: one cause, one thread.
+ */
+export type Alert = {
+    /**
+     * Null while it is open.
+     */
+    closed_at?: string | null;
+    /**
+     * Its service flaps: it stays open until that is steady.
+     */
+    flapping: boolean;
+    /**
+     * The thread's name.
+     */
+    id: string;
+    /**
+     * Subjects that belong to it beside its own.
+     */
+    joined: Array<string>;
+    /**
+     * The kind of event that began it: what routes match.
+     */
+    kind: string;
+    /**
+     * Messages that told of it, oldest first, as far as they are remembered.
+     */
+    messages: Array<Message>;
+    node?: string | null;
+    opened_at: string;
+    /**
+     * How it ended: `recovered`, `absorbed`, `removed`; empty while it is open.
+     */
+    reason: string;
+    /**
+     * Stead mended it, and nothing came after.
+     */
+    repaired: boolean;
+    /**
+     * The event that opened it.
+     */
+    seq: number;
+    service?: string | null;
+    /**
+     * `info`, `warning`, `critical`.
+     */
+    severity: string;
+    subject: string;
+    text: string;
+    title: string;
+    updated_at: string;
+    /**
+     * Its cause has been over since then; it closes when that has held for a while.
+     */
+    well_since?: string | null;
+};
+
+/**
+ * `GET /api/v1/alerts`.
+ */
+export type Alerts = {
+    /**
+     * Newest first.
+     */
+    ended: Array<Alert>;
+    /**
+     * Worst first, then newest.
+     */
+    open: Array<Alert>;
+};
+
+/**
+ * How many at once: `2`, or a share such as `"25%"`.
+ */
+export type Batch = number | string;
+
+/**
+ * `POST /api/v1/locks/beat`: the holder of a lock with a heartbeat gives a sign.
+ */
+export type Beat = {
+    /**
+     * As in [`NewLock`].
+     */
+    lock?: string | null;
+    target: string;
+};
+
+/**
+ * `GET /api/v1/brake`: when much drifts at once, the fault is probably not theirs, and all automatic repair stops.
+ */
+export type Brake = {
+    /**
+     * Fewer services than this never engage it.
+     */
+    at_least: number;
+    /**
+     * Services that drifted at once when it engaged.
+     */
+    drifting: number;
+    engaged: boolean;
+    /**
+     * Services that could be judged then.
+     */
+    fresh: number;
+    /**
+     * Share of the fleet at which it engages now, 0–100.
+     */
+    limit: number;
+    /**
+     * A person let it go then: what drifted before does not engage it again.
+     */
+    released_at?: string | null;
+    /**
+     * What to do; null where there is nothing to do.
+     */
+    remedy?: string | null;
+    /**
+     * The event that engaged it.
+     */
+    seq?: number | null;
+    since?: string | null;
+    /**
+     * For people.
+     */
+    text: string;
+    /**
+     * It looks at drift that began within this time.
+     */
+    window_ms: number;
+};
+
+/**
+ * A container Stead owns, to break.
+ */
+export type Canary = {
+    image: string;
+    node: string;
+    /**
+     * Cron expression; null: only when somebody runs it.
+     */
+    schedule?: string | null;
+    subject: string;
+    /**
+     * Noticed, mended and said within this time.
+     */
+    within_ms: number;
+};
+
+/**
+ * `GET /api/v1/channels`: a way to reach people. Never an address, never a secret.
+ */
+export type Channel = {
+    /**
+     * `webhook`.
+     */
+    kind: string;
+    last?: Message | null;
+    name: string;
+    /**
+     * Routes that lead to it.
+     */
+    routes: Array<string>;
+    /**
+     * Messages that wait to be delivered there.
+     */
+    waiting: number;
+};
+
 export type CheckState = {
     answer: string;
     asked: string;
@@ -106,6 +276,30 @@ export type CheckState = {
      * `passing`, `failing`, `unknown`, `waiting` (no answer yet).
      */
     verdict: string;
+};
+
+/**
+ * One thing that must be so for a repair to happen.
+ */
+export type Considered = {
+    /**
+     * It does not stand in the way.
+     */
+    passes: boolean;
+    /**
+     * For people: "Is the evidence fresh?"
+     */
+    question: string;
+    /**
+     * What to do about it; null where nothing is to be done.
+     */
+    remedy?: string | null;
+    text: string;
+    /**
+     * `known`, `monitored`, `evidence`, `patience`, `drift`, `repair`, `memory`, `policy`, `lock`, `brake`, `flapping`,
+     * `limit`, `ready`.
+     */
+    what: string;
 };
 
 /**
@@ -175,6 +369,34 @@ export type DesiredInfo = {
 };
 
 /**
+ * What Stead did while nobody looked.
+ */
+export type Did = {
+    /**
+     * Gone by themselves before anybody decided.
+     */
+    cancelled: number;
+    /**
+     * Of those a person approved or started.
+     */
+    done_for_people: number;
+    failed: number;
+    /**
+     * Repairs that policy approved and that were verified.
+     */
+    mended: number;
+    /**
+     * "Stead mended 3 things by itself and asked about 1."
+     */
+    sentence: string;
+    since: string;
+    /**
+     * Messages delivered.
+     */
+    told: number;
+};
+
+/**
  * `GET /api/v1/drift`, one difference between desired state and world.
  */
 export type Drift = {
@@ -206,6 +428,52 @@ export type Drift = {
      * Why there is no action, or why it does not run: for people.
      */
     why_not?: string | null;
+};
+
+/**
+ * What a drill proved.
+ */
+export type Drill = {
+    action: string;
+    at: string;
+    /**
+     * The event of the break.
+     */
+    broken: number;
+    /**
+     * For people.
+     */
+    detail: string;
+    /**
+     * From the break to the event that says so.
+     */
+    detected_ms?: number | null;
+    occurrence: number;
+    ok: boolean;
+    /**
+     * From the break to the verified repair.
+     */
+    repaired_ms?: number | null;
+    /**
+     * From the break to the first message delivered; null where no route takes it.
+     */
+    told_ms?: number | null;
+    within_ms: number;
+};
+
+/**
+ * `GET /api/v1/drills`.
+ */
+export type Drills = {
+    canary?: Canary | null;
+    /**
+     * Newest first.
+     */
+    drills: Array<Drill>;
+    /**
+     * The drill that runs now.
+     */
+    running?: string | null;
 };
 
 /**
@@ -365,6 +633,24 @@ export type HealthStatus = {
     version: string;
 };
 
+/**
+ * A lock that holds something, as its row shows it.
+ */
+export type Held = {
+    by: string;
+    lock: string;
+    /**
+     * What is locked: the thing itself, its node, or the fleet.
+     */
+    target: string;
+    /**
+     * For people.
+     */
+    text: string;
+    until: string;
+    why: string;
+};
+
 export type Level = {
     /**
      * `ok`, `noted`, `warning`, `critical`.
@@ -377,6 +663,43 @@ export type Level = {
     since?: string | null;
     value: number;
     what: string;
+};
+
+/**
+ * A lock: a mark that keeps repairs off a target for a time.
+ */
+export type Lock = {
+    by: string;
+    /**
+     * Its holder gives a sign at least this often; null: it needs none.
+     */
+    heartbeat_ms?: number | null;
+    /**
+     * `maintenance` and `window` keep Stead from acting by itself; `backup` and `restore` keep off everybody.
+     */
+    lock: string;
+    /**
+     * The event that took it.
+     */
+    seq: number;
+    since: string;
+    /**
+     * Nobody has given a sign since then.
+     */
+    stale?: string | null;
+    /**
+     * `fleet`, `node/NAME`, `service/NODE/NAME`, …
+     */
+    target: string;
+    /**
+     * For people.
+     */
+    text: string;
+    /**
+     * It ends by itself then.
+     */
+    until: string;
+    why: string;
 };
 
 /**
@@ -394,6 +717,48 @@ export type LoginLink = {
 };
 
 /**
+ * A message and how its delivery stands: `GET /api/v1/messages`, newest first.
+ */
+export type Message = {
+    attempts: number;
+    channel: string;
+    ended_at?: string | null;
+    /**
+     * The receiver may see it twice and knows it by this.
+     */
+    id: string;
+    /**
+     * It was to make a noise.
+     */
+    ping: boolean;
+    queued_at: string;
+    /**
+     * The route that sent it there; empty for a test.
+     */
+    route: string;
+    severity: string;
+    /**
+     * `opened`, `changed`, `closed`, `test`.
+     */
+    sort: string;
+    /**
+     * `waiting`, `delivered`, `failed`.
+     */
+    state: string;
+    subject: string;
+    text: string;
+    /**
+     * The alert it belongs to; null for a test message.
+     */
+    thread?: string | null;
+    title: string;
+    /**
+     * Why it was given up; empty where it was not.
+     */
+    why: string;
+};
+
+/**
  * `POST /api/v1/events` and one inbox file (or one line of it).
  */
 export type NewEvent = {
@@ -403,6 +768,60 @@ export type NewEvent = {
     node: string;
     service?: string | null;
     severity?: string | null;
+};
+
+/**
+ * `POST /api/v1/locks`: keep repairs off `target`. The same again extends it. Either `for` or `until`.
+ */
+export type NewLock = {
+    /**
+     * `2h`, `90m`, `3d`.
+     */
+    for?: string | null;
+    /**
+     * `30s`: the holder promises a sign at least this often; without one the lock becomes stale.
+     */
+    heartbeat?: string | null;
+    /**
+     * `maintenance` (unless told), `backup` or `restore`.
+     */
+    lock?: string | null;
+    /**
+     * `fleet`, `node/NAME`, `service/NODE/NAME`, `container/NODE/NAME` or `unit/NODE/NAME`.
+     */
+    target: string;
+    /**
+     * RFC 3339.
+     */
+    until?: string | null;
+    /**
+     * For people: what goes on there.
+     */
+    why?: string;
+};
+
+/**
+ * `POST /api/v1/rollouts`: one action per target, a batch at a time, paused on failure.
+ */
+export type NewRollout = {
+    batch?: Batch;
+    /**
+     * Only say what it would touch.
+     */
+    dry_run?: boolean;
+    /**
+     * `container_restart`, `redeploy`, `unit_restart`, `disk_cleanup`, …
+     */
+    kind: string;
+    /**
+     * It pauses once this many have failed; absent: 1.
+     */
+    max_failures?: number | null;
+    note?: string | null;
+    /**
+     * `service*web-*`, `node/pi*`, `label:site=home`: a space is "and", a comma is "or".
+     */
+    selector: string;
 };
 
 /**
@@ -431,6 +850,7 @@ export type Node = {
      * `fresh`, `stale`, `unknown`.
      */
     evidence: string;
+    held?: Held | null;
     hostname: string;
     kernel: string;
     labels: {
@@ -483,6 +903,16 @@ export type NodeDetail = Node & {
  */
 export type Overview = {
     /**
+     * Open ones, worst first, at most 50.
+     */
+    alerts: Array<Alert>;
+    alerts_open: number;
+    brake: Brake;
+    /**
+     * What Stead did since `since`.
+     */
+    did: Did;
+    /**
      * Actions ended since `since` (query) or in the last 24 h, newest first.
      */
     done: Array<Action>;
@@ -490,6 +920,10 @@ export type Overview = {
      * Drift that has no action, or whose action is running.
      */
     drift: Array<Drift>;
+    /**
+     * Soonest to end first.
+     */
+    locks: Array<Lock>;
     /**
      * `well`, `attention`, `trouble`, `unknown`.
      */
@@ -507,6 +941,10 @@ export type Overview = {
      * Newest first, at most 20, warnings and criticals.
      */
     recent: Array<Event>;
+    /**
+     * Running and paused ones.
+     */
+    rollouts: Array<Rollout>;
     /**
      * "All 14 services on 4 nodes are well", "2 things need you".
      */
@@ -527,6 +965,131 @@ export type PastSpan = {
      */
     earliest?: string | null;
     now: string;
+};
+
+/**
+ * `GET /api/v1/policy`: what may happen without asking, now.
+ */
+export type Policy = {
+    calendar: PolicyCalendar;
+    /**
+     * Every kind of action.
+     */
+    kinds: Array<PolicyKind>;
+    limits: PolicyLimits;
+    /**
+     * Where no rule speaks: without asking up to this level, where the risk is low.
+     */
+    max_level: number;
+    /**
+     * In their order: the first that matches decides.
+     */
+    rules: Array<PolicyRule>;
+};
+
+export type PolicyCalendar = {
+    /**
+     * `Mon-Fri 09:00-17:00`.
+     */
+    business: string;
+    /**
+     * `2026-12-25`.
+     */
+    holidays: Array<string>;
+    /**
+     * It is business time now.
+     */
+    is_business: boolean;
+    /**
+     * IANA name; null: the server's own.
+     */
+    timezone?: string | null;
+};
+
+/**
+ * A kind of action, and what policy says where no rule speaks.
+ */
+export type PolicyKind = {
+    /**
+     * This build can carry it out.
+     */
+    available: boolean;
+    kind: string;
+    /**
+     * How far it reaches, 0–3.
+     */
+    level: number;
+    /**
+     * `low`, `guarded`, `destructive`.
+     */
+    risk: string;
+    /**
+     * Rules about it, by their number, whether they hold now or not.
+     */
+    rules: Array<number>;
+    /**
+     * What it says now of such an action anywhere; rules that name a node or service may say otherwise there.
+     */
+    verdict: Verdict;
+};
+
+export type PolicyLimits = {
+    /**
+     * Wait after a first failure; doubles with each.
+     */
+    back_off_ms: number;
+    concurrent: number;
+    concurrent_per_node: number;
+    /**
+     * Failures in a row after which Stead stops trying.
+     */
+    give_up_after: number;
+    /**
+     * Share of the fleet that must drift at once for the brake, as it applies to this fleet's size, 0–100.
+     */
+    mass_drift: number;
+    per_target_per_hour: number;
+};
+
+/**
+ * One rule of the files.
+ */
+export type PolicyRule = {
+    action?: string | null;
+    /**
+     * Verified successes in a row; null where nothing is to be earned.
+     */
+    earned?: number | null;
+    /**
+     * It holds at this hour.
+     */
+    holds_now: boolean;
+    /**
+     * N of `policy.rules[N]`.
+     */
+    index: number;
+    /**
+     * It has earned its autonomy; null where nothing is to be earned.
+     */
+    is_earned?: boolean | null;
+    node?: string | null;
+    /**
+     * The level of `max_level`, or the successes that `earn` asks for.
+     */
+    number?: number | null;
+    /**
+     * `automatic`, `ask`, `max_level`, `earn`.
+     */
+    says: string;
+    service?: string | null;
+    /**
+     * For people.
+     */
+    text: string;
+    /**
+     * When it holds, for people: `22:00-07:00, outside business hours`; null: always.
+     */
+    when?: string | null;
 };
 
 /**
@@ -594,6 +1157,132 @@ export type RepairLine = {
 };
 
 /**
+ * Work on many targets, a batch at a time: an element of `GET /api/v1/rollouts`.
+ */
+export type Rollout = {
+    /**
+     * At once, at most.
+     */
+    batch: number;
+    by: string;
+    counts: RolloutCounts;
+    id: string;
+    /**
+     * A kind of action.
+     */
+    kind: string;
+    /**
+     * It pauses once this many have failed.
+     */
+    max_failures: number;
+    note?: string | null;
+    /**
+     * What was asked for, as it was written.
+     */
+    selector: string;
+    started_at: string;
+    /**
+     * `running`, `paused`, `completed`, `cancelled`.
+     */
+    state: string;
+    /**
+     * In the order they are worked on.
+     */
+    targets: Array<RolloutTarget>;
+    updated_at: string;
+    /**
+     * Why it is paused or ended, for people.
+     */
+    why: string;
+};
+
+/**
+ * How many targets stand where.
+ */
+export type RolloutCounts = {
+    done: number;
+    failed: number;
+    skipped: number;
+    total: number;
+    waiting: number;
+    working: number;
+};
+
+/**
+ * Answer to `POST /api/v1/rollouts`.
+ */
+export type RolloutPlan = {
+    /**
+     * At once, at most.
+     */
+    batch: number;
+    /**
+     * Its name; null for a dry run.
+     */
+    id?: string | null;
+    kind: string;
+    max_failures: number;
+    /**
+     * In the order they are worked on; with why, where one would be left out.
+     */
+    targets: Array<RolloutTarget>;
+};
+
+/**
+ * One target of a rollout.
+ */
+export type RolloutTarget = {
+    /**
+     * Its action, as people read it: `ID#3`.
+     */
+    action?: string | null;
+    /**
+     * `waiting`, `working`, `done`, `failed`, `skipped`.
+     */
+    state: string;
+    subject: string;
+    /**
+     * Why it was left out or failed.
+     */
+    why: string;
+};
+
+/**
+ * What one route says about it, in the order of the files.
+ */
+export type RouteAnswer = {
+    /**
+     * What does not match: a field of the route's `match`; null where it takes it.
+     */
+    against?: string | null;
+    /**
+     * It would make a noise now.
+     */
+    ping: boolean;
+    route: string;
+    /**
+     * The route takes it.
+     */
+    takes: boolean;
+    to: Array<string>;
+};
+
+/**
+ * `POST /api/v1/routes/simulate`: where would this event go?
+ */
+export type RouteQuestion = {
+    /**
+     * The kind of event: `service_unhealthy`, `node_offline`, …
+     */
+    kind: string;
+    /**
+     * `info`, `warning` (unless told), `critical`.
+     */
+    severity?: string | null;
+    subject: string;
+};
+
+/**
  * What a node measured last. Percent are 0–100 of the whole machine; rates are per second.
  */
 export type Sample = {
@@ -648,6 +1337,11 @@ export type Service = {
      */
     detail: string;
     drift: Array<string>;
+    /**
+     * It has been changing between well and ill too often since then.
+     */
+    flapping?: string | null;
+    held?: Held | null;
     image?: string | null;
     /**
      * `container`, `compose`, `systemd`, `process`, `loop`, `instance`, `external`.
@@ -660,13 +1354,18 @@ export type Service = {
     monitored: boolean;
     name: string;
     needs: Array<string>;
+    /**
+     * Services of `needs` that are in trouble: they come first.
+     */
+    needs_ill: Array<string>;
     node: string;
     /**
      * Since when it is in this state.
      */
     since?: string | null;
     /**
-     * `healthy`, `unhealthy`, `missing`, `starting`, `unknown`, `stale`; `held` and `working` are laid over by `action`.
+     * `healthy`, `unhealthy`, `missing`, `starting`, `unknown`, `stale`; shown as held where `held` is, as working
+     * where `action` runs.
      */
     state: string;
     /**
@@ -795,11 +1494,17 @@ export type Step = {
  */
 export type Summary = {
     actions: ActionCounts;
+    alerts: number;
     /**
      * RFC 3339.
      */
     at: string;
+    /**
+     * All automatic repair is stopped.
+     */
+    brake: boolean;
     fleet: string;
+    locks: number;
     nodes: NodeCounts;
     /**
      * 0–100; null until there is one.
@@ -836,6 +1541,28 @@ export type Unit = {
 };
 
 /**
+ * What policy says about an action, and what decided.
+ */
+export type Verdict = {
+    /**
+     * `ready` (it may run without asking), `ask` (a person decides), `refused` (a rule lets it, a limit does not now).
+     */
+    answer: string;
+    /**
+     * What holds it although the rule lets it.
+     */
+    limit?: string | null;
+    /**
+     * `policy.rules[2]`, or a built-in rule in words.
+     */
+    rule: string;
+    /**
+     * The whole of it, for people.
+     */
+    text: string;
+};
+
+/**
  * `GET /api/v1/version` and `stead version --json`.
  */
 export type Version = {
@@ -846,12 +1573,43 @@ export type Version = {
 };
 
 /**
- * `GET /api/v1/actions/{id}/why`: the chain from first event to last message.
+ * `GET /api/v1/actions/{id}/why`: the chain from first event to last message. `GET /api/v1/why/{about}`: the same for an
+ * action, and for a subject how it is and why nothing happens to it.
  */
 export type Why = {
+    /**
+     * The open action and the latest that ended, newest first. Empty for an action.
+     */
+    actions: Array<Action>;
+    /**
+     * What was considered, in order. The first that does not pass is why nothing happens. Empty for an action.
+     */
+    considered: Array<Considered>;
+    /**
+     * Where it differs from the files.
+     */
+    drift: Array<Drift>;
+    /**
+     * The action's ID, or the subject.
+     */
     id: string;
     links: Array<WhyLink>;
+    /**
+     * Messages about it, oldest first.
+     */
+    messages: Array<Message>;
+    /**
+     * 0 for a subject.
+     */
     occurrence: number;
+    /**
+     * State of the action, or of the subject.
+     */
+    state: string;
+    /**
+     * What it is about.
+     */
+    subject: string;
     /**
      * One sentence.
      */
@@ -866,7 +1624,7 @@ export type WhyLink = {
      */
     rule?: string | null;
     /**
-     * `event`, `drift`, `policy`, `approval`, `step`, `outcome`, `waiting`.
+     * `event`, `drift`, `policy`, `approval`, `step`, `outcome`, `message`, `waiting`.
      */
     stage: string;
     text: string;
@@ -1108,6 +1866,128 @@ export type GetWhyResponses = {
 
 export type GetWhyResponse = GetWhyResponses[keyof GetWhyResponses];
 
+export type ListAlertsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/alerts';
+};
+
+export type ListAlertsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListAlertsError = ListAlertsErrors[keyof ListAlertsErrors];
+
+export type ListAlertsResponses = {
+    200: Alerts;
+};
+
+export type ListAlertsResponse = ListAlertsResponses[keyof ListAlertsResponses];
+
+export type GetBrakeData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/brake';
+};
+
+export type GetBrakeErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetBrakeError = GetBrakeErrors[keyof GetBrakeErrors];
+
+export type GetBrakeResponses = {
+    200: Brake;
+};
+
+export type GetBrakeResponse = GetBrakeResponses[keyof GetBrakeResponses];
+
+export type ReleaseBrakeData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/brake/release';
+};
+
+export type ReleaseBrakeErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ReleaseBrakeError = ReleaseBrakeErrors[keyof ReleaseBrakeErrors];
+
+export type ReleaseBrakeResponses = {
+    200: Brake;
+};
+
+export type ReleaseBrakeResponse = ReleaseBrakeResponses[keyof ReleaseBrakeResponses];
+
+export type ListChannelsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/channels';
+};
+
+export type ListChannelsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListChannelsError = ListChannelsErrors[keyof ListChannelsErrors];
+
+export type ListChannelsResponses = {
+    200: Array<Channel>;
+};
+
+export type ListChannelsResponse = ListChannelsResponses[keyof ListChannelsResponses];
+
+export type TestChannelData = {
+    body?: never;
+    path: {
+        channel: string;
+    };
+    query?: never;
+    url: '/api/v1/channels/{channel}/test';
+};
+
+export type TestChannelErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type TestChannelError = TestChannelErrors[keyof TestChannelErrors];
+
+export type TestChannelResponses = {
+    202: Message;
+};
+
+export type TestChannelResponse = TestChannelResponses[keyof TestChannelResponses];
+
 export type GetContainerHealthData = {
     body?: never;
     path: {
@@ -1216,6 +2096,55 @@ export type ListDriftResponses = {
 };
 
 export type ListDriftResponse = ListDriftResponses[keyof ListDriftResponses];
+
+export type ListDrillsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/drills';
+};
+
+export type ListDrillsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListDrillsError = ListDrillsErrors[keyof ListDrillsErrors];
+
+export type ListDrillsResponses = {
+    200: Drills;
+};
+
+export type ListDrillsResponse = ListDrillsResponses[keyof ListDrillsResponses];
+
+export type StartDrillData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/drills';
+};
+
+export type StartDrillErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type StartDrillError = StartDrillErrors[keyof StartDrillErrors];
+
+export type StartDrillResponses = {
+    202: Accepted;
+};
+
+export type StartDrillResponse = StartDrillResponses[keyof StartDrillResponses];
 
 export type ListEventsData = {
     body?: never;
@@ -1368,6 +2297,106 @@ export type GetFeedResponses = {
 
 export type GetFeedResponse = GetFeedResponses[keyof GetFeedResponses];
 
+export type ListLocksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/locks';
+};
+
+export type ListLocksErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListLocksError = ListLocksErrors[keyof ListLocksErrors];
+
+export type ListLocksResponses = {
+    200: Array<Lock>;
+};
+
+export type ListLocksResponse = ListLocksResponses[keyof ListLocksResponses];
+
+export type TakeLockData = {
+    body: NewLock;
+    path?: never;
+    query?: never;
+    url: '/api/v1/locks';
+};
+
+export type TakeLockErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type TakeLockError = TakeLockErrors[keyof TakeLockErrors];
+
+export type TakeLockResponses = {
+    201: Lock;
+};
+
+export type TakeLockResponse = TakeLockResponses[keyof TakeLockResponses];
+
+export type BeatLockData = {
+    body: Beat;
+    path?: never;
+    query?: never;
+    url: '/api/v1/locks/beat';
+};
+
+export type BeatLockErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type BeatLockError = BeatLockErrors[keyof BeatLockErrors];
+
+export type BeatLockResponses = {
+    200: Array<Lock>;
+};
+
+export type BeatLockResponse = BeatLockResponses[keyof BeatLockResponses];
+
+export type ReleaseLockData = {
+    body?: never;
+    path: {
+        target: string;
+    };
+    query?: {
+        /**
+         * Only the lock of this kind; absent: every lock on the target.
+         */
+        lock?: string;
+    };
+    url: '/api/v1/locks/{target}';
+};
+
+export type ReleaseLockErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ReleaseLockError = ReleaseLockErrors[keyof ReleaseLockErrors];
+
+export type ReleaseLockResponses = {
+    200: Array<Lock>;
+};
+
+export type ReleaseLockResponse = ReleaseLockResponses[keyof ReleaseLockResponses];
+
 export type LoginLinkData = {
     body?: never;
     path?: never;
@@ -1389,6 +2418,46 @@ export type LoginLinkResponses = {
 };
 
 export type LoginLinkResponse = LoginLinkResponses[keyof LoginLinkResponses];
+
+export type ListMessagesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        channel?: string;
+        /**
+         * `waiting`, `delivered`, `failed`.
+         */
+        state?: string;
+        /**
+         * Of one alert.
+         */
+        thread?: string;
+        /**
+         * At most this many, 100 unless told, never more than 1000.
+         */
+        limit?: number;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/messages';
+};
+
+export type ListMessagesErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListMessagesError = ListMessagesErrors[keyof ListMessagesErrors];
+
+export type ListMessagesResponses = {
+    200: Array<Message>;
+};
+
+export type ListMessagesResponse = ListMessagesResponses[keyof ListMessagesResponses];
 
 export type ListNodesData = {
     body?: never;
@@ -1522,6 +2591,209 @@ export type GetPastResponses = {
 };
 
 export type GetPastResponse = GetPastResponses[keyof GetPastResponses];
+
+export type GetPolicyData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/policy';
+};
+
+export type GetPolicyErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetPolicyError = GetPolicyErrors[keyof GetPolicyErrors];
+
+export type GetPolicyResponses = {
+    200: Policy;
+};
+
+export type GetPolicyResponse = GetPolicyResponses[keyof GetPolicyResponses];
+
+export type ListRolloutsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/rollouts';
+};
+
+export type ListRolloutsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListRolloutsError = ListRolloutsErrors[keyof ListRolloutsErrors];
+
+export type ListRolloutsResponses = {
+    200: Array<Rollout>;
+};
+
+export type ListRolloutsResponse = ListRolloutsResponses[keyof ListRolloutsResponses];
+
+export type StartRolloutData = {
+    body: NewRollout;
+    path?: never;
+    query?: never;
+    url: '/api/v1/rollouts';
+};
+
+export type StartRolloutErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type StartRolloutError = StartRolloutErrors[keyof StartRolloutErrors];
+
+export type StartRolloutResponses = {
+    /**
+     * A dry run
+     */
+    200: RolloutPlan;
+    202: RolloutPlan;
+};
+
+export type StartRolloutResponse = StartRolloutResponses[keyof StartRolloutResponses];
+
+export type GetRolloutData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/rollouts/{id}';
+};
+
+export type GetRolloutErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetRolloutError = GetRolloutErrors[keyof GetRolloutErrors];
+
+export type GetRolloutResponses = {
+    200: Rollout;
+};
+
+export type GetRolloutResponse = GetRolloutResponses[keyof GetRolloutResponses];
+
+export type CancelRolloutData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/v1/rollouts/{id}/cancel';
+};
+
+export type CancelRolloutErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type CancelRolloutError = CancelRolloutErrors[keyof CancelRolloutErrors];
+
+export type CancelRolloutResponses = {
+    200: Rollout;
+};
+
+export type CancelRolloutResponse = CancelRolloutResponses[keyof CancelRolloutResponses];
+
+export type PauseRolloutData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/v1/rollouts/{id}/pause';
+};
+
+export type PauseRolloutErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type PauseRolloutError = PauseRolloutErrors[keyof PauseRolloutErrors];
+
+export type PauseRolloutResponses = {
+    200: Rollout;
+};
+
+export type PauseRolloutResponse = PauseRolloutResponses[keyof PauseRolloutResponses];
+
+export type ResumeRolloutData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/v1/rollouts/{id}/resume';
+};
+
+export type ResumeRolloutErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ResumeRolloutError = ResumeRolloutErrors[keyof ResumeRolloutErrors];
+
+export type ResumeRolloutResponses = {
+    200: Rollout;
+};
+
+export type ResumeRolloutResponse = ResumeRolloutResponses[keyof ResumeRolloutResponses];
+
+export type SimulateRoutesData = {
+    body: RouteQuestion;
+    path?: never;
+    query?: never;
+    url: '/api/v1/routes/simulate';
+};
+
+export type SimulateRoutesErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type SimulateRoutesError = SimulateRoutesErrors[keyof SimulateRoutesErrors];
+
+export type SimulateRoutesResponses = {
+    200: Array<RouteAnswer>;
+};
+
+export type SimulateRoutesResponse = SimulateRoutesResponses[keyof SimulateRoutesResponses];
 
 export type ListServicesData = {
     body?: never;
@@ -1732,6 +3004,38 @@ export type GetVersionResponses = {
 };
 
 export type GetVersionResponse = GetVersionResponses[keyof GetVersionResponses];
+
+export type GetReasonsData = {
+    body?: never;
+    path: {
+        /**
+         * `ID`, `ID#3`, `service/NODE/NAME`, `node/NAME`, `fleet`, or the name of a service or node that there is one of
+         */
+        about: string;
+    };
+    query?: {
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/why/{about}';
+};
+
+export type GetReasonsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetReasonsError = GetReasonsErrors[keyof GetReasonsErrors];
+
+export type GetReasonsResponses = {
+    200: Why;
+};
+
+export type GetReasonsResponse = GetReasonsResponses[keyof GetReasonsResponses];
 
 export type GetHealthData = {
     body?: never;
