@@ -7,17 +7,21 @@
 //! |---|---|
 //! | [`frame`] | the bytes of one record and what ties it to the one before |
 //! | [`chain`] | whether a log is whole |
+//! | [`lead`] | who may write: the lease and its epoch |
 //! | [`memory`] | the fake, with faults |
 //! | [`conformance`] | what every engine must do |
 
 pub mod chain;
 pub mod conformance;
 pub mod frame;
+pub mod lead;
 pub mod memory;
 
 use async_trait::async_trait;
 use stead_core::ids::Seq;
 use stead_core::time::Time;
+
+pub use lead::{Claim, Lease};
 
 /// One event as the log keeps it: the columns that are searched, and the body as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +157,11 @@ pub enum Error {
     Locked(String),
     #[error("reading the event log failed: {0}")]
     Read(String),
+    /// F8. Nothing was written, and nothing will be by this handle.
+    #[error(
+        "another Stead took over this event log: this one leads with epoch {epoch}, the log has seen {newer}"
+    )]
+    Fenced { epoch: u64, newer: u64 },
 }
 
 impl Error {
@@ -166,6 +175,7 @@ impl Error {
             Error::Gap { .. } => "log-gap",
             Error::Locked(_) => "log-locked",
             Error::Read(_) => "log-unreadable",
+            Error::Fenced { .. } => "log-fenced",
         }
     }
 
@@ -194,6 +204,9 @@ impl Error {
             Error::Read(_) => {
                 "check that the data directory is there and readable by Stead, then try again"
             }
+            Error::Fenced { .. } => {
+                "nothing: the other Stead goes on; start this one again to have it wait until it is needed"
+            }
         }
     }
 
@@ -208,8 +221,23 @@ impl Error {
 pub trait EventLog: Send + Sync + 'static {
     async fn head(&self) -> Result<Head, Error>;
 
+    /// Who leads, or led last.
+    async fn lease(&self) -> Result<Lease, Error>;
+
+    /// Tries to take the lead under a higher epoch than any before; `now` is the wall clock. A lease that somebody holds
+    /// is taken only when it still is exactly `lapsed`, or when the engine knows that its holder is gone. Durable when it
+    /// returns.
+    async fn lead(&self, holder: &str, now: Time, lapsed: Option<&Lease>) -> Result<Claim, Error>;
+
+    /// Says that this handle still leads, so that nobody takes over. `Fenced` when somebody did.
+    async fn renew(&self) -> Result<(), Error>;
+
+    /// Gives the lead back: the next candidate need not wait. Nothing happens where this handle does not lead.
+    async fn resign(&self) -> Result<(), Error>;
+
     /// Appends all of `records` or none. They are durable when it returns. `records[0].seq` must be `head.seq + 1`,
-    /// and each next one one higher. An empty list is a no-op.
+    /// and each next one one higher. An empty list is a no-op. Once there has been a leader, only a handle that leads
+    /// with the highest epoch may append; any other is `Fenced`.
     async fn append(&self, records: Vec<Record>) -> Result<(), Error>;
 
     /// Up to `limit` records after `after`, oldest first, their checksums verified.
@@ -230,7 +258,7 @@ pub trait EventLog: Send + Sync + 'static {
     async fn snapshots(&self) -> Result<Vec<Snapshot>, Error>;
 
     /// Writes `base` and removes the records up to `base.seq`, except those whose kind is in `keep_kinds`. A base
-    /// beyond the head or before the present base is refused as a gap.
+    /// beyond the head or before the present base is refused as a gap. Fenced as appending is.
     async fn compact(&self, base: Base, keep_kinds: &[String]) -> Result<Compacted, Error>;
     async fn base(&self) -> Result<Option<Base>, Error>;
 

@@ -50,11 +50,16 @@ impl Walk {
     }
 
     /// The next transaction; `Ok(None)` when the base is reached, otherwise the bytes it wrote.
-    pub async fn step(&mut self, conn: &mut SqliteConnection) -> Result<Option<u64>, Failure> {
+    pub async fn step(
+        &mut self,
+        conn: &mut SqliteConnection,
+        epoch: u64,
+    ) -> Result<Option<u64>, Failure> {
         let mut tx = conn
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(Fault::from)?;
+        rows::fence(&mut tx, epoch).await?;
         let segments = rows::segments(&mut tx, (self.next, self.base), false, CHUNK).await?;
         let Some(last) = segments.last() else {
             tx.rollback().await.map_err(Fault::from)?;
@@ -152,10 +157,16 @@ impl Changes {
 /// Checks that `base` lies between the present one and the head, and writes it.
 pub async fn write_base(
     conn: &mut SqliteConnection,
+    epoch: u64,
     head: Seq,
     base: &Base,
 ) -> Result<(), Failure> {
-    let present = rows::base(conn).await?.map_or(Seq::ZERO, |b| b.seq);
+    let mut tx = conn
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(Fault::from)?;
+    rows::fence(&mut tx, epoch).await?;
+    let present = rows::base(&mut tx).await?.map_or(Seq::ZERO, |b| b.seq);
     let expected = if base.seq < present.max(Seq(1)) {
         Some(present.max(Seq(1)))
     } else {
@@ -167,7 +178,8 @@ pub async fn write_base(
             got: base.seq,
         }));
     }
-    rows::set_base(conn, base).await?;
+    rows::set_base(&mut tx, base).await?;
+    tx.commit().await.map_err(Fault::from)?;
     Ok(())
 }
 

@@ -16,6 +16,8 @@ pub enum Fault {
     Damaged(String),
     /// Somebody else holds the database.
     Busy(String),
+    /// Another epoch leads; SQLite has undone the statement.
+    Fenced,
     Other(String),
 }
 
@@ -25,7 +27,10 @@ const LOCKED: i32 = 6;
 const IO: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
+const CONSTRAINT: i32 = 19;
 const NOT_A_DATABASE: i32 = 26;
+/// Extended code of `CONSTRAINT`: only the fence raises it.
+const TRIGGER: i32 = 7;
 /// Extended codes of `IO`.
 const SHORT_READ: i32 = 2;
 const SHM_OPEN: i32 = 18;
@@ -41,6 +46,7 @@ impl Fault {
             (IO, SHM_OPEN | SHM_SIZE | SHM_MAP) => Fault::Index(text),
             (IO, _) => Fault::Io(text),
             (BUSY | LOCKED, _) => Fault::Busy(text),
+            (CONSTRAINT, TRIGGER) => Fault::Fenced,
             _ => Fault::Other(text),
         }
     }
@@ -48,6 +54,7 @@ impl Fault {
     fn text(self) -> String {
         match self {
             Fault::Full => "the disk is full".to_owned(),
+            Fault::Fenced => "another leader has the log".to_owned(),
             Fault::Index(text)
             | Fault::Io(text)
             | Fault::Damaged(text)
@@ -117,6 +124,7 @@ mod tests {
             ));
         }
         assert!(matches!(verdict(5, false), Error::Locked(_)));
+        assert_eq!(Fault::of_code(19 | 7 << 8, String::new()), Fault::Fenced);
         assert!(matches!(verdict(1, false), Error::Fatal(_)));
     }
 }

@@ -14,12 +14,14 @@
 //! | [`writer`], [`segment`] | the connection that appends, and what it writes |
 //! | [`reader`] | reading, verifying, known IDs |
 //! | [`cache`], [`plan`], [`query`] | the disposable index, where to look, and looking |
+//! | [`lease`] | who may append |
 //! | [`compaction`] | the base record and what it makes superfluous |
 //! | [`schema`], [`rows`], [`fault`], [`lock`] | tables, sealed rows, what errors mean, the files beside the database |
 
 mod cache;
 mod compaction;
 mod fault;
+mod lease;
 mod lock;
 mod open;
 mod plan;
@@ -39,7 +41,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::SqlitePool;
 use stead_core::ids::Seq;
-use stead_ports::log::{Base, Compacted, Error, EventLog, Filter, Head, Record, Snapshot};
+use stead_core::time::Time;
+use stead_ports::log::{
+    Base, Claim, Compacted, Error, EventLog, Filter, Head, Lease, Record, Snapshot,
+};
 use tokio::task::JoinHandle;
 
 use self::cache::{Cache, MAX_LAG, WORTH_A_STEP};
@@ -299,7 +304,9 @@ impl Inner {
                     why => self.cache.degrade(&why),
                 }
             }
-            if let Err(failure) = compaction::write_base(&mut writer.conn, head.seq, &base).await {
+            if let Err(failure) =
+                compaction::write_base(&mut writer.conn, writer.epoch, head.seq, &base).await
+            {
                 return Err(self.compaction_failed(writer, failure).await);
             }
             writer.wrote(base.bytes.len() as u64);
@@ -315,7 +322,7 @@ impl Inner {
             let mut guard = self.writer.lock().await;
             self.alive()?;
             let writer = guard.as_mut().ok_or_else(closed)?;
-            match walk.step(&mut writer.conn).await {
+            match walk.step(&mut writer.conn, writer.epoch).await {
                 Ok(Some(bytes)) => writer.wrote(bytes),
                 Ok(None) => {
                     self.refresh_first(writer).await?;
@@ -434,6 +441,23 @@ fn closed() -> Error {
 impl EventLog for SqliteLog {
     async fn head(&self) -> Result<Head, Error> {
         Ok(self.inner.shared().head.clone())
+    }
+
+    async fn lease(&self) -> Result<Lease, Error> {
+        self.inner.lease().await
+    }
+
+    async fn lead(&self, holder: &str, now: Time, _: Option<&Lease>) -> Result<Claim, Error> {
+        let holder = holder.to_owned();
+        self.detached(move |inner| inner.lead(holder, now)).await
+    }
+
+    async fn renew(&self) -> Result<(), Error> {
+        self.detached(Inner::renew).await
+    }
+
+    async fn resign(&self) -> Result<(), Error> {
+        self.detached(Inner::resign).await
     }
 
     async fn append(&self, records: Vec<Record>) -> Result<(), Error> {

@@ -86,6 +86,7 @@ pub async fn verify(log: &SqlitePool) -> Result<u64, Error> {
     let mut tx = conn.begin().await.map_err(|e| near(e.into()))?;
     let sound = verify_records(&mut tx).await?;
     rows::base(&mut tx).await.map_err(near)?;
+    rows::lease(&mut tx).await.map_err(near)?;
     let mut documents = sqlx::query("SELECT digest, bytes, seal FROM document").fetch(&mut *tx);
     while let Some(row) = documents.try_next().await.map_err(|e| near(e.into()))? {
         rows::document_of(&row).map_err(near)?;

@@ -5,8 +5,8 @@ use futures::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use stead_core::ids::Seq;
-use stead_ports::log::Base;
 use stead_ports::log::chain::{Pruned, Tip};
+use stead_ports::log::{Base, Lease};
 
 use super::fault::Fault;
 use super::segment::Segment;
@@ -73,6 +73,52 @@ pub async fn head(conn: &mut SqliteConnection) -> Result<HeadRow, Fault> {
     };
     sealed(&row, "head", head.seal())?;
     Ok(head)
+}
+
+fn lease_seal(lease: &Lease) -> i64 {
+    seal(&[
+        &lease.epoch.to_le_bytes(),
+        lease.holder.as_bytes(),
+        &lease.beat.to_le_bytes(),
+    ])
+}
+
+pub async fn lease(conn: &mut SqliteConnection) -> Result<Lease, Fault> {
+    let row = sqlx::query("SELECT epoch, holder, beat, seal FROM lease")
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else {
+        return Ok(Lease::default());
+    };
+    let lease = Lease {
+        epoch: seq(&row, "epoch")?.0,
+        holder: row.try_get("holder")?,
+        beat: seq(&row, "beat")?.0,
+    };
+    sealed(&row, "lease", lease_seal(&lease))?;
+    Ok(lease)
+}
+
+pub async fn set_lease(conn: &mut SqliteConnection, lease: &Lease) -> Result<(), Fault> {
+    sqlx::query(
+        "INSERT OR REPLACE INTO lease (one, epoch, holder, beat, seal) VALUES (1, ?, ?, ?, ?)",
+    )
+    .bind(int(Seq(lease.epoch)))
+    .bind(lease.holder.clone())
+    .bind(int(Seq(lease.beat)))
+    .bind(lease_seal(lease))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Fails with [`Fault::Fenced`] unless `epoch` leads. Part of the transaction it is called in.
+pub async fn fence(conn: &mut SqliteConnection, epoch: u64) -> Result<(), Fault> {
+    sqlx::query("INSERT INTO fence (epoch) VALUES (?)")
+        .bind(int(Seq(epoch)))
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 pub fn pruned_seal(pruned: &Pruned) -> i64 {

@@ -17,8 +17,12 @@ pub const SCHEMA: u32 = MIGRATIONS.len() as u32;
 /// `STLG`: tells the log from any other SQLite file.
 const APPLICATION: i64 = 0x5354_4C47;
 
+/// `fence` holds nothing: inserting an epoch into it fails unless that one leads. A statement among others, it refuses a
+/// deposed writer within the transaction that would have written, and costs no page.
+///
 /// The step from version `n` to `n + 1` is at `n`. Never change one that was released; add one.
-const MIGRATIONS: [&str; 1] = [r"
+const MIGRATIONS: [&str; 2] = [
+    r"
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), log_id TEXT NOT NULL, seq INTEGER NOT NULL,
     crc INTEGER NOT NULL, seal INTEGER NOT NULL);
 CREATE TABLE segment (first INTEGER PRIMARY KEY, frames BLOB NOT NULL);
@@ -28,7 +32,15 @@ CREATE TABLE base (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL
     seal INTEGER NOT NULL);
 CREATE TABLE document (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL, seal INTEGER NOT NULL);
 CREATE TABLE past_id (id BLOB PRIMARY KEY) WITHOUT ROWID;
-"];
+",
+    r"
+CREATE TABLE lease (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, holder TEXT NOT NULL,
+    beat INTEGER NOT NULL, seal INTEGER NOT NULL);
+CREATE VIEW fence AS SELECT epoch FROM lease;
+CREATE TRIGGER fenced INSTEAD OF INSERT ON fence WHEN NEW.epoch <> coalesce((SELECT epoch FROM lease), 0)
+    BEGIN SELECT RAISE(ABORT, 'another leader has the log'); END;
+",
+];
 
 /// Another number here makes every `cache.db` be built anew.
 pub const CACHE_SCHEMA: i64 = 1;

@@ -6,6 +6,7 @@
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Connection, Row, Sqlite, SqliteConnection};
+use stead_core::ids::Seq;
 use stead_ports::log::Error;
 use stead_ports::log::chain::Tip;
 
@@ -24,6 +25,8 @@ pub struct Writer {
     pub conn: SqliteConnection,
     pub head: HeadRow,
     pub mark: Option<Mark>,
+    /// What it leads with; 0 where it never led.
+    pub epoch: u64,
     /// Estimate of what was written since the last checkpoint.
     wal_bytes: u64,
 }
@@ -34,11 +37,13 @@ impl Writer {
             conn,
             head,
             mark,
+            epoch: 0,
             wal_bytes: 0,
         }
     }
 
-    /// Writes `segments` and the head they end in, in one transaction, synced when it returns.
+    /// Writes `segments` and the head they end in, in one transaction, synced when it returns; unless somebody else
+    /// leads, which the same transaction finds out.
     pub async fn insert(&mut self, segments: Vec<Segment>, tip: Tip) -> Result<(), Fault> {
         let head = HeadRow {
             log_id: self.head.log_id.clone(),
@@ -50,6 +55,7 @@ impl Writer {
         // that fails. Only the commonest text is kept prepared.
         let mut query: Query<'_, Sqlite, SqliteArguments> =
             sqlx::query(AssertSqlSafe(sql)).persistent(segments.len() == 1);
+        query = query.bind(int(Seq(self.epoch)));
         for segment in segments {
             query = query.bind(int(segment.first)).bind(segment.frames);
         }
@@ -68,6 +74,9 @@ impl Writer {
 
     /// After a failed transaction: undoes it and finds out what the log is now.
     pub async fn settle(&mut self, fault: Fault, places: &Places) -> Error {
+        if fault == Fault::Fenced {
+            return self.fenced().await;
+        }
         let error = fault.writing(self.head.tip.seq.next(), places.no_space());
         if !matches!(error, Error::Full | Error::Locked(_)) {
             return error;
@@ -78,6 +87,18 @@ impl Writer {
             Ok(head) if head == self.head => error,
             Ok(head) => Error::Fatal(format!("a refused append left the log at {}", head.tip.seq)),
             Err(fault) => fault.writing(self.head.tip.seq, false),
+        }
+    }
+
+    /// Undoes what the fence stopped, and says who leads instead.
+    async fn fenced(&mut self) -> Error {
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.conn).await.ok();
+        match rows::lease(&mut self.conn).await {
+            Ok(lease) => Error::Fenced {
+                epoch: self.epoch,
+                newer: lease.epoch,
+            },
+            Err(fault) => fault.reading(self.head.tip.seq),
         }
     }
 
@@ -133,7 +154,7 @@ impl Writer {
 }
 
 fn insert_sql(segments: usize) -> String {
-    let mut sql = String::from("BEGIN IMMEDIATE; ");
+    let mut sql = String::from("BEGIN IMMEDIATE; INSERT INTO fence (epoch) VALUES (?); ");
     let mut left = segments;
     while left > 0 {
         let rows = left.min(ROWS);

@@ -8,9 +8,10 @@ use futures::poll;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 use stead_core::ids::Seq;
+use stead_core::time::Time;
 use stead_ports::log::conformance::{self, sample, samples};
 use stead_ports::log::frame::Frames;
-use stead_ports::log::{Error, EventLog};
+use stead_ports::log::{Claim, Error, EventLog};
 use stead_store::sqlite::SCHEMA;
 
 use crate::places::{everything, file, filled, open, shared};
@@ -27,6 +28,15 @@ async fn raw(path: &Path) -> SqliteConnection {
 impl conformance::Engine for Folder {
     async fn open(&self, place: &str) -> Result<Arc<dyn EventLog>, Error> {
         Ok(shared(open(&self.0.path().join(place)).await?))
+    }
+
+    async fn second(&self, place: &str) -> Result<Arc<dyn EventLog>, Error> {
+        let data = self.0.path().join(place);
+        let locked = open(&data).await.unwrap_err();
+        assert!(matches!(locked, Error::Locked(_)), "{locked}");
+        // Somebody in a hurry: the lock is gone, its holder is not.
+        std::fs::remove_file(file(&data, "lock")).unwrap();
+        Ok(shared(open(&data).await?))
     }
 
     async fn damage_snapshot(&self, place: &str) {
@@ -194,7 +204,7 @@ async fn compaction_lets_appends_and_reads_through() {
 }
 
 /// `tests/golden/schema-N` was written by the release with that schema and never changes: 60 records, compacted at 40
-/// keeping `disk_pressure`, one document.
+/// keeping `disk_pressure`, one document; from schema 2 on a leader wrote it and gave the lead back.
 #[tokio::test]
 async fn the_logs_of_every_release_can_still_be_read() {
     for schema in 1..=SCHEMA {
@@ -221,6 +231,10 @@ async fn the_logs_of_every_release_can_still_be_read() {
             "event-61".to_owned(),
         ];
         assert_eq!(log.known_ids(&ids).await.unwrap(), &ids[..2]);
+        let before = log.lease().await.unwrap();
+        assert_eq!(before.epoch > 0, schema >= 2, "schema {schema}: {before:?}");
+        let claim = log.lead("golden", Time(0), None).await.unwrap();
+        assert!(matches!(claim, Claim::Leads { epoch } if epoch > before.epoch));
         log.append(samples(61, 62)).await.unwrap();
         log.close().await.unwrap();
     }

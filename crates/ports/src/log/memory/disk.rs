@@ -88,6 +88,14 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// One file beside the log.
+    pub(super) fn file(name: &str, bytes: Option<Vec<u8>>) -> Change {
+        Change {
+            files: vec![(name.to_owned(), bytes)],
+            ..Change::default()
+        }
+    }
+
     fn apply(&self, image: &mut Image) {
         if let Some(log) = &self.replace_log {
             image.log.clone_from(log);
@@ -108,6 +116,8 @@ struct Platter {
     durable: Image,
     /// What a killed process leaves: also what was not synced.
     written: Image,
+    /// Grows with each change of the log itself: how a log on this disk sees that another one wrote.
+    generation: u64,
 }
 
 /// The disk. Clones are the same disk.
@@ -129,7 +139,9 @@ impl Disk {
     /// F4: turns one bit of the log around.
     pub fn flip(&self, byte: usize, bit: u8) {
         let mut platter = locked(&self.0);
-        let Platter { durable, written } = &mut *platter;
+        let Platter {
+            durable, written, ..
+        } = &mut *platter;
         for image in [durable, written] {
             if let Some(byte) = image.log.get_mut(byte) {
                 *byte ^= 1 << (bit & 7);
@@ -147,7 +159,9 @@ impl Disk {
     /// F4: turns one bit of a file beside the log around; `false` where there is no such file.
     pub fn flip_file(&self, name: &str, byte: usize, bit: u8) -> bool {
         let mut platter = locked(&self.0);
-        let Platter { durable, written } = &mut *platter;
+        let Platter {
+            durable, written, ..
+        } = &mut *platter;
         let mut found = false;
         for image in [durable, written] {
             if let Some(byte) = image
@@ -175,6 +189,16 @@ impl Disk {
         at(&locked(&self.0).written)
     }
 
+    /// What is there, and of which generation it is.
+    pub(super) fn look_at<T>(&self, at: impl FnOnce(&Image) -> T) -> (T, u64) {
+        let platter = locked(&self.0);
+        (at(&platter.written), platter.generation)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        locked(&self.0).generation
+    }
+
     /// Drops what follows the last whole batch and makes what was found durable: what a log believes in after it was
     /// opened must not vanish later.
     pub(super) fn settle(&self, len: usize) {
@@ -193,10 +217,21 @@ impl Disk {
         platter.written.files.insert(super::MARK.to_owned(), bytes);
     }
 
-    /// Writes and syncs `change`. `Err(Fatal)` means that nobody knows what of it is there.
-    pub(super) fn commit(&self, change: &Change, faults: &Faults) -> Result<(), Error> {
-        let fault = faults.take()?;
+    /// Writes and syncs the change that `make` wants in view of what is there; nothing comes between the two. Returns
+    /// the generation after it. `Err(Fatal)` means that nobody knows what of it is there.
+    pub(super) fn commit(
+        &self,
+        faults: &Faults,
+        make: impl FnOnce(&Image) -> Result<Option<Change>, Error>,
+    ) -> Result<u64, Error> {
         let mut platter = locked(&self.0);
+        let Some(change) = make(&platter.written)? else {
+            return Ok(platter.generation);
+        };
+        let fault = faults.take()?;
+        if change.replace_log.is_some() || !change.append.is_empty() {
+            platter.generation += 1;
+        }
         let crashed = |text: &str| Err(Error::Fatal(text.to_owned()));
         match fault {
             Some(Fault::Crash(Boundary::BeforeWrite)) => return crashed("killed before the write"),
@@ -222,7 +257,7 @@ impl Disk {
         }
         match fault {
             Some(_) => crashed("killed before the answer"),
-            None => Ok(()),
+            None => Ok(platter.generation),
         }
     }
 }

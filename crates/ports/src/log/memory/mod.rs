@@ -3,6 +3,7 @@
 //! For tests and simulation only; it never reads a clock and never touches a file.
 
 mod disk;
+mod lease;
 #[cfg(test)]
 mod tests;
 
@@ -11,23 +12,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use stead_core::ids::Seq;
+use stead_core::time::Time;
 
-use self::disk::Change;
 pub use self::disk::{Boundary, Disk, Fault, Faults};
+use self::disk::{Change, Image};
 use super::chain::{Chain, Pruned, Tip};
 use super::frame::{Frame, Frames, encode};
-use super::{Base, Compacted, Error, EventLog, Filter, Head, Record, Snapshot};
+use super::{Base, Claim, Compacted, Error, EventLog, Filter, Head, Lease, Record, Snapshot};
 
 const MARK: &str = "mark";
 const BASE: &str = "base";
 const PRUNED: &str = "pruned";
 const PAST: &str = "past";
 const SNAPSHOTS: &str = "snapshots";
+const LEASE: &str = "lease";
 
 /// In front of each batch: its length, and the checksum of what follows. A batch without both is torn.
 const BATCH_HEADER: usize = 8;
 
-/// The fake. Open it on a [`Disk`]; open the same disk again after a fault.
+/// The fake. Open it on a [`Disk`]; open the same disk again after a fault, or twice for two servers on one store: each
+/// sees what the other appended.
 #[derive(Debug)]
 pub struct MemoryLog {
     disk: Disk,
@@ -42,6 +46,10 @@ struct State {
     /// Where each record's frame is.
     places: Vec<(Seq, usize)>,
     ids: HashSet<String>,
+    /// What this handle leads with; 0 where it never led.
+    epoch: u64,
+    /// Of the disk, when this was read from it.
+    generation: u64,
     /// Why no call works any more.
     dead: Option<String>,
 }
@@ -64,6 +72,8 @@ impl State {
             pruned,
             places: Vec::new(),
             ids: HashSet::new(),
+            epoch: 0,
+            generation: 0,
             dead: None,
         }
     }
@@ -72,30 +82,7 @@ impl State {
 impl MemoryLog {
     /// Reads what is on `disk`. A torn end is dropped; anything acknowledged that is missing is reported.
     pub fn open(disk: &Disk, faults: &Faults) -> Result<MemoryLog, Error> {
-        let (state, len) = disk.look(|image| -> Result<_, Error> {
-            let file = |name: &str| {
-                image
-                    .files
-                    .get(name)
-                    .map(|bytes| unseal(name, bytes))
-                    .transpose()
-            };
-            let pruned = file(PRUNED)?.map_or(Pruned::NOTHING, |b| read_pruned(&b));
-            let mut state = State::new(pruned);
-            state.ids = split_fields(&file(PAST)?.unwrap_or_default())
-                .map(|id| String::from_utf8_lossy(id).into_owned())
-                .collect();
-            let len = state.load(&image.log);
-            if let Some(mark) = file(MARK)?.map(|b| read_tip(&b))
-                && mark.seq > state.tip.seq
-            {
-                return Err(Error::Corrupt {
-                    seq: state.tip.seq.next(),
-                    why: format!("the log ends here, but {} was acknowledged", mark.seq),
-                });
-            }
-            Ok((state, len))
-        })?;
+        let (state, len) = State::of(disk)?;
         disk.settle(len);
         let log = MemoryLog {
             disk: disk.clone(),
@@ -110,31 +97,45 @@ impl MemoryLog {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, unless the log has died.
+    /// The state, unless the log has died. What another log on the same disk wrote is in it.
     fn alive(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.state();
-        match &state.dead {
-            Some(why) => Err(Error::Fatal(why.clone())),
-            None => Ok(state),
+        let mut state = self.state();
+        if let Some(why) = &state.dead {
+            return Err(Error::Fatal(why.clone()));
         }
+        if state.generation != self.disk.generation() {
+            state.catch_up(&self.disk)?;
+        }
+        Ok(state)
     }
 
-    /// Writes `change`; after a fault every later call fails as well (F2).
-    fn commit(&self, state: &mut State, change: &Change) -> Result<(), Error> {
-        let result = self.disk.commit(change, &self.faults);
+    /// Writes the change that `make` wants; after a fault every later call fails as well (F2).
+    fn commit(
+        &self,
+        state: &mut State,
+        make: impl FnOnce(&Image) -> Result<Option<Change>, Error>,
+    ) -> Result<(), Error> {
+        let result = self.disk.commit(&self.faults, make);
         if let Err(Error::Fatal(why)) = &result {
             state.dead = Some(why.clone());
         }
-        result
+        state.generation = result?;
+        Ok(())
+    }
+
+    /// As [`Self::commit`], unless somebody took over: decided with the disk held, as a transaction would.
+    fn commit_as_leader(&self, state: &mut State, change: Change) -> Result<(), Error> {
+        let epoch = state.epoch;
+        self.commit(state, |image| {
+            lease::fence(image, epoch)?;
+            Ok(Some(change))
+        })
     }
 
     fn put_file(&self, name: &str, bytes: Option<Vec<u8>>) -> Result<(), Error> {
         let mut state = self.alive()?;
-        let change = Change {
-            files: vec![(name.to_owned(), bytes.map(seal))],
-            ..Change::default()
-        };
-        self.commit(&mut state, &change)
+        let change = Change::file(name, bytes.map(seal));
+        self.commit(&mut state, |_| Ok(Some(change)))
     }
 
     fn get_file(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -187,6 +188,47 @@ impl MemoryLog {
 }
 
 impl State {
+    /// What is on `disk`, and where its last whole batch ends.
+    fn of(disk: &Disk) -> Result<(State, usize), Error> {
+        let (read, generation) = disk.look_at(|image| -> Result<_, Error> {
+            let file = |name: &str| {
+                image
+                    .files
+                    .get(name)
+                    .map(|bytes| unseal(name, bytes))
+                    .transpose()
+            };
+            let pruned = file(PRUNED)?.map_or(Pruned::NOTHING, |b| read_pruned(&b));
+            let mut state = State::new(pruned);
+            state.ids = split_fields(&file(PAST)?.unwrap_or_default())
+                .map(|id| String::from_utf8_lossy(id).into_owned())
+                .collect();
+            let len = state.load(&image.log);
+            if let Some(mark) = file(MARK)?.map(|b| read_tip(&b))
+                && mark.seq > state.tip.seq
+            {
+                return Err(Error::Corrupt {
+                    seq: state.tip.seq.next(),
+                    why: format!("the log ends here, but {} was acknowledged", mark.seq),
+                });
+            }
+            Ok((state, len))
+        });
+        let (mut state, len) = read?;
+        state.generation = generation;
+        Ok((state, len))
+    }
+
+    /// Takes in what another log wrote, and returns where its last whole batch ends.
+    fn catch_up(&mut self, disk: &Disk) -> Result<usize, Error> {
+        let (read, len) = State::of(disk)?;
+        *self = State {
+            epoch: self.epoch,
+            ..read
+        };
+        Ok(len)
+    }
+
     /// Takes in the whole batches of `log` and returns where the last one ends.
     fn load(&mut self, log: &[u8]) -> usize {
         let mut end = 0;
@@ -233,8 +275,30 @@ impl EventLog for MemoryLog {
         })
     }
 
+    async fn lease(&self) -> Result<Lease, Error> {
+        let _alive = self.alive()?;
+        self.disk.look(lease::read)
+    }
+
+    async fn lead(&self, holder: &str, now: Time, lapsed: Option<&Lease>) -> Result<Claim, Error> {
+        self.claim(holder, now, lapsed)
+    }
+
+    async fn renew(&self) -> Result<(), Error> {
+        self.change_lease(Lease::renewed)
+    }
+
+    async fn resign(&self) -> Result<(), Error> {
+        match self.change_lease(Lease::resigned) {
+            Err(Error::Fenced { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
     async fn append(&self, records: Vec<Record>) -> Result<(), Error> {
         let mut state = self.alive()?;
+        // Whoever was deposed learns that, and not that its numbers are taken.
+        self.disk.look(|image| lease::fence(image, state.epoch))?;
         let (mut tip, mut frames, mut places) = (state.tip, Vec::new(), Vec::new());
         for record in &records {
             if record.seq != tip.seq.next() {
@@ -257,7 +321,7 @@ impl EventLog for MemoryLog {
             append: batch(&frames),
             ..Change::default()
         };
-        self.commit(&mut state, &change)?;
+        self.commit_as_leader(&mut state, change)?;
         self.disk.write_mark(seal(write_tip(tip)));
         for ((seq, at), record) in places.into_iter().zip(&records) {
             state.note(seq, start + at, &record.id);
@@ -407,7 +471,7 @@ impl EventLog for MemoryLog {
             ],
             ..Change::default()
         };
-        self.commit(&mut state, &change)?;
+        self.commit_as_leader(&mut state, change)?;
         state.pruned = pruned;
         state.places = places;
         Ok(done)

@@ -212,3 +212,42 @@ async fn a_crash_within_compaction_leaves_the_old_log_or_the_new_one() {
         );
     }
 }
+
+#[tokio::test]
+async fn whoever_takes_over_from_a_writer_that_died_half_way_goes_on_where_the_log_is_whole() {
+    for boundary in BOUNDARIES {
+        let (disk, faults, one) = fresh();
+        let other = MemoryLog::open(&disk, &Faults::default()).unwrap();
+        one.lead("one", Time(0), None).await.unwrap();
+        one.append(samples(1, 5)).await.unwrap();
+        faults.arm(Fault::Crash(boundary));
+        one.append(samples(6, 8)).await.unwrap_err();
+        let held = other.lease().await.unwrap();
+        let claim = other.lead("other", Time(0), Some(&held)).await.unwrap();
+        assert!(matches!(claim, Claim::Leads { epoch } if epoch > held.epoch));
+        let head = other.head().await.unwrap().seq.0;
+        assert!(head == 5 || head == 8, "{boundary:?}: {head}");
+        other.append(samples(head + 1, head + 3)).await.unwrap();
+        disk.cut_power(0);
+        let log = MemoryLog::open(&disk, &faults).unwrap();
+        assert_eq!(log.verify().await.unwrap(), head + 3, "{boundary:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_while_the_lead_is_taken_leaves_one_leader_or_none() {
+    for boundary in BOUNDARIES {
+        let (disk, faults, one) = fresh();
+        faults.arm(Fault::Crash(boundary));
+        one.lead("one", Time(0), None).await.unwrap_err();
+        disk.cut_power(0);
+        let other = MemoryLog::open(&disk, &faults).unwrap();
+        let held = other.lease().await.unwrap();
+        let claim = other.lead("other", Time(0), Some(&held)).await.unwrap();
+        assert!(
+            matches!(claim, Claim::Leads { epoch } if epoch > held.epoch),
+            "{boundary:?}"
+        );
+        other.append(samples(1, 2)).await.unwrap();
+    }
+}
