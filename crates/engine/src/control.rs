@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Moved};
 use crate::handle::{Done, Envelope, Handle, Shared};
+use crate::lead::Lead;
 use crate::replay;
 use crate::view::{Feed, Live};
 
@@ -61,6 +62,8 @@ pub struct Engine {
     queue: mpsc::Receiver<Envelope>,
     effects: mpsc::UnboundedSender<Effect>,
     options: Options,
+    /// Absent where nobody else can have the log: a test of its own, a simulation of one server.
+    lead: Option<Lead>,
     since_snapshot: u64,
     compacted_at: Option<Time>,
 }
@@ -109,20 +112,23 @@ impl Engine {
             queue,
             effects,
             options,
+            lead: None,
             since_snapshot: 0,
             compacted_at: None,
         };
         (engine, handle, effects_out)
     }
 
-    /// Runs until `stop`, or until the log can no longer be trusted.
+    /// The same engine, as the leader that [`crate::lead`] made it before the log was replayed.
+    #[must_use]
+    pub fn leading(mut self, lead: Lead) -> Engine {
+        self.lead = Some(lead);
+        self
+    }
+
+    /// Runs until `stop`, until the log can no longer be trusted, or until somebody else leads ([`log::Error::Fenced`]).
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), log::Error> {
-        let version = self.options.version.clone();
-        self.commit(vec![Envelope {
-            input: Input::Started { version },
-            done: None,
-        }])
-        .await?;
+        self.begin().await?;
         loop {
             let idle = self.until_deadline();
             let batch = tokio::select! {
@@ -146,7 +152,26 @@ impl Engine {
         }])
         .await?;
         self.snapshot().await;
+        if self.lead.is_some()
+            && let Err(error) = self.handle.log.resign().await
+        {
+            tracing::warn!(%error, "the lead was not given back; the next server waits a little longer");
+        }
         self.handle.log.close().await
+    }
+
+    /// Says who decides from here on, and that nothing is known to be fresh.
+    async fn begin(&mut self) -> Result<(), log::Error> {
+        let leading = self.lead.as_ref().map(|lead| Input::Leading {
+            epoch: lead.epoch(),
+            holder: lead.holder().to_owned(),
+        });
+        let started = Input::Started {
+            version: self.options.version.clone(),
+        };
+        let inputs = leading.into_iter().chain([started]);
+        let batch = inputs.map(|input| Envelope { input, done: None });
+        self.commit(batch.collect()).await
     }
 
     fn gather(&mut self, first: Envelope) -> Vec<Envelope> {
@@ -171,11 +196,18 @@ impl Engine {
             shared.controller.next_deadline(now)
         };
         // At least now and then, so that a moved clock is noticed.
-        Duration::from_millis(at.since(now).0.clamp(5, 5_000))
+        let idle = Duration::from_millis(at.since(now).0.clamp(5, 5_000));
+        self.lead
+            .as_ref()
+            .map_or(idle, |lead| idle.min(lead.due_in()))
     }
 
     /// Handles a batch, makes what follows durable in one commit, then lets it out.
     async fn commit(&mut self, batch: Vec<Envelope>) -> Result<(), log::Error> {
+        // Whoever slept through its lease asks before it decides anything.
+        if let Some(lead) = &mut self.lead {
+            lead.keep(&*self.handle.log).await?;
+        }
         let known = self.known(&batch).await?;
         let jumped = self.look_at_the_clock();
         let (events, effects, answers) = self.handle_batch(batch, known, jumped);

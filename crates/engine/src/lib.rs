@@ -13,6 +13,7 @@
 mod clock;
 mod control;
 mod handle;
+mod lead;
 pub mod past;
 mod replay;
 mod retention;
@@ -22,6 +23,7 @@ pub mod zone;
 pub use clock::Clock;
 pub use control::{Engine, LOG_FULL, Options};
 pub use handle::{Done, Error, Handle, Recorded};
+pub use lead::{Lead, lead};
 pub use past::Past;
 pub use replay::{Replayed, decode, encode, replay, split, world_digest};
 pub use retention::compact;

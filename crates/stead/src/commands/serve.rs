@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stead_core::ids::NodeName;
-use stead_engine::{Engine, Handle, Options, replay, zone};
+use stead_engine::{Engine, Handle, Lead, Options, lead, replay, zone};
 use stead_ports::clock::SystemClock;
 use stead_ports::log::{self, EventLog};
 use stead_server::agents::Agents;
@@ -79,7 +79,12 @@ async fn serve(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> 
         .unwrap_or_else(|| args.data.join("files"));
     let stop = stop_on_signal()?;
     let log = open_log(&args.data, true).await?;
+    // What others append until then is replayed as well.
+    let Some(lead) = take_lead(&*log, &stop).await? else {
+        return log.close().await.map_err(log_failure);
+    };
     let (engine, handle, effects) = start_engine(&args, &files, Arc::clone(&log)).await?;
+    let engine = engine.leading(lead);
     let mut engine = tokio::spawn(engine.run(stop.clone()));
     let problems = stead_server::FleetProblems::default();
     let fleet = fleet::follow(&args, handle.clone(), problems.clone()).await?;
@@ -141,6 +146,14 @@ fn greet(server: &stead_server::Server, handle: &Handle) {
             "  sign in  no link could be made: {e}; `stead login` makes one"
         )),
     }
+}
+
+/// Waits until this server leads; `None` where it was told to stop meanwhile.
+async fn take_lead(log: &dyn EventLog, stop: &CancellationToken) -> Result<Option<Lead>, Failure> {
+    let holder = format!("{}:{}", host_name(), std::process::id());
+    lead(log, Arc::new(SystemClock::new()), &holder, stop)
+        .await
+        .map_err(log_failure)
 }
 
 async fn start_engine(

@@ -86,19 +86,22 @@ pub(super) async fn epochs_only_grow(engine: &dyn Engine) {
     }
 }
 
-async fn pair(engine: &dyn Engine, place: &str) -> [Arc<dyn EventLog>; 2] {
-    let first = open(engine, place).await;
+/// Two handles on one log: the first leads and has appended `records`, the other came later.
+async fn pair(
+    engine: &dyn Engine,
+    place: &str,
+    records: u64,
+) -> (Arc<dyn EventLog>, u64, Arc<dyn EventLog>) {
+    let one = open(engine, place).await;
+    let epoch = leads(&*one, "one", 0, None).await;
+    one.append(samples(1, records)).await.unwrap();
     let second = engine.second(place).await;
-    [
-        first,
-        second.unwrap_or_else(|e| panic!("{place}: no second handle: {e}")),
-    ]
+    let other = second.unwrap_or_else(|e| panic!("{place}: no second handle: {e}"));
+    (one, epoch, other)
 }
 
 pub(super) async fn two_candidates(engine: &dyn Engine) {
-    let [one, other] = pair(engine, "candidates").await;
-    let first = leads(&*one, "one", 0, None).await;
-    one.append(samples(1, 5)).await.unwrap();
+    let (one, first, other) = pair(engine, "candidates", 5).await;
     let held = match other.lead("other", Time(0), None).await.unwrap() {
         Claim::Held(lease) => lease,
         // The engine knows that the holder cannot be there any more.
@@ -135,9 +138,7 @@ pub(super) async fn two_candidates(engine: &dyn Engine) {
 }
 
 pub(super) async fn a_deposed_one_changes_nothing(engine: &dyn Engine) {
-    let [one, other] = pair(engine, "deposed").await;
-    let first = leads(&*one, "one", 0, None).await;
-    one.append(samples(1, 20)).await.unwrap();
+    let (one, first, other) = pair(engine, "deposed", 20).await;
     let held = one.lease().await.unwrap();
     let second = leads(&*other, "other", 0, Some(&held)).await;
     other.append(samples(21, 25)).await.unwrap();
