@@ -22,6 +22,10 @@ use stead_core::ids::NodeName;
 use stead_core::subject::Subject;
 use stead_core::time::Time;
 
+/// Header in which the server names the epoch it leads with, in every request. Agents remember the highest, and answer a
+/// lower one with 409 `stale-epoch` and nothing else.
+pub const EPOCH_HEADER: &str = "x-stead-epoch";
+
 /// Protocol version spoken by this build.
 pub const VERSION: u32 = 1;
 

@@ -20,6 +20,8 @@ pub const RESULTS: usize = 512;
 pub const TARGETS: usize = 4096;
 /// Automatic repairs counted per target.
 pub const COUNTED: usize = 64;
+/// Code of what comes from a server that does not lead any more.
+pub const STALE_EPOCH: &str = "stale-epoch";
 const HOUR: Span = Span::hours(1);
 
 /// What makes an order the same again.
@@ -71,6 +73,10 @@ pub enum Entry {
         token: u64,
         automatic: Vec<Stamp>,
     },
+    /// A server led with this epoch: what one before it orders is refused from here on.
+    Epoch {
+        epoch: u64,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -105,12 +111,14 @@ pub struct Ledger {
     open: BTreeMap<Key, Intent>,
     targets: BTreeMap<Subject, Target>,
     used: u64,
+    epoch: u64,
 }
 
 impl Ledger {
     pub fn fold(&mut self, entry: Entry) {
         match entry {
             Entry::Intent(intent) => {
+                self.epoch = self.epoch.max(intent.order.epoch);
                 let target = self.target(&intent.order.target);
                 target.token = target.token.max(intent.order.token);
                 if intent.order.automatic {
@@ -149,7 +157,29 @@ impl Ledger {
                 kept.token = kept.token.max(token);
                 kept.automatic = automatic.into_iter().collect();
             }
+            Entry::Epoch { epoch } => self.epoch = self.epoch.max(epoch),
         }
+    }
+
+    /// The highest epoch of a leader seen; 0: no server kept one so far.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether whoever leads with `epoch` may still say what is done here. An agent that knows of a leader takes nothing
+    /// from a server that keeps no epoch.
+    pub fn heed(&self, epoch: u64) -> Result<(), Refusal> {
+        if epoch >= self.epoch {
+            return Ok(());
+        }
+        let why = format!(
+            "epoch {epoch} is older than {}, the newest seen: another server leads by now",
+            self.epoch
+        );
+        Err(Refusal {
+            code: STALE_EPOCH,
+            why,
+        })
     }
 
     /// Remembers a token that was shown for a target, before anything is begun with it.
@@ -270,7 +300,13 @@ impl Ledger {
             .open
             .values()
             .map(|i| Entry::Intent(Box::new(i.clone())));
-        targets.chain(results).chain(open).collect()
+        let epoch = (self.epoch > 0).then_some(Entry::Epoch { epoch: self.epoch });
+        epoch
+            .into_iter()
+            .chain(targets)
+            .chain(results)
+            .chain(open)
+            .collect()
     }
 }
 
@@ -353,7 +389,8 @@ mod tests {
     }
     fn code(ledger: &Ledger, order: &Order, held: u64, up: u64) -> Result<(), &'static str> {
         ledger
-            .admit(order, &rules(), Span(held), &stamp(up))
+            .heed(order.epoch)
+            .and_then(|()| ledger.admit(order, &rules(), Span(held), &stamp(up)))
             .map_err(|r| r.code)
     }
 
@@ -365,6 +402,25 @@ mod tests {
         assert_eq!(code(&ledger, &order(2, 10), 0, 1), Ok(()));
         ledger.saw(&order(1, 0).target, 12);
         assert_eq!(code(&ledger, &order(2, 11), 0, 1), Err("stale-token"));
+    }
+
+    #[test]
+    fn an_epoch_below_the_highest_is_refused_for_a_target_it_never_touched_as_well() {
+        let with = |epoch| Order {
+            epoch,
+            ..order(1, 1)
+        };
+        let mut ledger = Ledger::default();
+        assert_eq!(code(&ledger, &with(0), 0, 0), Ok(()), "nobody keeps one");
+        ledger.fold(Entry::Epoch { epoch: 7 });
+        ledger.fold(Entry::Epoch { epoch: 5 });
+        assert_eq!(code(&ledger, &with(6), 0, 0), Err(STALE_EPOCH));
+        assert_eq!(code(&ledger, &with(0), 0, 0), Err(STALE_EPOCH));
+        assert_eq!(code(&ledger, &with(7), 0, 0), Ok(()));
+        ledger.fold(intent(with(9), 0));
+        let mut other = with(8);
+        other.target = "service/piha/db".parse().expect("subject");
+        assert_eq!(code(&ledger, &other, 0, 0), Err(STALE_EPOCH));
     }
 
     #[test]
@@ -460,7 +516,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn compaction_changes_no_answer(ops in prop::collection::vec((0u32..6, 0u64..9, 0u8..4, 0u64..4_000_000), 0..60)) {
+        fn compaction_changes_no_answer(ops in prop::collection::vec((0u32..6, 0u64..9, 0u8..5, 0u64..4_000_000), 0..60)) {
             let mut ledger = Ledger::default();
             let mut up = 0;
             for (n, token, what, pass) in ops {
@@ -471,6 +527,7 @@ mod tests {
                     (0 | 1, Standing::New) => ledger.fold(intent(order, up)),
                     (2, Standing::Open) => ledger.fold(done(&order)),
                     (3, Standing::Open) => ledger.fold(Entry::Void { key: Key::of(&order) }),
+                    (4, _) => ledger.fold(Entry::Epoch { epoch: token }),
                     _ => {}
                 }
             }
@@ -482,7 +539,7 @@ mod tests {
             }
             for n in 0..6 {
                 for token in 0..10 {
-                    let order = order(n, token);
+                    let order = Order { epoch: token, ..order(n, token) };
                     prop_assert_eq!(ledger.standing(&Key::of(&order)), again.standing(&Key::of(&order)));
                     prop_assert_eq!(code(&ledger, &order, 0, up), code(&again, &order, 0, up));
                 }

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Whether an order is admitted is decided when its turn comes, not when it arrives: a lease may end, and a newer token
-//! may come, while it waits. Nothing is repeated here; what a crash left open, [`recover`] settles by looking.
+//! may come, while it waits. What comes from a server that does not lead any more is not taken, and gets no result: the
+//! one that leads now has the same intent in its log and gives the same order again. Nothing is repeated here; what a crash left open, [`recover`] settles by looking.
 
 pub mod guard;
 pub mod hands;
@@ -59,6 +60,8 @@ pub enum Submitted {
     Ended(Outcome),
     /// Too many wait; nothing was taken.
     Full,
+    /// Whoever gave it does not lead any more; nothing was taken, and nothing is said in the stream.
+    Stale(Refusal),
 }
 
 /// Cheap to clone.
@@ -82,8 +85,8 @@ struct Queue {
     waiting: BTreeMap<Subject, VecDeque<Held>>,
     /// Targets that somebody works on or recovers.
     busy: BTreeSet<Subject>,
-    /// Orders that wait or are under way.
-    keys: BTreeSet<Key>,
+    /// Orders that wait or are under way, each with the highest epoch it was given under.
+    keys: BTreeMap<Key, u64>,
     /// Orders whose end is being found out, and the repetition that came meanwhile.
     recovering: BTreeMap<Key, Option<Held>>,
     closed: bool,
@@ -146,9 +149,35 @@ impl Desk {
         self.submit_at(order, self.0.clock.up())
     }
 
+    /// Remembers on disk that a server leads with `epoch`, or says that another one does by now.
+    pub async fn heed(&self, epoch: u64) -> Result<(), Refusal> {
+        self.0.journal.ledger().heed(epoch)?;
+        if epoch > self.0.journal.ledger().epoch() {
+            let written = self
+                .0
+                .journal
+                .write(Entry::Epoch { epoch }, &self.now())
+                .await;
+            if let Err(error) = written {
+                tracing::warn!(%error, "who leads is remembered only until the agent ends");
+                self.0.journal.ledger().fold(Entry::Epoch { epoch });
+            }
+        }
+        Ok(())
+    }
+
     fn submit_at(&self, order: Order, came: u64) -> Submitted {
         let key = Key::of(&order);
         let mut queue = self.queue();
+        if let Err(refusal) = self.0.journal.ledger().heed(order.epoch) {
+            return Submitted::Stale(refusal);
+        }
+        // On disk it is with the intent.
+        let epoch = Entry::Epoch { epoch: order.epoch };
+        self.0.journal.ledger().fold(epoch);
+        if let Some(under) = queue.keys.get_mut(&key) {
+            *under = order.epoch.max(*under);
+        }
         match self.0.journal.ledger().standing(&key) {
             Standing::Ended(outcome) => {
                 drop(queue);
@@ -161,14 +190,14 @@ impl Desk {
                 }
                 return Submitted::Joined;
             }
-            Standing::New if queue.keys.contains(&key) => return Submitted::Joined,
+            Standing::New if queue.keys.contains_key(&key) => return Submitted::Joined,
             Standing::New => {}
         }
         if queue.closed || queue.keys.len() >= WAITING {
             return Submitted::Full;
         }
         self.0.journal.ledger().saw(&order.target, order.token);
-        queue.keys.insert(key);
+        queue.keys.insert(key, order.epoch);
         self.enqueue(&mut queue, Held { order, came });
         Submitted::Accepted
     }
@@ -189,7 +218,7 @@ impl Desk {
     /// Carries out what waits for a target until nothing does.
     async fn work(&self, target: Subject) {
         loop {
-            let held = {
+            let mut held = {
                 let mut queue = self.queue();
                 match queue.waiting.get_mut(&target).and_then(VecDeque::pop_front) {
                     Some(held) => held,
@@ -203,9 +232,11 @@ impl Desk {
             let Ok(_permit) = self.0.permits.acquire().await else {
                 return;
             };
-            let key = Key::of(&held.order);
-            self.carry_out(held).await;
-            self.queue().keys.remove(&key);
+            if self.is_led(&mut held.order) {
+                let key = Key::of(&held.order);
+                self.carry_out(held).await;
+                self.queue().keys.remove(&key);
+            }
         }
     }
 
@@ -215,6 +246,20 @@ impl Desk {
             .ledger()
             .admit(order, &self.rules(), held, now)?;
         guard::bound(order)
+    }
+
+    /// Puts an order whose turn has come under the newest epoch it was given under. `false`: whoever gave it does not
+    /// lead any more, and it is forgotten; decided with the queue held, so that one given again meanwhile is not.
+    fn is_led(&self, order: &mut Order) -> bool {
+        let key = Key::of(order);
+        let mut queue = self.queue();
+        order.epoch = order.epoch.max(queue.keys.get(&key).copied().unwrap_or(0));
+        let Err(refusal) = self.0.journal.ledger().heed(order.epoch) else {
+            return true;
+        };
+        tracing::warn!(action = order.action, why = refusal.why, "order dropped");
+        queue.keys.remove(&key);
+        false
     }
 
     async fn carry_out(&self, held: Held) {

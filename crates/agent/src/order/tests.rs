@@ -361,6 +361,78 @@ async fn a_newer_holder_of_the_lease_makes_a_waiting_order_stale() {
     assert_eq!(code(&results[2].1), "done");
 }
 
+fn led(epoch: u64, order: Order) -> Order {
+    Order { epoch, ..order }
+}
+
+/// F6, F8: what a server that was deposed still had under way.
+#[tokio::test]
+async fn a_delayed_order_of_a_deposed_server_is_not_taken_even_for_a_target_nobody_touched() {
+    let node = node();
+    node.desk.heed(7).await.expect("a leader");
+    node.desk.heed(9).await.expect("the next one");
+    assert_eq!(
+        node.desk.heed(8).await.expect_err("deposed").code,
+        "stale-epoch"
+    );
+    for epoch in [0, 7, 8] {
+        let submitted = node.desk.submit(led(epoch, order(3, 1, 50)));
+        assert!(matches!(submitted, Submitted::Stale(_)), "{submitted:?}");
+    }
+    node.desk.close(Duration::from_secs(5)).await;
+    let node = node_in(node.dir, None, false);
+    let submitted = node.desk.submit(led(8, order(3, 1, 50)));
+    assert!(
+        matches!(submitted, Submitted::Stale(_)),
+        "it outlives the agent: {submitted:?}"
+    );
+    assert_eq!(
+        node.desk.submit(led(9, order(3, 1, 50))),
+        Submitted::Accepted
+    );
+    let results = until(&node.board, "a result", |r| !r.is_empty()).await;
+    assert_eq!(code(&results[0].1), "done");
+    assert_eq!(node.fake.restarts.load(Ordering::SeqCst), 1);
+    assert_eq!(results.len(), 1, "nothing was said about the others");
+}
+
+#[tokio::test]
+async fn an_order_that_waits_while_the_lead_changes_is_carried_out_once_for_the_new_leader() {
+    let gate = Arc::new(Notify::new());
+    let node = node_in(tempfile::tempdir().expect("dir"), Some(gate.clone()), false);
+    node.desk.submit(led(7, order(0, 1, 5)));
+    begun(&node).await;
+    node.desk.submit(led(7, order(0, 2, 6)));
+    node.desk.submit(led(7, order(0, 3, 6)));
+    node.desk.heed(8).await.expect("the next leader");
+    // It finds the second one in its log and gives it again; of the third it knows that it was cancelled.
+    assert_eq!(node.desk.submit(led(8, order(0, 2, 6))), Submitted::Joined);
+    gate.notify_one();
+    until(&node.board, "the first", |r| r.len() == 1).await;
+    begun(&node).await;
+    gate.notify_one();
+    let results = until(&node.board, "the second", |r| r.len() == 2).await;
+    let ended: Vec<_> = results.iter().map(|(o, r)| (*o, code(r))).collect();
+    assert_eq!(ended, [(1, "done"), (2, "done")]);
+    let idle = async {
+        while !node.desk.queue().keys.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), idle)
+        .await
+        .expect("the third is dropped");
+    // The third was dropped without a word, and would be carried out for who leads now.
+    assert_eq!(
+        node.desk.submit(led(8, order(0, 3, 6))),
+        Submitted::Accepted
+    );
+    begun(&node).await;
+    gate.notify_one();
+    until(&node.board, "the third", |r| r.len() == 3).await;
+    assert_eq!(node.fake.restarts.load(Ordering::SeqCst), 3);
+}
+
 #[tokio::test]
 async fn one_order_at_a_time_per_target_and_four_in_all() {
     let gate = Arc::new(Notify::new());

@@ -9,9 +9,10 @@ mod problem;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Extension, FromRequestParts, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -22,12 +23,13 @@ use stead_core::command::Order;
 use stead_core::desired::{Access, Bundle};
 use stead_core::ids::NodeName;
 use stead_ports::watch;
-use stead_protocol::agent::{Ack, Hello, VERSION};
+use stead_protocol::agent::{Ack, EPOCH_HEADER, Hello, VERSION};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
 use crate::bundle;
 use crate::frames;
+use crate::journal::ledger::Refusal;
 use crate::order::{Desk, Submitted};
 use problem::Refused;
 
@@ -89,9 +91,30 @@ pub fn router(agent: Agent, via: Via) -> Router {
                 "the agent has no such route",
             )
         })
+        .layer(from_fn_with_state(agent.clone(), heed))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(Extension(via))
         .with_state(agent)
+}
+
+/// Takes note of who leads, and answers nothing to a server that does not any more: neither its orders nor its bundles
+/// count. Whoever names no epoch is no server.
+async fn heed(State(Agent(agent)): State<Agent>, request: Request, next: Next) -> Response {
+    let named = request.headers().get(EPOCH_HEADER);
+    let epoch = named.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if let Some(epoch) = epoch
+        && let Err(refusal) = agent.desk.heed(epoch).await
+    {
+        return stale(refusal).into_response();
+    }
+    next.run(request).await
+}
+
+fn stale(refusal: Refusal) -> Refused {
+    tracing::warn!(why = refusal.why, "not heeded");
+    Refused::new(StatusCode::CONFLICT, refusal.code, refusal.why).with(
+        "Nothing, where another server took over. Where the server was restored from an old copy, set its clock right and restart it.",
+    )
 }
 
 /// Proof that the one who asks may change something.
@@ -215,6 +238,7 @@ async fn orders(
         Submitted::Accepted => "accepted",
         Submitted::Joined => "in_progress",
         Submitted::Ended(_) => "ended",
+        Submitted::Stale(refusal) => return stale(refusal).into_response(),
         Submitted::Full => {
             let detail = "too many orders wait on this node, or it is stopping";
             return Refused::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)

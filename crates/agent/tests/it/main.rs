@@ -8,3 +8,4 @@ mod kill;
 mod server;
 mod session;
 mod tunnel;
+mod two_servers;

@@ -145,10 +145,16 @@ impl Agents {
             .get(node)
             .cloned();
         let link = link.ok_or_else(|| Error::NotConnected(node.clone()))?;
-        let asked = ask(node, link.send, method, path, body);
+        let epoch = self.epoch();
+        let asked = ask(node, link.send, epoch, method, path, body);
         tokio::time::timeout(ANSWER_WITHIN, asked)
             .await
             .map_err(|_| Error::TimedOut(node.clone()))?
+    }
+
+    /// What this server leads with.
+    fn epoch(&self) -> u64 {
+        self.handle.read(|v| v.world().epoch)
     }
 
     fn is_authorised(&self, headers: &HeaderMap) -> bool {
@@ -171,6 +177,7 @@ impl AgentProxy for Agents {
 async fn ask(
     node: &NodeName,
     mut send: SendRequest<Full<Bytes>>,
+    epoch: u64,
     method: &str,
     path: &str,
     body: Bytes,
@@ -183,6 +190,7 @@ async fn ask(
         .method(method)
         .uri(format!("http://agent{path}"))
         .header("content-type", "application/json")
+        .header(agent::EPOCH_HEADER, epoch)
         .body(Full::new(body))
         .map_err(|e| broken(e.to_string()))?;
     let response = send
@@ -262,11 +270,32 @@ async fn accept(State(agents): State<Arc<Agents>>, request: Request) -> Response
                 session::run(&agents, node.clone(), tunnel::ByteStream::new(socket)).await
             {
                 tracing::info!(%node, %error, "session ended");
+                agents.note_stale(&node, &error);
             }
         })
 }
 
+/// Code of the trouble while an agent follows another server.
+const STALE_EPOCH: &str = "stale-epoch";
+
 impl Agents {
+    /// Says so where an agent heeds another server: either this one was deposed and will learn it from the log, or its
+    /// log was restored from an old copy while its clock is wrong.
+    fn note_stale(&self, node: &NodeName, error: &Error) {
+        let Error::Answered {
+            status: 409,
+            detail,
+        } = error
+        else {
+            return;
+        };
+        if detail.contains(STALE_EPOCH) {
+            let text = format!("The agent of {node} follows a server that took the lead later.");
+            let remedy = "Stop one of the two servers. Where there is only one, set its clock right and restart it.";
+            self.handle.trouble(STALE_EPOCH, text, remedy);
+        }
+    }
+
     /// Registers a session; returns its number and what ends when a newer one takes its place.
     fn enter(
         &self,
@@ -285,6 +314,7 @@ impl Agents {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(node.clone(), link);
         self.handle.linked(node, 1);
+        self.handle.relieved(STALE_EPOCH);
         (id, replaced)
     }
 

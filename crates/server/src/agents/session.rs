@@ -9,7 +9,7 @@ use stead_core::controller::{Change, Input};
 use stead_core::ids::NodeName;
 use stead_core::subject::Subject;
 use stead_engine::Done;
-use stead_protocol::agent::{Ack, Frame, FrameBody, Hello, VERSION};
+use stead_protocol::agent::{Ack, EPOCH_HEADER, Frame, FrameBody, Hello, VERSION};
 use stead_protocol::tunnel;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
@@ -37,7 +37,15 @@ where
     };
     let (send, connection) = tunnel::open(io).await.map_err(|e| broken(e.to_string()))?;
     let link = tokio::spawn(connection);
-    let hello = ask(&called, send.clone(), "GET", "/v1/hello", Bytes::new()).await?;
+    let hello = ask(
+        &called,
+        send.clone(),
+        agents.epoch(),
+        "GET",
+        "/v1/hello",
+        Bytes::new(),
+    )
+    .await?;
     let hello: Hello =
         serde_json::from_slice(&hello).map_err(|e| broken(format!("its hello: {e}")))?;
     if hello.protocol != VERSION || hello.node != called {
@@ -81,9 +89,10 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
         .handle
         .read(|v| v.world().node(node).map_or(0, |n| n.cursor));
     let path = format!("/v1/frames?spool={}&after={after}", hello.spool);
-    let mut body = stream(node, send.clone(), &path).await?;
+    let epoch = agents.epoch();
+    let mut body = stream(node, send.clone(), epoch, &path).await?;
     let (acks, waiting) = mpsc::channel(UNACKED);
-    let acknowledging = acknowledge(node.clone(), hello.spool.clone(), send, waiting);
+    let acknowledging = acknowledge(node.clone(), hello.spool.clone(), send, epoch, waiting);
     let reading = async {
         let mut lines = Lines::default();
         while let Some(part) = body.frame().await {
@@ -113,6 +122,7 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
 async fn stream(
     node: &NodeName,
     mut send: Sender,
+    epoch: u64,
     path: &str,
 ) -> Result<hyper::body::Incoming, Error> {
     let broken = |why: String| Error::Failed {
@@ -120,6 +130,7 @@ async fn stream(
         why,
     };
     let request = http::Request::get(format!("http://agent{path}"))
+        .header(EPOCH_HEADER, epoch)
         .body(Full::new(Bytes::new()))
         .map_err(|e| broken(e.to_string()))?;
     let response = send
@@ -253,6 +264,7 @@ async fn acknowledge(
     node: NodeName,
     spool: String,
     send: Sender,
+    epoch: u64,
     mut waiting: mpsc::Receiver<Waiting>,
 ) -> Result<(), Error> {
     let mut reached = 0;
@@ -278,7 +290,7 @@ async fn acknowledge(
                 cursor: reached,
             };
             let body = serde_json::to_vec(&ack).unwrap_or_default();
-            ask(&node, send.clone(), "POST", "/v1/ack", body.into()).await?;
+            ask(&node, send.clone(), epoch, "POST", "/v1/ack", body.into()).await?;
             told = reached;
         }
     }

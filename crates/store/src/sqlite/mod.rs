@@ -263,7 +263,8 @@ impl Inner {
 
     /// Indexes first when too much waits for it.
     async fn bound_lag(&self, tip: stead_ports::log::chain::Tip) -> Result<(), Error> {
-        while !self.cache.is_degraded() && tip.seq.0 - self.cache.indexed().tip.seq.0 > MAX_LAG {
+        let lag = || tip.seq.0.saturating_sub(self.cache.indexed().tip.seq.0);
+        while !self.cache.is_degraded() && lag() > MAX_LAG {
             match self.cache.step(&self.readers, tip).await {
                 Ok(true) => {}
                 Ok(false) => break,
