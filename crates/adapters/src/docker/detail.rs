@@ -12,7 +12,8 @@ use stead_core::ids::ContainerName;
 use stead_core::time::Time;
 
 use super::client::checked;
-use super::{DEFAULT_PATIENCE, Docker, Error, judge};
+use super::{Docker, Error, judge};
+use crate::observation::wall_clock;
 use crate::redact::redact;
 
 /// Most lines of a log handed out at once.
@@ -57,9 +58,14 @@ impl Docker {
             .borrow()
             .get(name)
             .copied()
-            .unwrap_or(DEFAULT_PATIENCE);
+            .unwrap_or_default();
         Ok(HealthDetail {
-            health: judge::health(seen.facts.state, seen.probed, patience),
+            health: judge::health(
+                seen.facts.state,
+                seen.probed,
+                patience,
+                seen.facts.started_at.map(|at| wall_clock().since(at)),
+            ),
             last_oom: seen.facts.finished_at.filter(|_| seen.facts.oom_killed),
             id: seen.facts.id,
             state: seen.facts.state,

@@ -5,15 +5,35 @@ use stead_core::time::{Span, Time};
 
 use super::translate::{Probed, ProbedStatus, Seen};
 
-/// Failures in a row that count where nobody said otherwise.
-pub const DEFAULT_PATIENCE: u32 = 3;
+/// How patiently a container is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Failures in a row that count; 0 and 1: the first.
+    pub failures: u32,
+    /// What fails this soon after its start is still starting.
+    pub start: Span,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            failures: 3,
+            start: Span::ZERO,
+        }
+    }
+}
 
 /// A stop signal this old has nothing to do with a death any more.
 const STOP_HOLDS: Span = Span::hours(1);
 
 /// Health after patience: the engine's *unhealthy* counts once the streak is as long as the patience. A container that
-/// does not run has no health.
-pub(super) fn health(state: ContainerState, probed: Probed, patience: u32) -> Health {
+/// does not run has no health. `age`: how long it runs; what is younger than its start period is not failing yet.
+pub(super) fn health(
+    state: ContainerState,
+    probed: Probed,
+    patience: Patience,
+    age: Option<Span>,
+) -> Health {
     if state != ContainerState::Running {
         return Health::None;
     }
@@ -21,7 +41,10 @@ pub(super) fn health(state: ContainerState, probed: Probed, patience: u32) -> He
         ProbedStatus::None => Health::None,
         ProbedStatus::Starting => Health::Starting,
         ProbedStatus::Healthy => Health::Healthy,
-        ProbedStatus::Unhealthy if patience <= 1 || probed.streak >= patience => Health::Unhealthy,
+        ProbedStatus::Unhealthy if age.is_some_and(|age| age < patience.start) => Health::Starting,
+        ProbedStatus::Unhealthy if patience.failures <= 1 || probed.streak >= patience.failures => {
+            Health::Unhealthy
+        }
         ProbedStatus::Unhealthy => Health::Failing,
     }
 }
@@ -115,7 +138,14 @@ mod tests {
 
     #[test]
     fn unhealthy_counts_only_after_the_patience() {
-        let judge = |streak, patience| health(ContainerState::Running, unhealthy(streak), patience);
+        let patience = |failures| Patience {
+            failures,
+            ..Patience::default()
+        };
+        let judge = |streak, failures| {
+            let probed = unhealthy(streak);
+            health(ContainerState::Running, probed, patience(failures), None)
+        };
         assert_eq!(judge(2, 3), Health::Failing);
         assert_eq!(judge(3, 3), Health::Unhealthy);
         assert_eq!(judge(1, 1), Health::Unhealthy);
@@ -125,7 +155,7 @@ mod tests {
             "patience zero means at once"
         );
         assert_eq!(
-            health(ContainerState::Exited, unhealthy(9), 1),
+            health(ContainerState::Exited, unhealthy(9), patience(1), None),
             Health::None
         );
         let starting = Probed {
@@ -133,8 +163,29 @@ mod tests {
             streak: 9,
         };
         assert_eq!(
-            health(ContainerState::Running, starting, 0),
+            health(ContainerState::Running, starting, patience(0), None),
             Health::Starting
+        );
+    }
+
+    #[test]
+    fn what_fails_in_its_start_period_is_starting() {
+        let patience = Patience {
+            failures: 1,
+            start: Span::secs(60),
+        };
+        let judge = |age| health(ContainerState::Running, unhealthy(9), patience, age);
+        assert_eq!(judge(Some(Span::secs(59))), Health::Starting);
+        assert_eq!(judge(Some(Span::secs(60))), Health::Unhealthy);
+        assert_eq!(judge(None), Health::Unhealthy, "nobody knows its start");
+        let healthy = Probed {
+            status: ProbedStatus::Healthy,
+            streak: 0,
+        };
+        assert_eq!(
+            health(ContainerState::Running, healthy, patience, Some(Span::ZERO)),
+            Health::Healthy,
+            "well is well at once"
         );
     }
 

@@ -35,7 +35,7 @@ pub use config::{Address, DEFAULT_SOCKET, Options};
 pub use definition::{Invalid, body};
 pub use detail::{HealthDetail, LogLine, LogStream};
 pub use error::Error;
-pub use judge::DEFAULT_PATIENCE;
+pub use judge::Patience;
 pub use recreate::ASIDE;
 pub use sample::Sampler;
 pub use table::Running;
@@ -60,7 +60,7 @@ pub struct Docker(Arc<Inner>);
 struct Inner {
     options: Options,
     claims: Claims,
-    patience: watch::Sender<BTreeMap<ContainerName, u32>>,
+    patience: watch::Sender<BTreeMap<ContainerName, Patience>>,
     running: Mutex<Arc<Vec<Running>>>,
     remembered: Mutex<Vec<(String, Option<Time>)>>,
     client: tokio::sync::Mutex<Option<Client>>,
@@ -92,13 +92,12 @@ impl Docker {
         observe::Watch::new(self.clone(), out).run().await;
     }
 
-    /// Failures in a row a container may have before it counts as unhealthy; [`DEFAULT_PATIENCE`] for the others. Takes
-    /// effect at once.
-    pub fn set_patience(&self, failures: BTreeMap<ContainerName, u32>) {
+    /// How patiently each container is judged; the default for the others. Takes effect at once.
+    pub fn set_patience(&self, patience: BTreeMap<ContainerName, Patience>) {
         self.0.patience.send_if_modified(|now| {
-            let differs = *now != failures;
+            let differs = *now != patience;
             if differs {
-                *now = failures;
+                *now = patience;
             }
             differs
         });
@@ -147,7 +146,7 @@ impl Docker {
             .clone()
     }
 
-    fn patience(&self) -> watch::Receiver<BTreeMap<ContainerName, u32>> {
+    fn patience(&self) -> watch::Receiver<BTreeMap<ContainerName, Patience>> {
         self.0.patience.subscribe()
     }
 

@@ -178,7 +178,7 @@ impl Watch {
         let mut events = std::pin::pin!(engine.events(Some(options)));
         let mut patience = self.docker.patience();
         let known = patience.borrow_and_update().clone();
-        let news = self.table.set_patience(known);
+        let news = self.table.set_patience(known, wall_clock());
         self.tell_all(news).await?;
         let mut session = Session::new(client, self.docker.options());
         session.list();
@@ -201,7 +201,7 @@ impl Watch {
                         return Err(End::Closed);
                     }
                     let known = patience.borrow_and_update().clone();
-                    let news = self.table.set_patience(known);
+                    let news = self.table.set_patience(known, wall_clock());
                     self.tell_all(news).await?;
                 }
                 () = out.closed() => return Err(End::Closed),
@@ -288,8 +288,9 @@ impl Watch {
                 session.hanging.remove(&id);
                 let news = match result {
                     Ok(seen) => {
-                        let ours = self.is_ours(&id, wall_clock());
-                        self.table.inspected(*seen, ours)
+                        let now = wall_clock();
+                        let ours = self.is_ours(&id, now);
+                        self.table.inspected(*seen, ours, now)
                     }
                     Err(error) if error.not_found() => self.table.gone(&id),
                     Err(error) => {

@@ -6,8 +6,8 @@ use stead_core::facts::{ContainerFacts, Fact, FactKey, Health};
 use stead_core::ids::ContainerName;
 use stead_core::time::Time;
 
-use super::judge::{self, DEFAULT_PATIENCE, Moment, Trail};
-use super::translate::Seen;
+use super::judge::{self, Moment, Patience, Trail};
+use super::translate::{ProbedStatus, Seen};
 use crate::observation::Observation;
 
 /// More containers than this are not watched; the source's detail says so.
@@ -49,7 +49,7 @@ pub(super) struct Table {
     known: BTreeMap<String, Known>,
     names: BTreeMap<ContainerName, String>,
     trails: BTreeMap<String, Trail>,
-    patience: BTreeMap<ContainerName, u32>,
+    patience: BTreeMap<ContainerName, Patience>,
     /// Stops by a person known from before the agent started: ID → when it had ended.
     remembered: BTreeMap<String, Option<Time>>,
 }
@@ -110,7 +110,7 @@ impl Table {
     }
 
     /// Takes an inspection and tells what is new.
-    pub fn inspected(&mut self, seen: Seen, ours: bool) -> Vec<Observation> {
+    pub fn inspected(&mut self, seen: Seen, ours: bool, now: Time) -> Vec<Observation> {
         let id = seen.id.clone();
         if self.known.len() >= MOST && !self.known.contains_key(&id) {
             return Vec::new();
@@ -164,7 +164,7 @@ impl Table {
                 told,
             },
         );
-        news.extend(self.tell(&id));
+        news.extend(self.tell(&id, now));
         news
     }
 
@@ -193,10 +193,14 @@ impl Table {
     }
 
     /// Other patience may turn *failing* into *unhealthy* or back, at once.
-    pub fn set_patience(&mut self, patience: BTreeMap<ContainerName, u32>) -> Vec<Observation> {
+    pub fn set_patience(
+        &mut self,
+        patience: BTreeMap<ContainerName, Patience>,
+        now: Time,
+    ) -> Vec<Observation> {
         self.patience = patience;
         let ids: Vec<String> = self.known.keys().cloned().collect();
-        ids.iter().filter_map(|id| self.tell(id)).collect()
+        ids.iter().filter_map(|id| self.tell(id, now)).collect()
     }
 
     pub fn remember(&mut self, id: String, finished_at: Option<Time>) {
@@ -205,13 +209,13 @@ impl Table {
         }
     }
 
-    /// Containers whose streak must be watched: failing, and not yet for long enough.
+    /// Containers that must be looked at again: failing, and not yet for long enough, or still in their start period.
     pub fn failing(&self) -> impl Iterator<Item = &str> {
         let failing = |known: &&Known| {
-            known
-                .told
-                .as_ref()
-                .is_some_and(|told| told.health == Health::Failing)
+            let health = known.told.as_ref().map(|told| told.health);
+            health == Some(Health::Failing)
+                || health == Some(Health::Starting)
+                    && known.seen.probed.status == ProbedStatus::Unhealthy
         };
         self.known
             .values()
@@ -240,21 +244,22 @@ impl Table {
         listed.saturating_sub(MOST)
     }
 
-    fn tell(&mut self, id: &str) -> Option<Observation> {
+    fn tell(&mut self, id: &str, now: Time) -> Option<Observation> {
         let known = self.known.get(id)?;
         let name = known.name.clone()?;
-        let patience = self
-            .patience
-            .get(&name)
-            .copied()
-            .unwrap_or(DEFAULT_PATIENCE);
+        let patience = self.patience.get(&name).copied().unwrap_or_default();
         let trail = self.trails.get(id).copied().unwrap_or_default();
         let remembered = self
             .remembered
             .get(id)
             .is_some_and(|at| *at == known.seen.facts.finished_at);
         let facts = ContainerFacts {
-            health: judge::health(known.seen.facts.state, known.seen.probed, patience),
+            health: judge::health(
+                known.seen.facts.state,
+                known.seen.probed,
+                patience,
+                known.seen.facts.started_at.map(|at| now.since(at)),
+            ),
             stopped_by_person: judge::stopped_by_person(&known.seen, trail, remembered, known.ours),
             ..known.seen.facts.clone()
         };

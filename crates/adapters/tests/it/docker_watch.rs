@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use stead_adapters::docker::{Address, Docker, Options};
+use stead_adapters::docker::{Address, Docker, Options, Patience};
 use stead_core::facts::{ContainerState, Health, SourceKind, SourceState};
+use stead_core::time::Span;
 
 use crate::engine::Engine;
 use crate::proxy::{Mode, Proxy};
@@ -76,6 +77,10 @@ fn probed<'a>(engine: &'a Engine, retries: &str) -> crate::engine::Container<'a>
     engine.run(&health, &["/bin/sh", "-c", serve])
 }
 
+fn patience(failures: u32, start: Span) -> Patience {
+    Patience { failures, start }
+}
+
 fn health_is(
     name: &stead_core::ids::ContainerName,
     health: Health,
@@ -94,7 +99,7 @@ async fn unhealthy_is_told_within_milliseconds_of_the_engines_event() {
     let container = probed(&engine, "1");
     let name = container.named();
     let docker = engine.handle();
-    docker.set_patience(BTreeMap::from([(name.clone(), 0)]));
+    docker.set_patience(BTreeMap::from([(name.clone(), patience(0, Span::ZERO))]));
     let mut seen = Seen::watch(&docker);
     seen.until("healthy", SOON, health_is(&name, Health::Healthy))
         .await;
@@ -146,7 +151,7 @@ async fn failing_waits_for_its_patience_and_probes_are_no_news() {
     let container = probed(&engine, "1");
     let name = container.named();
     let docker = engine.handle();
-    docker.set_patience(BTreeMap::from([(name.clone(), 4)]));
+    docker.set_patience(BTreeMap::from([(name.clone(), patience(4, Span::ZERO))]));
     let mut seen = Seen::watch(&docker);
     seen.until("healthy", SOON, health_is(&name, Health::Healthy))
         .await;
@@ -172,6 +177,29 @@ async fn failing_waits_for_its_patience_and_probes_are_no_news() {
     engine.docker(&["exec", &container.name, "touch", "/tmp/ok"]);
     seen.until("healthy again", SOON, health_is(&name, Health::Healthy))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_in_its_start_period_is_starting_and_then_unhealthy() {
+    let Some(engine) = Engine::lab() else { return };
+    let container = probed(&engine, "1");
+    let name = container.named();
+    let docker = engine.handle();
+    docker.set_patience(BTreeMap::from([(name.clone(), patience(1, Span::secs(8)))]));
+    let mut seen = Seen::watch(&docker);
+    seen.until("healthy", SOON, health_is(&name, Health::Healthy))
+        .await;
+    let started = seen.container(&name).and_then(|c| c.started_at);
+    engine.docker(&["exec", &container.name, "rm", "/tmp/ok"]);
+    seen.until("starting", SOON, health_is(&name, Health::Starting))
+        .await;
+    seen.until("unhealthy", SOON * 2, health_is(&name, Health::Unhealthy))
+        .await;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
+    let started = u128::try_from(started.expect("it started").0).expect("after 1970");
+    assert!(now.as_millis() - started >= 8_000, "not before its time");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use stead_core::desired::{Check, Node, Probe};
 use stead_core::facts::{Fact, FactKey};
 use stead_core::ids::{CheckName, ServiceName};
-use stead_core::judge::{CheckState, ProbeResult, Schedule};
+use stead_core::judge::{Answer, CheckState, ProbeResult, Schedule};
 use stead_core::time::{Span, Time};
 
 use crate::board::Change;
@@ -29,6 +29,8 @@ struct Item {
     check: Check,
     failures: u32,
     patience: Span,
+    /// What fails this soon after its service started is still starting.
+    start: Span,
     schedule: Schedule,
     state: CheckState,
     /// Number of the question under way: an answer to an earlier one, from before the check was changed, is no answer.
@@ -52,12 +54,13 @@ impl Checks {
             for check in desired.effective_checks() {
                 let failures = check.failures.unwrap_or(desired.patience.failures);
                 let patience = desired.patience.time;
+                let start = desired.patience.start;
                 let key = (service.clone(), check.name.clone());
                 let same = |item: &Item| {
                     item.check == check && item.failures == failures && item.patience == patience
                 };
                 let item = match self.items.remove(&key) {
-                    Some(item) if same(&item) => item,
+                    Some(item) if same(&item) => Item { start, ..item },
                     before => {
                         // Asked by somebody else's words now, but the place under way is still taken.
                         self.running -= usize::from(before.is_some_and(|b| b.asked.is_some()));
@@ -67,6 +70,7 @@ impl Checks {
                         Item {
                             failures,
                             patience,
+                            start,
                             schedule,
                             state,
                             asked: None,
@@ -120,13 +124,21 @@ impl Checks {
             .min()
     }
 
-    /// Takes an answer; returns what it changes.
+    /// Whether an answer of this check is only judged knowing when its service started.
+    pub fn asks_start(&self, key: &Key) -> bool {
+        self.items
+            .get(key)
+            .is_some_and(|item| !item.start.is_zero())
+    }
+
+    /// Takes an answer; returns what it changes. `started`: when its service was last started, as far as that is known.
     pub fn answered(
         &mut self,
         key: &Key,
         number: u64,
         wall: Time,
         result: &ProbeResult,
+        started: Option<Time>,
     ) -> Option<Change> {
         let item = self
             .items
@@ -134,6 +146,10 @@ impl Checks {
             .filter(|item| item.asked == Some(number))?;
         item.asked = None;
         self.running -= 1;
+        let starting = started.is_some_and(|at| wall.since(at) < item.start);
+        if starting && result.outcome == Answer::Failed {
+            return None;
+        }
         let facts = item
             .state
             .observe(wall, result, item.failures, item.patience)?;
@@ -155,7 +171,6 @@ mod tests {
     use super::*;
     use stead_core::desired::{Patience, Service, ServiceKind};
     use stead_core::facts::Verdict;
-    use stead_core::judge::Answer;
 
     fn check(name: &str, port: u16) -> Check {
         let probe = Probe::Tcp {
@@ -208,6 +223,7 @@ mod tests {
                     question.number,
                     Time(at),
                     &answer(outcome),
+                    None,
                 ));
             }
         }
@@ -249,11 +265,43 @@ mod tests {
         let old = checks.due(Time(5000), &mut number).remove(0);
         checks.set(&node(vec![check("a", 2)]), Time(5000));
         assert_eq!(
-            checks.answered(&old.key, old.number, Time(5000), &answer(Answer::Ok)),
+            checks.answered(&old.key, old.number, Time(5000), &answer(Answer::Ok), None),
             None
         );
         assert_eq!(checks.running, 0);
         assert_eq!(checks.due(Time(20_000), &mut number).len(), 1);
+    }
+
+    #[test]
+    fn what_fails_in_its_start_period_does_not_count() {
+        let mut starting = node(vec![check("a", 1)]);
+        for service in starting.services.values_mut() {
+            service.patience.start = Span::secs(30);
+            service.patience.failures = 1;
+        }
+        let mut checks = Checks::default();
+        checks.set(&starting, Time(0));
+        let mut number = 0;
+        let mut ask = |checks: &mut Checks, at: i64, outcome, started| {
+            let question = checks.due(Time(at), &mut number).remove(0);
+            let key = question.key.clone();
+            assert!(checks.asks_start(&key));
+            let change = checks.answered(&key, number, Time(at), &answer(outcome), started);
+            change.and_then(|(_, fact)| match fact {
+                Some(Fact::Check(facts)) => Some(facts.verdict),
+                _ => None,
+            })
+        };
+        let started = Some(Time(5_000));
+        assert_eq!(ask(&mut checks, 6_000, Answer::Failed, started), None);
+        let well = ask(&mut checks, 10_000, Answer::Ok, started);
+        assert_eq!(well, Some(Verdict::Passing), "well is well at once");
+        assert_eq!(ask(&mut checks, 34_000, Answer::Failed, started), None);
+        let over = ask(&mut checks, 36_000, Answer::Failed, started);
+        assert_eq!(over, Some(Verdict::Failing));
+        ask(&mut checks, 40_000, Answer::Ok, None);
+        let unknown = ask(&mut checks, 50_000, Answer::Failed, None);
+        assert_eq!(unknown, Some(Verdict::Failing), "nobody knows its start");
     }
 
     #[test]
@@ -276,6 +324,7 @@ mod tests {
                     question.number,
                     Time(60_000),
                     &answer(Answer::Ok),
+                    None,
                 );
             }
             asked = checks.due(Time(60_000), &mut number);

@@ -23,7 +23,7 @@ use stead_adapters::systemd::Systemd;
 use stead_core::desired::Bundle;
 use stead_core::event::{Kind, Severity};
 use stead_core::facts::{Fact, FactKey, Facts, HostFacts, SourceKind};
-use stead_core::ids::{ContainerName, NodeName};
+use stead_core::ids::{ContainerName, NodeName, ServiceName};
 use stead_core::sample::OomKill;
 use stead_core::subject::Subject;
 use stead_core::time::Time;
@@ -349,10 +349,21 @@ impl Observer {
         }
     }
 
+    /// When a service was last started, as far as it is known.
+    fn started(&self, service: &ServiceName) -> Option<Time> {
+        let bundle = self.sources.bundle.borrow().clone();
+        let kind = &bundle.node.services.get(service)?.kind;
+        self.sources
+            .board
+            .facts(|facts| wishes::started(facts, kind))
+    }
+
     fn answered(&mut self, (key, number, result): (Key, u64, ProbeResult)) {
+        let started = self.checks.asks_start(&key).then(|| self.started(&key.0));
+        let wall = self.sources.clock.wall();
         let change = self
             .checks
-            .answered(&key, number, self.sources.clock.wall(), &result);
+            .answered(&key, number, wall, &result, started.flatten());
         self.pending.extend(change);
     }
 }
