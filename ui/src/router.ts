@@ -12,15 +12,17 @@ export const { navigate, route, isActive, preload } = createRouter({
   '/actions/:id': () => import('./pages/Action.svelte'),
   '/events': () => import('./pages/Events.svelte'),
   '/events/:seq': () => import('./pages/Event.svelte'),
+  '/autonomy': () => import('./pages/Autonomy.svelte'),
+  '/rollouts/:id': () => import('./pages/Rollout.svelte'),
   '/about': () => import('./pages/About.svelte'),
   '/login': () => import('./pages/SignIn.svelte'),
   '*notfound': () => import('./pages/NotFound.svelte'),
 })
 
 export interface Place {
-  path: '/' | '/nodes' | '/services' | '/actions' | '/events' | '/about'
+  path: '/' | '/nodes' | '/services' | '/actions' | '/events' | '/autonomy' | '/about'
   title: string
-  icon: 'overview' | 'node' | 'service' | 'action' | 'event' | 'about'
+  icon: 'overview' | 'node' | 'service' | 'action' | 'event' | 'autonomy' | 'about'
   key: string
 }
 
@@ -31,6 +33,7 @@ export const PLACES: Place[] = [
   { path: '/services', title: 'Services', icon: 'service', key: 's' },
   { path: '/actions', title: 'Actions', icon: 'action', key: 'a' },
   { path: '/events', title: 'Events', icon: 'event', key: 'e' },
+  { path: '/autonomy', title: 'Autonomy', icon: 'autonomy', key: 'u' },
   { path: '/about', title: 'About', icon: 'about', key: 'i' },
 ]
 

@@ -32,7 +32,7 @@ export function whenSignedOut(handler: () => void): void {
   onSignedOut = handler
 }
 
-async function take<T>(asked: Promise<Answer<T>>, session = false): Promise<T> {
+export async function take<T>(asked: Promise<Answer<T>>, session = false): Promise<T> {
   let answer: Answer<T>
   try {
     answer = await asked

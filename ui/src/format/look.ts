@@ -56,11 +56,12 @@ export function look(state: string): Look {
 }
 
 /** A service with what lies over it: a lock, or an action at work. */
-export function serviceState(service: { state: string; monitored: boolean; managed: boolean; action_state?: string | null }): string {
+export function serviceState(service: { state: string; monitored: boolean; managed: boolean; action_state?: string | null; held?: unknown }): string {
   // What no file names is shown as it is seen; what a file says not to watch is not judged.
   if (service.managed && !service.monitored) return 'unmonitored'
-  if (service.action_state === 'held') return 'held'
   if (service.action_state === 'running' || service.action_state === 'approved') return 'working'
+  // What is well stays well under a lock; what is not is held by it.
+  if (service.held && service.state !== 'healthy') return 'held'
   return service.state
 }
 

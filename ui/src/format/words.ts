@@ -5,6 +5,10 @@ const ACTION: Record<string, string> = {
   redeploy: 'Redeploy',
   unit_restart: 'Restart unit',
   disk_cleanup: 'Clean up disk',
+  workload_stop: 'Stop workload',
+  workload_start: 'Start workload',
+  lock_clear: 'Clear stale lock',
+  drill: 'Chaos drill',
 }
 
 const ACRONYMS = new Map([

@@ -51,6 +51,18 @@ export function read(position: Position, message: Feed): Meaning {
   }
 }
 
+/** What the events of self-restraint put out of date beside the rest. */
+const GUARDED: Record<string, Key[]> = {
+  lock: [['locks'], ['services'], ['service'], ['nodes'], ['node'], ['actions'], ['action'], ['drift']],
+  brake: [['brake'], ['actions'], ['action'], ['drift']],
+  autonomy: [['policy'], ['actions'], ['action']],
+  alert: [['alerts']],
+  message: [['alerts'], ['messages'], ['channels']],
+  rollout: [['rollouts']],
+  drill: [['drills']],
+  leader: [],
+}
+
 /** Which answers an event puts out of date. Too many costs a request, too few shows something wrong. */
 export function touched(event: Event): Key[] {
   if (event.kind === 'desired_loaded' || event.kind === 'server_started') return [[]]
@@ -66,6 +78,9 @@ export function touched(event: Event): Key[] {
     keys.push(['actions'], ['action'], ['why'])
     if (!node) keys.push(['services'], ['service'])
   }
+  const guard = /^(lock|brake|autonomy|alert|message|rollout|drill|leader)_/.exec(event.kind)?.[1]
+  if (guard) keys.push(...GUARDED[guard]!, ['why-of'])
+  if (event.kind.startsWith('service_')) keys.push(['why-of'])
   if (event.kind.startsWith('desired_') || event.kind.startsWith('fleet_')) keys.push(['desired'])
   return keys
 }

@@ -7,6 +7,7 @@ const PATHS = {
   services: '/services',
   actions: '/actions',
   events: '/events',
+  autonomy: '/autonomy',
   about: '/about',
 } as const
 

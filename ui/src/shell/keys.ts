@@ -13,6 +13,7 @@ export type Command =
   | 'services'
   | 'actions'
   | 'events'
+  | 'autonomy'
   | 'about'
 
 export interface Press {
@@ -47,6 +48,7 @@ const GO: Record<string, Command> = {
   s: 'services',
   a: 'actions',
   e: 'events',
+  u: 'autonomy',
   i: 'about',
 }
 
@@ -69,6 +71,7 @@ export const KEYS: { title: string; keys: { keys: string[]; does: string }[] }[]
       { keys: ['g', 's'], does: 'Services' },
       { keys: ['g', 'a'], does: 'Actions' },
       { keys: ['g', 'e'], does: 'Events' },
+      { keys: ['g', 'u'], does: 'Autonomy' },
       { keys: ['g', 'i'], does: 'About and settings' },
     ],
   },
