@@ -3,6 +3,7 @@
 import { createServer } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { extname, join, normalize } from 'node:path'
+import { whyOf } from './guard.mjs'
 import { ago, build, sample } from './world.mjs'
 
 const PORT = Number(process.env.PORT ?? 18180)
@@ -97,6 +98,19 @@ const GET = {
   version: (w, res) => json(res, { version: '0.1.0', protocol: 1, schema: 1, commit: 'af1b17d3c09be1170fd24d0a' }),
   overview: (w, res) => json(res, w.overview()),
   drift: (w, res) => json(res, w.drift),
+  policy: (w, res) => json(res, w.guard.policy),
+  locks: (w, res) => json(res, w.guard.locks),
+  brake: (w, res) => json(res, w.guard.brake),
+  alerts: (w, res) => json(res, w.guard.alerts),
+  messages: (w, res) => json(res, w.guard.messages),
+  channels: (w, res) => json(res, w.guard.channels),
+  drills: (w, res) => json(res, w.guard.drills),
+  why: (w, res, about) => json(res, whyOf(about.join('/'), w)),
+  rollouts(w, res, [id]) {
+    if (!id) return json(res, w.guard.rollouts)
+    const rollout = w.guard.rollouts.find((one) => one.id === id)
+    return rollout ? json(res, rollout) : missing(res, `The rollout ${id}`)
+  },
   desired: (w, res) => json(res, w.desired),
   nodes(w, res, [name, part]) {
     if (!name) return json(res, w.nodes)

@@ -1,3 +1,5 @@
+import { guard } from './guard.mjs'
+
 // A fleet to look at while developing: the shapes of crates/protocol/src/api, in several moods. Never shipped.
 
 const GiB = 1024 ** 3
@@ -124,7 +126,9 @@ const clone = (value) => JSON.parse(JSON.stringify(value))
 
 /** Everything the API answers from, for one mood. */
 export function build(mood) {
-  const trouble = mood === 'trouble'
+  const trouble = mood === 'trouble' || mood === 'brake'
+  const restraint = guard(mood)
+  const heldBy = (...targets) => restraint.locks.find((lock) => targets.includes(lock.target)) ?? null
   const machines = mood === 'empty' ? [] : mood === 'many' ? Array.from({ length: 60 }, (_, i) => ({ ...MACHINES[i % 4], name: `node-${i + 1}` })) : MACHINES
   const written = mood === 'many' ? machines.flatMap((m) => Array.from({ length: 20 }, (_, i) => [m.name, `service-${i + 1}`, { kind: 'container', container: `service-${i + 1}` }, `registry/app-${i + 1}:1.${i}`])) : mood === 'empty' ? [] : DESIRED
   const services = written.map(([node, name, desired, image]) => {
@@ -225,7 +229,10 @@ export function build(mood) {
     at: ago(0),
   }
   const pending = actions.filter((one) => one.state === 'pending')
+  for (const node of nodes) node.held = heldBy(`node/${node.name}`)
+  for (const service of services) service.held = heldBy(`node/${service.node}`, `service/${service.node}/${service.name}`)
   return {
+    guard: restraint,
     machines,
     nodes,
     services,
@@ -237,6 +244,7 @@ export function build(mood) {
     drift,
     desiredOf,
     overview: () => ({
+      ...restraint.overview,
       summary,
       sentence: machines.length === 0 ? 'No node reports yet' : trouble ? `${pending.length} things need you` : `All ${total.total} services on ${nodes.length} nodes are well`,
       mood: machines.length === 0 ? 'unknown' : ill > 0 ? 'trouble' : pending.length > 0 ? 'attention' : 'well',
