@@ -26,7 +26,7 @@ export const drills = () => queryOptions({ queryKey: ['drills'], queryFn: ({ sig
 
 /** Why something is as it is, and why nothing happens to it: an action's ID or a subject. */
 export const whyOf = (about: string) =>
-  queryOptions({ queryKey: ['why-of', about], queryFn: ({ signal }: Signal) => take(sdk.getWhyOf({ path: { about }, signal })) })
+  queryOptions({ queryKey: ['why-of', about], queryFn: ({ signal }: Signal) => take(sdk.getReasons({ path: { about }, signal })) })
 
 export const lock = (body: sdk.NewLock) => take(sdk.takeLock({ body }))
 
@@ -34,7 +34,7 @@ export const unlock = (target: string, kind: string) => take(sdk.releaseLock({ p
 
 export const releaseBrake = () => take(sdk.releaseBrake())
 
-export const testChannel = (name: string) => take(sdk.testChannel({ path: { name } }))
+export const testChannel = (name: string) => take(sdk.testChannel({ path: { channel: name } }))
 
 export const roll = (body: sdk.NewRollout) => take(sdk.startRollout({ body }))
 

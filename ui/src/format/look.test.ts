@@ -10,7 +10,9 @@ it('an action at work lies over the state, a pending one does not', () => {
   const service = { state: 'unhealthy', monitored: true, managed: true }
   expect(serviceState({ ...service, action_state: 'running' })).toBe('working')
   expect(serviceState({ ...service, action_state: 'pending' })).toBe('unhealthy')
-  expect(serviceState({ ...service, action_state: 'held' })).toBe('held')
+  expect(serviceState({ ...service, held: { lock: 'maintenance' } })).toBe('held')
+  expect(serviceState({ ...service, held: { lock: 'maintenance' }, action_state: 'running' })).toBe('working')
+  expect(serviceState({ ...service, state: 'healthy', held: { lock: 'maintenance' } })).toBe('healthy')
   expect(serviceState({ ...service, monitored: false })).toBe('unmonitored')
   expect(serviceState({ ...service, monitored: false, managed: false })).toBe('unhealthy')
 })
