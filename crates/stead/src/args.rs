@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+mod autonomy;
+
+pub use autonomy::*;
+
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 /// Runs your fleet in your stead: observes every machine, compares what is with what should be, repairs what is safe,
@@ -124,6 +128,54 @@ pub enum Command {
         after_help = "Examples:\n  stead actions\n  stead actions why container-restart-piha-z2m\n  stead actions approve container-restart-piha-z2m --note 'go ahead'\n  stead actions start container_restart service/piha/z2m\n  stead actions --at 2h"
     )]
     Actions(Actions),
+    /// Why something was done, or why nothing is: the whole chain, or all that was considered
+    #[command(
+        after_help = "Examples:\n  stead why container-restart-piha-z2m\n  stead why service/piha/z2m\n  stead why z2m\n  stead why node/piha --at 'yesterday 03:00'"
+    )]
+    Why(Why),
+    /// Keep repairs off a target for a time; it ends by itself
+    #[command(
+        after_help = "Examples:\n  stead lock node/piha --for 2h --why 'new disk'\n  stead lock service/piha/db --for 30m --kind backup --why 'nightly copy'\n  stead lock fleet --until 2026-11-21T18:00:00Z --why moving"
+    )]
+    Lock(Lock),
+    /// Release the locks on a target
+    #[command(after_help = "Example:\n  stead unlock node/piha")]
+    Unlock(Unlock),
+    /// The locks that hold
+    #[command(after_help = "Example:\n  stead locks")]
+    Locks(Moment),
+    /// Whether all automatic repair is stopped because much drifts at once
+    #[command(after_help = "Examples:\n  stead brake\n  stead brake release")]
+    Brake(Brake),
+    /// What is wrong now, and what was told of it
+    #[command(after_help = "Examples:\n  stead alerts\n  stead alerts --all --json")]
+    Alerts(Alerts),
+    /// The messages and how their delivery stands
+    #[command(
+        after_help = "Examples:\n  stead messages\n  stead messages --state failed --channel critical"
+    )]
+    Messages(Messages),
+    /// Channels: test one, or ask where an event would go
+    #[command(
+        after_help = "Examples:\n  stead notify channels\n  stead notify test critical\n  stead notify where service_unhealthy service/piha/z2m --severity critical"
+    )]
+    Notify(Notify),
+    /// Work on many targets, a batch at a time, paused on failure
+    #[command(
+        after_help = "Examples:\n  stead roll container_restart --select 'service/*/web-*' --dry-run\n  stead roll redeploy --select 'service/*/web-* label:site=home' --batch 25% --max-failures 2\n  stead roll resume roll-3"
+    )]
+    Roll(Roll),
+    /// Rolling work: what runs, is paused, has ended
+    #[command(visible_alias = "rollouts", after_help = "Example:\n  stead rolls")]
+    Rolls(Rolls),
+    /// Break Stead's own canary: does it notice, mend and tell?
+    #[command(
+        after_help = "Example:\n  stead drill run     exit code 1 when something was missing"
+    )]
+    Drill(Drill),
+    /// What the drills proved
+    #[command(after_help = "Example:\n  stead drills")]
+    Drills(Moment),
     /// Print a new one-time login link for the web UI
     Login,
     /// Replay the event log from nothing and write the checkpoint anew (server stopped)

@@ -106,6 +106,12 @@ impl Client {
         .await
     }
 
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let within = Some(Duration::from_secs(30));
+        let response = self.send(Method::DELETE, path, None::<&()>, within).await?;
+        self.json(response).await
+    }
+
     async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, Failure> {
         response.json().await.map_err(|e| {
             let what = format!(

@@ -59,6 +59,24 @@ async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failur
         Command::Drift(args) => commands::lists::drift(&client.at(&args.moment), out, args).await,
         Command::Events(args) => commands::events::run(&client, out, args).await,
         Command::Actions(args) => commands::actions::run(&client.at(&args.moment), out, args).await,
+        Command::Why(args) => commands::why::run(&client.at(&args.moment), out, &args).await,
+        Command::Lock(args) => commands::restraint::lock(&client, out, args).await,
+        Command::Unlock(args) => commands::restraint::unlock(&client, out, args).await,
+        Command::Locks(moment) => commands::restraint::locks(&client.at(&moment), out).await,
+        Command::Brake(args) => {
+            commands::restraint::brake(&client.at(&args.moment), out, &args).await
+        }
+        Command::Alerts(args) => {
+            commands::messages::alerts(&client.at(&args.moment), out, &args).await
+        }
+        Command::Messages(args) => {
+            commands::messages::messages(&client.at(&args.moment), out, &args).await
+        }
+        Command::Notify(args) => commands::messages::notify(&client, out, args.command).await,
+        Command::Roll(args) => commands::roll::run(&client, out, args).await,
+        Command::Rolls(args) => commands::roll::list(&client.at(&args.moment), out).await,
+        Command::Drill(_) => commands::drill::run(&client, out).await,
+        Command::Drills(moment) => commands::drill::list(&client.at(&moment), out).await,
         Command::Login => commands::version::login(&client, out).await,
         _ => Ok(()),
     }

@@ -62,9 +62,13 @@ impl Output {
     /// A state word in its colour: green stays for what is well, red for what is not.
     pub fn state(&self, word: &str) -> String {
         let code = match word {
-            "healthy" | "fresh" | "completed" | "passing" | "up" => "32",
-            "unhealthy" | "missing" | "failed" | "critical" | "failing" | "down" => "31",
-            "pending" | "approved" | "running" | "starting" | "warning" => "33",
+            "healthy" | "fresh" | "completed" | "passing" | "up" | "delivered" | "done"
+            | "passed" | "yes" => "32",
+            "unhealthy" | "missing" | "failed" | "critical" | "failing" | "down" | "engaged"
+            | "no" => "31",
+            "pending" | "approved" | "running" | "starting" | "warning" | "waiting" | "working"
+            | "paused" => "33",
+            "maintenance" | "window" | "backup" | "restore" | "locked" => "34",
             _ => "2",
         };
         self.paint(code, word)
@@ -125,6 +129,20 @@ pub fn bytes(n: u64) -> String {
     } else {
         format!("{value:.1} {}", UNITS[unit])
     }
+}
+
+/// `1.4 s`, `250 ms`, `3 min`.
+pub fn took(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..120_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        _ => format!("{} min", ms / 60_000),
+    }
+}
+
+/// Date and time of an RFC 3339 instant, to the minute.
+pub fn clock(at: &str) -> String {
+    at.get(..16).unwrap_or(at).replace('T', " ")
 }
 
 /// `3 min ago` of an RFC 3339 instant.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stead_protocol::api::{Accepted, Action, Decision, StartAction, Why};
+use stead_protocol::api::{Accepted, Action, Decision, StartAction};
 
 use super::lists::segment;
 use crate::args::{self, ActionCommand, Decide};
@@ -22,7 +22,10 @@ pub async fn run(client: &Client, out: Output, args: args::Actions) -> Result<()
             Ok(())
         }
         Some(ActionCommand::Show { id }) => show(client, out, &id).await,
-        Some(ActionCommand::Why { id }) => why(client, out, &id).await,
+        Some(ActionCommand::Why { id }) => {
+            let path = format!("/api/v1/actions/{}/why", segment(&id)?);
+            super::why::show(client, out, &path).await
+        }
         Some(ActionCommand::Start {
             kind,
             subject,
@@ -225,6 +228,12 @@ async fn show(client: &Client, out: Output, id: &str) -> Result<(), Failure> {
     if let Some(bytes_) = action.freed {
         line(&format!("  freed {}", bytes(bytes_)));
     }
+    if let Some(verdict) = &action.verdict {
+        line(&format!("  policy: {}", safe(&verdict.text)));
+    }
+    if let Some(held) = &action.held {
+        line(&format!("  {}: {}", out.state("locked"), safe(&held.text)));
+    }
     if let Some(waits) = &action.waits_for {
         line(&format!("  waits for {}", safe(waits)));
     }
@@ -237,35 +246,6 @@ async fn show(client: &Client, out: Output, id: &str) -> Result<(), Failure> {
             "  stead actions approve {0} · stead actions reject {0}",
             action.id
         )));
-    }
-    Ok(())
-}
-
-async fn why(client: &Client, out: Output, id: &str) -> Result<(), Failure> {
-    let why: Why = client
-        .get(&format!("/api/v1/actions/{}/why", segment(id)?))
-        .await?;
-    if out.json {
-        out.json(&why);
-        return Ok(());
-    }
-    line(&out.bold(&safe(&why.summary)));
-    for link in &why.links {
-        let at = link
-            .at
-            .as_deref()
-            .and_then(|a| a.get(11..19))
-            .unwrap_or("        ");
-        let rule = link
-            .rule
-            .as_ref()
-            .map_or(String::new(), |r| format!(" [{}]", safe(r)));
-        line(&format!(
-            "  {} {:<9} {}{rule}",
-            out.dim(at),
-            link.stage,
-            safe(&link.text)
-        ));
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ pub async fn status(client: &Client, out: Output, moment: &args::Moment) -> Resu
         s.actions.pending, s.actions.approved, s.actions.running
     );
     line(&format!("  actions   {actions}"));
+    restraint(out, &overview);
     for trouble in &overview.troubles {
         line(&format!(
             "  {} {}\n    next: {}",
@@ -65,6 +66,45 @@ pub async fn status(client: &Client, out: Output, moment: &args::Moment) -> Resu
         line(&out.dim(&format!("  note: {}", safe(notice))));
     }
     Ok(())
+}
+
+/// What keeps Stead from acting, what is wrong, and what it did.
+fn restraint(out: Output, overview: &Overview) {
+    if overview.brake.engaged {
+        line(&format!(
+            "  {}  {}\n    next: {}",
+            out.state("engaged"),
+            safe(&overview.brake.text),
+            safe(overview.brake.remedy.as_deref().unwrap_or(""))
+        ));
+    }
+    for lock in &overview.locks {
+        line(&format!(
+            "  {}    {}",
+            out.state("locked"),
+            safe(&lock.text)
+        ));
+    }
+    for rollout in &overview.rollouts {
+        let c = &rollout.counts;
+        let counts = format!("{} of {} done, {} failed", c.done, c.total, c.failed);
+        line(&format!(
+            "  {}  {} {}: {counts}",
+            out.state(&rollout.state),
+            rollout.id,
+            rollout.kind
+        ));
+    }
+    for alert in &overview.alerts {
+        line(&format!(
+            "  {}  {}",
+            out.state(&alert.severity),
+            safe(&alert.title)
+        ));
+    }
+    if !overview.did.sentence.is_empty() {
+        line(&format!("  lately    {}", safe(&overview.did.sentence)));
+    }
 }
 
 pub async fn nodes(client: &Client, out: Output, args: args::Nodes) -> Result<(), Failure> {
@@ -207,7 +247,7 @@ fn services_table(out: Output, services: &[Service]) {
             s.kind.clone(),
             out.state(&s.state),
             s.since.as_deref().map_or_else(String::new, ago),
-            safe(&s.detail),
+            detailed(s),
             s.action.clone().unwrap_or_default(),
         ]
     });
@@ -219,6 +259,15 @@ fn services_table(out: Output, services: &[Service]) {
     );
 }
 
+/// What is seen, and what keeps repairs off it.
+fn detailed(s: &Service) -> String {
+    let held = s.held.as_ref().map(|held| format!("locked by {}", held.by));
+    let flaps = s.flapping.as_ref().map(|_| "flapping".to_string());
+    let seen = (!s.detail.is_empty()).then(|| s.detail.clone());
+    let parts: Vec<String> = [seen, held, flaps].into_iter().flatten().collect();
+    safe(&parts.join("; "))
+}
+
 fn service_detail(out: Output, detail: &ServiceDetail) -> Result<(), Failure> {
     let s = &detail.service;
     line(&format!(
@@ -228,6 +277,16 @@ fn service_detail(out: Output, detail: &ServiceDetail) -> Result<(), Failure> {
     ));
     if !s.detail.is_empty() {
         line(&format!("  {}", safe(&s.detail)));
+    }
+    if let Some(held) = &s.held {
+        line(&format!(
+            "  {}    {}",
+            out.state("locked"),
+            safe(&held.text)
+        ));
+    }
+    if let Some(since) = &s.flapping {
+        line(&format!("  flapping  {}", ago(since)));
     }
     for drift in &detail.drift_list {
         line(&format!(

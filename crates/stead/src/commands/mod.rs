@@ -2,9 +2,14 @@
 
 pub mod actions;
 pub mod check;
+pub mod drill;
 pub mod events;
 pub mod init;
 pub mod lists;
+pub mod messages;
 pub mod rebuild;
+pub mod restraint;
+pub mod roll;
 pub mod serve;
 pub mod version;
+pub mod why;
