@@ -1,6 +1,6 @@
 # A menu. The work is in xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test lint fmt bench deny openapi clean-lab
+.PHONY: help run demo build test lint fmt bench soak deny openapi clean-lab
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,6 +25,9 @@ fmt: ## format the Rust code
 
 bench: ## benchmarks beside their peers, into docs/benchmarks.md
 	@cargo xtask bench
+
+soak: ## kill server and agent a thousand times under load, into docs/benchmarks.md
+	@cargo xtask soak
 
 deny: ## licences, bans and sources of every dependency (needs cargo-deny)
 	@cargo xtask deny

@@ -13,6 +13,7 @@ mod lab;
 mod packages;
 mod process;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 
@@ -35,6 +36,8 @@ usage: cargo xtask COMMAND
   bench [PARTS] [--seconds N] [--rounds N] [--binary FILE] [--dry]
                            the benchmarks; results in docs/benchmarks.md
                            (PARTS: core, store, agent, reaction, ui; none: all)
+  soak [--kills N] [--lanes N] [--binary FILE] [--dry]
+                           kill -9 of server and agent under load; nothing lost, nothing doubled
   deny                     licences, bans and sources of every dependency
   openapi                  write the API description and the typed client made from it";
 
@@ -62,6 +65,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         Some("tidy") => tidy::all(),
         Some("lab") => lab::command(rest),
         Some("bench") => bench::run(rest),
+        Some("soak") => soak::run(rest),
         Some("deny") => deny(),
         Some("openapi") => build::openapi(),
         Some("help" | "--help" | "-h") | None => {

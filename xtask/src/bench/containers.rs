@@ -63,6 +63,17 @@ pub fn fragile(name: &str) -> Result<()> {
     )
 }
 
+/// Well while `DIR/open` is there, which its start makes: without a health check of its own. `DIR/die` makes it crash.
+pub fn marked(name: &str, dir: &std::path::Path) -> Result<()> {
+    let mount = format!("{}:/srv", dir.display());
+    run(
+        name,
+        &["-v", &mount],
+        "rm -f /srv/die; touch /srv/open; trap 'exit 0' TERM; \
+         until test -e /srv/die; do sleep 1 & wait $!; done; exit 3",
+    )
+}
+
 fn run(name: &str, options: &[&str], script: &str) -> Result<()> {
     process::quiet(
         docker()
@@ -159,6 +170,11 @@ impl Events {
                 Err(RecvTimeoutError::Disconnected) => anyhow::bail!("docker events ended: {why}"),
             }
         }
+    }
+
+    /// What came until now.
+    pub fn taken(&self) -> Result<Vec<Event>> {
+        self.lines.try_iter().map(|line| parse(&line)).collect()
     }
 
     /// Forgets what came until now.

@@ -4,14 +4,14 @@
 //! each part with the day and the machine it was measured on.
 
 mod agent;
-mod containers;
+pub mod containers;
 mod cost;
 mod peers;
 mod raw_disk;
 mod reaction;
 mod rust;
-mod server;
-mod table;
+pub mod server;
+pub mod table;
 
 use crate::{build, checkout, lab, packages, process};
 use anyhow::{Context, Result, bail};
@@ -126,7 +126,7 @@ fn on_engine(options: &Options, binary: &std::path::Path) -> Result<Vec<String>>
 }
 
 /// An empty folder beside the build, on the disk that the data of a real Stead would be on.
-fn scratch(name: &str) -> Result<PathBuf> {
+pub fn scratch(name: &str) -> Result<PathBuf> {
     let dir = checkout::target()
         .join("bench")
         .join(format!("{name}-{}", std::process::id()));
@@ -154,15 +154,19 @@ fn interface() -> Result<Vec<Row>> {
     )])
 }
 
-/// Prints a part's table and, unless told not to, puts it into the document.
 fn finish(options: &Options, part: &str, rows: Vec<Row>) -> Result<String> {
+    record(part, rows, options.dry)
+}
+
+/// Prints a part's table and, unless told not to (`dry`), puts it into the document.
+pub fn record(part: &str, rows: Vec<Row>, dry: bool) -> Result<String> {
     let table = Table {
         machine: machine(),
         rows,
     };
     let text = table.markdown();
     println!("\n{text}");
-    if !options.dry {
+    if !dry {
         let document = checkout::root().join("docs/benchmarks.md");
         let before = std::fs::read_to_string(&document).context("docs/benchmarks.md")?;
         std::fs::write(&document, table::replace(&before, part, &text)?)?;

@@ -17,7 +17,7 @@ pub struct Stead {
     binary: PathBuf,
     dir: PathBuf,
     url: String,
-    server: Child,
+    server: Option<Child>,
     agent: Option<Child>,
 }
 
@@ -35,38 +35,76 @@ impl Stead {
         fs::write(host.join("node.yaml"), "access: operator\n")?;
         fs::write(host.join("services.yaml"), services)?;
         process::quiet(Command::new(binary).arg("check").arg(&fleet))?;
-        let port = free_port()?;
-        let server = command(binary, &dir.join("server.log"))?
-            .args(["server", "--listen", &format!("127.0.0.1:{port}")])
-            .arg("--fleet")
-            .arg(&fleet)
-            .arg("--data")
-            .arg(dir.join("server"))
-            .spawn()
-            .context("stead server")?;
-        let url = format!("http://127.0.0.1:{port}");
         let mut stead = Stead {
             binary: binary.to_owned(),
             dir: dir.to_owned(),
-            url,
-            server,
+            url: format!("http://127.0.0.1:{}", free_port()?),
+            server: None,
             agent: None,
         };
+        stead.start_server()?;
         stead.answers()?;
-        let token = fs::read_to_string(dir.join("server/agent.token")).context("agent.token")?;
-        let agent = command(binary, &dir.join("agent.log"))?
-            .args(["agent", "--node", NODE, "--server", &stead.url])
+        stead.start_agent()?;
+        Ok(stead)
+    }
+
+    /// Begins the server, which must not run; on the same data and the same port each time.
+    pub fn start_server(&mut self) -> Result<()> {
+        let listen = self.url.trim_start_matches("http://").to_owned();
+        let child = command(&self.binary, &self.dir.join("server.log"))?
+            .args(["server", "--listen", &listen])
+            .arg("--fleet")
+            .arg(self.dir.join("fleet"))
             .arg("--data")
-            .arg(dir.join("agent"))
+            .arg(self.data())
+            .spawn()
+            .context("stead server")?;
+        self.server = Some(child);
+        Ok(())
+    }
+
+    /// Begins the agent, which must not run.
+    pub fn start_agent(&mut self) -> Result<()> {
+        let token = fs::read_to_string(self.data().join("agent.token")).context("agent.token")?;
+        let child = command(&self.binary, &self.dir.join("agent.log"))?
+            .args(["agent", "--node", NODE, "--server", &self.url])
+            .arg("--data")
+            .arg(self.dir.join("agent"))
             .env("STEAD_TOKEN", token.trim())
             .env("DOCKER_HOST", containers::address())
             .spawn()
             .context("stead agent")?;
-        stead.agent = Some(agent);
-        Ok(stead)
+        self.agent = Some(child);
+        Ok(())
     }
 
-    fn answers(&self) -> Result<()> {
+    /// SIGKILL, now.
+    pub fn kill_server(&mut self) -> Result<()> {
+        kill(&mut self.server)
+    }
+
+    pub fn kill_agent(&mut self) -> Result<()> {
+        kill(&mut self.agent)
+    }
+
+    /// Asks both to end and waits until they have.
+    pub fn end(&mut self) {
+        for child in self.agent.iter_mut().chain(&mut self.server) {
+            end(child);
+        }
+    }
+
+    /// Where the server keeps its things.
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("server")
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits until the server answers.
+    pub fn answers(&self) -> Result<()> {
         process::until(
             Duration::from_secs(30),
             "the server does not answer",
@@ -105,16 +143,22 @@ impl Stead {
     }
 
     pub fn server(&self) -> u32 {
-        self.server.id()
+        self.server.as_ref().map_or(0, Child::id)
     }
 }
 
 impl Drop for Stead {
     fn drop(&mut self) {
-        for child in self.agent.iter_mut().chain([&mut self.server]) {
-            end(child);
-        }
+        self.end();
     }
+}
+
+fn kill(child: &mut Option<Child>) -> Result<()> {
+    if let Some(mut child) = child.take() {
+        child.kill()?;
+        child.wait()?;
+    }
+    Ok(())
 }
 
 /// Asks a process of ours to end, and makes it end when it does not.
@@ -136,7 +180,7 @@ pub fn end(child: &mut Child) {
 }
 
 fn command(binary: &Path, log: &Path) -> Result<Command> {
-    let out = fs::File::create(log)?;
+    let out = fs::File::options().create(true).append(true).open(log)?;
     let mut command = Command::new(binary);
     command
         .stdin(Stdio::null())
