@@ -117,12 +117,12 @@ impl Controller {
             Some(rollout) => Err(refuse(
                 "rollout-state",
                 format!("{id} is {}: it cannot be {what}", state(rollout)),
-                "see `stead rollouts` for where each stands",
+                "see `stead rolls` for where each stands",
             )),
             None => {
                 let remedy = match nearest(id, rollouts.open.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean {near}?"),
-                    None => "see `stead rollouts` for those there are".to_string(),
+                    None => "see `stead rolls` for those there are".to_string(),
                 };
                 Err(refuse(
                     "unknown-rollout",
@@ -337,14 +337,14 @@ fn may_start(world: &World, started: &RolloutStarted) -> Result<(), Refusal> {
         return Err(refuse(
             "already-rolling",
             format!("{} does the same to the same targets already", other.id),
-            format!("resume or cancel it: stead rollouts show {}", other.id),
+            format!("resume or cancel it: stead roll show {}", other.id),
         ));
     }
     if rollouts.open.len() >= MAX_OPEN {
         return Err(refuse(
             "too-many-rollouts",
             format!("{MAX_OPEN} rollouts are open already"),
-            "cancel those that wait for nothing any more: see `stead rollouts`",
+            "cancel those that wait for nothing any more: see `stead rolls`",
         ));
     }
     Ok(())
