@@ -57,6 +57,11 @@ impl Clock {
         zone::local(&self.zone, at)
     }
 
+    /// Where the owner lives.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// How far the wall was moved since the last look, if it was; follows it.
     pub fn jumped(&mut self) -> Option<i64> {
         let by = self.source.wall().0.saturating_sub(self.now().at.0);

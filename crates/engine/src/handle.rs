@@ -196,6 +196,12 @@ impl Handle {
             .local(at)
     }
 
+    /// Where the owner lives.
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        let clock = self.clock.read().unwrap_or_else(PoisonError::into_inner);
+        clock.zone().clone()
+    }
+
     /// The fleet's own name for `node`.
     pub fn resolve(&self, node: &NodeName) -> NodeName {
         self.read(|v| v.world().fleet.resolve(node).clone())

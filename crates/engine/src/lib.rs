@@ -17,6 +17,7 @@ mod lead;
 pub mod past;
 mod replay;
 mod retention;
+pub mod schedule;
 mod view;
 pub mod zone;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stead_core::ids::NodeName;
-use stead_engine::{Engine, Handle, Lead, Options, lead, replay, zone};
+use stead_engine::{Engine, Handle, Lead, Options, lead, replay, schedule, zone};
 use stead_ports::clock::SystemClock;
 use stead_ports::log::{self, EventLog};
 use stead_server::agents::Agents;
@@ -90,6 +90,7 @@ async fn serve(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> 
     let fleet = fleet::follow(&args, handle.clone(), problems.clone()).await?;
     let agents = Agents::new(handle.clone(), own_token(&args.data)?);
     tokio::spawn(Arc::clone(&agents).deliver(effects));
+    tokio::spawn(schedule::run(handle.clone(), stop.clone()));
     let options = stead_server::Options {
         listen: args.listen,
         data: args.data.clone(),
