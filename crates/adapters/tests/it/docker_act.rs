@@ -366,3 +366,55 @@ async fn logs_are_read_and_followed() {
         .expect("an error");
     assert_eq!(error.code(), "container-not-found");
 }
+
+/// Row R9: the only container that is broken on purpose.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_bears_the_canarys_label_is_killed() {
+    let Some(engine) = Engine::lab() else { return };
+    let docker = engine.handle();
+    for labels in [&[][..], &["--label", "stead.canary=false"]] {
+        let other = engine.run(labels, &[]);
+        let outcome = docker.kill_canary(&other.named(), &other.id(), LIMIT).await;
+        refused(outcome, "no-canary");
+        assert_eq!(other.inspect("{{.State.Running}}"), "true");
+    }
+    let canary = engine.run(&["--label", "stead.canary=true"], &[]);
+    let other = engine.run(&["--label", "stead.canary=true"], &[]);
+    let outcome = docker
+        .kill_canary(&canary.named(), &other.id(), LIMIT)
+        .await;
+    refused(outcome, "target-changed");
+    done(
+        docker
+            .kill_canary(&canary.named(), &canary.id(), LIMIT)
+            .await,
+    );
+    let ended = canary.inspect("{{.State.Running}} {{.State.ExitCode}}");
+    assert_eq!(ended, "false 137");
+    let again = docker
+        .kill_canary(&canary.named(), &canary.id(), LIMIT)
+        .await;
+    assert!(!matches!(again, Outcome::Done { .. }), "{again:?}");
+    assert_eq!(other.inspect("{{.State.Running}}"), "true");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_stops_the_planned_container_and_may_be_done_again() {
+    let Some(engine) = Engine::lab() else { return };
+    let docker = engine.handle();
+    let container = engine.run(&["--stop-timeout", "1"], &[]);
+    let stale = "a1".repeat(32);
+    refused(
+        docker.stop(&container.named(), &stale, LIMIT).await,
+        "target-changed",
+    );
+    assert_eq!(container.inspect("{{.State.Running}}"), "true");
+    for _ in 0..2 {
+        done(
+            docker
+                .stop(&container.named(), &container.id(), LIMIT)
+                .await,
+        );
+        assert_eq!(container.inspect("{{.State.Running}}"), "false");
+    }
+}

@@ -480,3 +480,32 @@ async fn an_engine_that_is_not_there_is_said_to_be_so_with_a_remedy() {
         );
     }
 }
+
+/// What Stead kills or stops itself is no person's doing: else a drill would prove nothing, and nothing would ever be
+/// started again that was suspended for a while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stead_kills_or_stops_was_not_stopped_by_a_person() {
+    let Some(engine) = Engine::lab() else { return };
+    let docker = engine.handle();
+    let canary = engine.run(&["--label", "stead.canary=true"], &[]);
+    let suspended = engine.run(&["--stop-timeout", "1"], &[]);
+    let mut seen = Seen::watch(&docker);
+    seen.synced().await;
+    docker
+        .kill_canary(&canary.named(), &canary.id(), SOON)
+        .await;
+    docker
+        .stop(&suspended.named(), &suspended.id(), SOON)
+        .await;
+    for container in [&canary, &suspended] {
+        let name = container.named();
+        let ended = |seen: &Seen| {
+            seen.container(&name)
+                .filter(|c| c.state == ContainerState::Exited)
+                .cloned()
+        };
+        let facts = seen.until("it ended", SOON, ended).await;
+        assert!(!facts.stopped_by_person, "{facts:?}");
+        assert_eq!(facts.exit_code, Some(137));
+    }
+}

@@ -215,6 +215,13 @@ async fn inside_a_unit_is_restarted_and_its_job_awaited() {
             .map(drop)
     };
     seen.until("another process", SOON, anew).await;
+    for _ in 0..2 {
+        let outcome = systemd.stop(&good.name(), SOON).await;
+        assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+        is(&mut seen, "it-good.service", "inactive").await;
+    }
+    let outcome = systemd.restart(&good.name(), SOON).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
     // Where no bus runs, that is said; nothing is guessed.
     let without = Systemd::new(Options {
         bus: "/nowhere".into(),

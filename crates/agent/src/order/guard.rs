@@ -1,6 +1,7 @@
 //! Whether a command is about the target its order names. Pure.
 
 use stead_core::command::{Command, Order};
+use stead_core::desired::CANARY;
 use stead_core::subject::Subject;
 
 use crate::journal::ledger::Refusal;
@@ -24,7 +25,9 @@ pub fn bound(order: &Order) -> Result<(), Refusal> {
             | Command::ComposeUp { .. }
             | Command::UnitRestart { .. },
         ) => true,
-        (Subject::Node(_), Command::DiskCleanup { .. } | Command::CanaryKill { .. }) => true,
+        (Subject::Node(_), Command::DiskCleanup { .. }) => true,
+        // A drill is bound to its node, and breaks nothing there but the canary.
+        (Subject::Node(_), Command::CanaryKill { container, .. }) => *container == CANARY,
         _ => false,
     };
     if fits {
@@ -83,5 +86,24 @@ mod tests {
         assert!(refused("unit/n/ssh.service", unit()));
         assert!(!refused("node/n", clean()));
         assert!(refused("service/n/web", clean()));
+        let kill = |container: &str| Command::CanaryKill {
+            container: container.parse().expect("name"),
+            id: "a".into(),
+        };
+        assert!(!refused("node/n", kill("stead-canary")));
+        assert!(refused("node/n", kill("web")), "not even with its label");
+        assert!(refused("service/n/stead-canary", kill("stead-canary")));
+        assert!(refused("container/n/web", kill("web")));
+        let stop = |id: &str| Command::ContainerStop {
+            container: "web".parse().expect("name"),
+            id: id.into(),
+        };
+        assert!(!refused("service/n/web", stop("a")));
+        assert!(refused("node/n", stop("a")));
+        let lock = Command::LockRelease {
+            lock: stead_core::lock::LockKind::Backup,
+            seq: stead_core::ids::Seq(1),
+        };
+        assert!(refused("node/n", lock), "the server's own");
     }
 }

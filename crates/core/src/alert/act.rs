@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Draft, Statement, Thread, cause, change, close, in_time, open, set_tell_at, topic};
-use crate::action::{Action, ActionKey, State};
+use crate::action::{Action, ActionKey, ActionKind, State};
 use crate::controller::GIVE_UP_AFTER;
 use crate::drift;
 use crate::event::{ActionEnded, Body, Event, Proposed, Severity};
@@ -221,6 +221,9 @@ fn failed(world: &World, event: &Event, e: &ActionEnded, now: Now) -> Option<Sta
         "`stead actions start {} {}` tries again.",
         action.key.kind, event.subject
     );
+    if action.key.kind == ActionKind::Drill {
+        return drill_failed(world, event, action, e, now);
+    }
     if event.severity == Severity::Critical {
         let text = format!(
             "{} failed {GIVE_UP_AFTER} times in a row, the last time because {} Stead stopped trying: a person must \
@@ -261,6 +264,32 @@ fn failed(world: &World, event: &Event, e: &ActionEnded, now: Now) -> Option<Sta
     Some(statement)
 }
 
+/// What failed for the canary fails for others as well: told at once, and open until a drill succeeds.
+fn drill_failed(
+    world: &World,
+    event: &Event,
+    action: &Action,
+    e: &ActionEnded,
+    now: Now,
+) -> Option<Statement> {
+    let text = format!(
+        "{} `stead drill run` tries again.",
+        cause::sentence(&e.detail)
+    );
+    let own = topic::action(ActionKind::Drill);
+    if let Some(thread) = world.alerts.thread(&event.subject, &own) {
+        let mut statement = change(thread, "again", text, Some(event.seq));
+        set_tell_at(&mut statement, in_time(world, thread, now));
+        return Some(statement);
+    }
+    let title = format!("The drill on {} failed", event.subject);
+    open(
+        world,
+        draft(event, action, Severity::Critical, title, text),
+        now,
+    )
+}
+
 /// Stead mended it: the thread says so when it closes.
 fn completed(world: &World, event: &Event, e: &ActionEnded) -> Option<Statement> {
     let action = world.actions.ended.iter().rev();
@@ -294,6 +323,10 @@ pub(super) fn settled(
     let memory = world.actions.memory.get(&key);
     let given_up = memory.is_some_and(|m| m.failures >= GIVE_UP_AFTER || m.unknown);
     let drifts = !index.get(&key.subject).is_empty();
+    let failed = memory.is_some_and(|m| m.failures > 0);
+    if key.kind == ActionKind::Drill && failed && world.fleet.drill.is_some() {
+        return None;
+    }
     if open.is_none() && given_up && drifts {
         return None;
     }

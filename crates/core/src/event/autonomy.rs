@@ -114,7 +114,8 @@ pub struct AlertOpened {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertChanged {
     pub thread: String,
-    /// `escalated`, `repaired`, `joined`, `left`, `asks`, `stuck`, `flapping`, `reminder`, `unrouted`.
+    /// `escalated`, `repaired`, `joined`, `left`, `asks`, `stuck`, `flapping`, `again`, `reminder`,
+    /// `unrouted`.
     pub change: String,
     pub text: String,
     /// Subjects that belong to it from here on.

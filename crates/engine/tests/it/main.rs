@@ -1,5 +1,7 @@
 //! The control loop on a log that breaks on request.
 
+mod schedule;
+
 use std::sync::Arc;
 use std::time::Duration;
 
