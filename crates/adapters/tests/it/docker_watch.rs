@@ -494,9 +494,7 @@ async fn what_stead_kills_or_stops_was_not_stopped_by_a_person() {
     docker
         .kill_canary(&canary.named(), &canary.id(), SOON)
         .await;
-    docker
-        .stop(&suspended.named(), &suspended.id(), SOON)
-        .await;
+    docker.stop(&suspended.named(), &suspended.id(), SOON).await;
     for container in [&canary, &suspended] {
         let name = container.named();
         let ended = |seen: &Seen| {

@@ -2,8 +2,10 @@
 
 use stead_core::action::{ActionKind, Principal, State};
 use stead_core::command::{Command as Do, Outcome};
-use stead_core::controller::{Command, Effect, Refusal, Reply};
-use stead_core::desired::{CANARY, Drill, Fleet, Match, Rule, Says};
+use stead_core::controller::{Command, Controller, Effect, Input, Refusal, Reply};
+use stead_core::desired::{
+    CANARY, Channel, Drill, Fleet, Match, Ping, Route, RouteMatch, Rule, Says, Webhook,
+};
 use stead_core::event::{DrillEnded, Severity};
 use stead_core::facts::{ContainerState, Health, SourceKind};
 use stead_core::lock::LockKind;
@@ -115,6 +117,99 @@ fn a_drill_breaks_the_canary_and_proves_that_it_is_noticed_and_mended() {
     );
 }
 
+/// Whatever concerns the canary goes to a channel.
+fn routed(mut fleet: Fleet) -> Fleet {
+    let channel = Channel::Webhook(Webhook::default());
+    fleet.channels.insert("ops".into(), channel);
+    fleet.routes.push(Route {
+        name: "canary".into(),
+        matches: RouteMatch {
+            service: Some(CANARY.into()),
+            ..RouteMatch::default()
+        },
+        to: vec!["ops".into()],
+        ping: Ping::Never,
+    });
+    fleet
+}
+
+/// Broken and mended, with the message about it on its way.
+fn mended() -> Stage {
+    let mut stage = Stage::new(routed(piha()));
+    well(&mut stage);
+    drill(&mut stage).expect("it begins");
+    stage.answer(done());
+    stage.live("piha", Span::secs(5));
+    stage.see("piha", canary(ContainerState::Exited, 0));
+    stage.live("piha", Span::secs(10));
+    stage.answer(done());
+    stage.see("piha", canary(ContainerState::Running, 20));
+    assert_eq!(stage.state(REPAIR), State::Completed);
+    stage
+}
+
+fn deliver(stage: &mut Stage, why: &str) {
+    let outbox = &stage.controller.world().alerts.outbox;
+    let id = outbox.keys().next().cloned().expect("a message");
+    stage.put(Input::Delivered {
+        id,
+        attempts: 1,
+        why: why.into(),
+    });
+}
+
+#[test]
+fn where_a_route_takes_it_somebody_must_have_been_told() {
+    let mut stage = mended();
+    assert_eq!(stage.state(DRILL), State::Running, "nobody knows of it yet");
+    stage.live("piha", Span::secs(5));
+    deliver(&mut stage, "");
+    assert_eq!(stage.state(DRILL), State::Completed);
+    assert_eq!(ended(&stage).told, Some(Span::secs(20)));
+    assert!(ended(&stage).detail.ends_with("told after 20.0 s"));
+}
+
+#[test]
+fn a_message_that_reaches_nobody_fails_the_drill() {
+    let mut stage = mended();
+    deliver(&mut stage, "refused");
+    stage.live("piha", LONGER);
+    let proof = ended(&stage);
+    assert!(!proof.ok && proof.repaired.is_some() && proof.told.is_none());
+    assert_eq!(proof.detail, "no message about it was delivered within 2m");
+}
+
+#[test]
+fn a_failed_drill_is_told_until_one_succeeds() {
+    let mut all = routed(piha());
+    all.routes[0].matches = RouteMatch {
+        severity: Some(Severity::Critical),
+        ..RouteMatch::default()
+    };
+    let mut stage = Stage::new(all);
+    well(&mut stage);
+    drill(&mut stage).expect("it begins");
+    stage.answer(done());
+    stage.live("piha", LONGER);
+    assert!(!ended(&stage).ok);
+    let threads = |stage: &Stage| -> Vec<String> {
+        let open = &stage.controller.world().alerts.open;
+        open.values().map(|t| t.title.clone()).collect()
+    };
+    assert_eq!(threads(&stage), ["The drill on node/piha failed"]);
+    assert_eq!(stage.count("message_queued"), 1);
+    stage.live("piha", Span::mins(5));
+    assert_eq!(threads(&stage).len(), 1, "it is not over by itself");
+    drill(&mut stage).expect("another");
+    stage.answer(done());
+    stage.see("piha", canary(ContainerState::Exited, 0));
+    stage.answer(done());
+    stage.see("piha", canary(ContainerState::Running, 20));
+    assert!(ended(&stage).ok);
+    stage.live("piha", Span::mins(2));
+    assert!(threads(&stage).is_empty(), "{:?}", threads(&stage));
+}
+
 #[test]
 fn a_second_drill_within_the_hour_is_mended_by_a_redeploy_and_counts_as_well() {
     let mut stage = stage();
@@ -213,9 +308,9 @@ fn a_restart_of_the_server_in_the_middle_of_a_drill_changes_nothing() {
     stage.answer(done());
     stage.see("piha", canary(ContainerState::Exited, 0));
     let world = stage.controller.world().clone();
-    stage.controller = stead_core::controller::Controller::new(world, "t");
+    stage.controller = Controller::new(world, "t");
     let version = "test".to_string();
-    stage.put(stead_core::controller::Input::Started { version });
+    stage.put(Input::Started { version });
     let facts = [
         host("b1"),
         up(SourceKind::Docker),

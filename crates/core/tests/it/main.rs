@@ -4,6 +4,7 @@ mod alerts;
 mod drill;
 mod faults;
 mod properties;
+mod restraint;
 mod rollout;
 mod stage;
 mod stories;

@@ -25,6 +25,9 @@ pub struct Stage {
     pub log: Vec<Event>,
     pub effects: Vec<Effect>,
     pub now: Time,
+    /// The owner's time of day and day: noon of a Thursday.
+    pub minute: u16,
+    pub day: i32,
     cursor: u64,
 }
 
@@ -165,6 +168,8 @@ impl Stage {
             log,
             effects,
             now: Time(1_795_000_000_000),
+            minute: 12 * 60,
+            day: 0,
             cursor: 0,
         };
         stage.put(Input::Started {
@@ -178,8 +183,8 @@ impl Stage {
         let step = self.controller.handle(
             Now {
                 at: self.now,
-                minute: 12 * 60,
-                day: 0,
+                minute: self.minute,
+                day: self.day,
             },
             input,
         );

@@ -17,8 +17,9 @@ use stead_core::time::{Span, Time};
 use stead_engine::schedule::Schedule;
 use stead_engine::{Engine, Handle, Options, replay, zone};
 use stead_ports::clock::ManualClock;
-use stead_ports::log::EventLog;
 use stead_ports::log::memory::{Disk, Faults};
+use stead_ports::log::{self, EventLog};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{name, open};
@@ -27,8 +28,8 @@ use crate::{name, open};
 struct Town {
     clock: Arc<ManualClock>,
     handle: Handle,
-    log: Arc<dyn EventLog>,
     stop: CancellationToken,
+    task: JoinHandle<Result<(), log::Error>>,
 }
 
 async fn town(log: Arc<dyn EventLog>, at: &str) -> Town {
@@ -47,12 +48,12 @@ async fn town(log: Arc<dyn EventLog>, at: &str) -> Town {
         options,
     );
     let stop = CancellationToken::new();
-    tokio::spawn(engine.run(stop.clone()));
+    let task = tokio::spawn(engine.run(stop.clone()));
     Town {
         clock,
         handle,
-        log,
         stop,
+        task,
     }
 }
 
@@ -139,8 +140,9 @@ async fn a_start_inside_a_window_takes_it_and_files_without_it_release_it() {
     let taken = first.lock().expect("03:00 in Warsaw").seq;
     // Another server goes on from the log: it knows the lock already.
     first.stop.cancel();
-    first.handle.submit(Input::Tick).await.ok();
-    let again = town(first.log, "2026-11-29T02:10:00Z").await;
+    first.task.await.expect("joined").expect("stopped well");
+    drop((first.handle, schedule));
+    let again = town(open(&disk, &faults), "2026-11-29T02:10:00Z").await;
     let mut schedule = Schedule::new(again.handle.clone());
     schedule.turn().await;
     assert_eq!(again.lock().map(|l| l.seq), Some(taken));
