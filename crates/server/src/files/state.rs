@@ -24,6 +24,8 @@ use crate::present::{self, Live, Look};
 const LARGE: usize = 1 << 20;
 /// So many rows are surely larger, and not even tried.
 const MANY: usize = 5000;
+/// Alerts written of each sort: all that are remembered.
+const ALERTS: usize = 500;
 /// Nodes written at a time.
 const AT_ONCE: usize = 64;
 
@@ -194,7 +196,15 @@ fn few(handle: &Handle) -> Files {
     });
     let desired = look(handle, |look| present::desired_info(look, Vec::new()));
     let actions = look(handle, |look| present::actions(look, &[], MANY));
+    let locks = look(handle, present::locks);
+    let brake = look(handle, present::brake);
+    let alerts = look(handle, |look| present::alerts(look, ALERTS));
+    let rollouts = look(handle, present::rollouts);
     Files::from([
+        ("world/locks.json".to_string(), json(&locks)),
+        ("world/brake.json".to_string(), json(&brake)),
+        ("world/alerts.json".to_string(), json(&alerts)),
+        ("world/rollouts.json".to_string(), json(&rollouts)),
         ("world/drift.json".to_string(), json(&drift)),
         ("world/desired.json".to_string(), json(&desired)),
         ("world/actions.json".to_string(), json(&actions)),

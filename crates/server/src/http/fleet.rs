@@ -81,10 +81,13 @@ pub async fn get_overview(
     let filter = Filter {
         min_severity: 1,
         newest_first: true,
-        limit: RECENT,
+        limit: RECENT * 3,
         ..Filter::default()
     };
-    let recent = find(&app, when.bound(filter)).await?;
+    let mut recent = find(&app, when.bound(filter)).await?;
+    // Alerts have their own place on that page.
+    recent.retain(|e| !e.kind().as_str().starts_with("alert_"));
+    recent.truncate(RECENT);
     Ok(Json(when.look_counted(&app, |look, counted| {
         present::overview(look, counted, since, &recent)
     })))

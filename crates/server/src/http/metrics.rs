@@ -73,6 +73,9 @@ impl Traffic {
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn get_metrics(State(app): State<App>) -> Result<Response, Problem> {
     let seen = app.look_counted(|look, counted| Seen {
+        outbox: look.world.alerts.outbox.len() as u64,
+        rollouts: look.world.rollouts.open.len() as u64,
+        deliveries: deliveries(look),
         summary: present::summary(look, counted),
         head: look.world.head.0,
         drift: look.drift.iter().count() as u64,
@@ -97,12 +100,51 @@ pub async fn get_metrics(State(app): State<App>) -> Result<Response, Problem> {
         .into_response())
 }
 
+/// Messages remembered by how their delivery ended.
+fn deliveries(look: present::Look<'_>) -> [(&'static str, u64); 2] {
+    let log = &look.world.alerts.log;
+    let failed = log.iter().filter(|m| !m.why.is_empty()).count() as u64;
+    [("delivered", log.len() as u64 - failed), ("failed", failed)]
+}
+
 struct Seen {
+    outbox: u64,
+    rollouts: u64,
+    deliveries: [(&'static str, u64); 2],
     summary: api::Summary,
     head: u64,
     drift: u64,
     troubles: u64,
     connected: u64,
+}
+
+/// What keeps Stead from acting, and what it told.
+fn restraint(r: &mut Registry, seen: &Seen) {
+    let gauge = |n: u64| ConstGauge::new(i64::try_from(n).unwrap_or(i64::MAX));
+    let s = &seen.summary;
+    r.register(
+        "brake_engaged",
+        "Whether the mass-drift brake stops all automatic repair",
+        gauge(u64::from(s.brake)),
+    );
+    r.register("locks", "Locks that hold", gauge(s.locks));
+    r.register("alerts_open", "Alerts that are open", gauge(s.alerts));
+    r.register(
+        "rollouts_open",
+        "Rollouts that run or are paused",
+        gauge(seen.rollouts),
+    );
+    r.register(
+        "outbox",
+        "Messages that wait to be delivered",
+        gauge(seen.outbox),
+    );
+    let ended = by_state(&seen.deliveries);
+    r.register(
+        "messages",
+        "Messages remembered, by how their delivery ended",
+        ended,
+    );
 }
 
 fn registry(app: &App, seen: &Seen) -> Registry {
@@ -136,6 +178,7 @@ fn registry(app: &App, seen: &Seen) -> Registry {
         gauge(s.actions.pending),
     );
     by_states(&mut r, s);
+    restraint(&mut r, seen);
     if let Some(bytes) = resident() {
         r.register(
             "resident_memory_bytes",

@@ -97,31 +97,47 @@ pub fn alerts(look: Look<'_>, most: usize) -> api::Alerts {
 }
 
 /// What was told about `subject` from `since` on, by threads that were open until `until` at the latest, oldest first;
-/// and whether there was such a thread at all.
+/// and where nobody was told although there was such a thread, why.
 pub(super) fn about(
     look: Look<'_>,
     subject: &Subject,
     since: Time,
     until: Option<Time>,
-) -> (bool, Vec<api::Message>) {
+) -> (Vec<api::Message>, Option<String>) {
     let alerts = &look.world.alerts;
     let of = |t: &&Thread| {
         (t.subject == *subject || t.joined.contains(subject))
             && t.closed_at.is_none_or(|at| at >= since)
             && until.is_none_or(|until| t.opened_at <= until)
     };
-    let threads: std::collections::BTreeSet<&str> = alerts
+    let threads: Vec<&Thread> = alerts
         .open
         .values()
         .chain(&alerts.ended)
         .filter(of)
-        .map(|t| t.id.as_str())
         .collect();
     let its = |m: &Message| {
-        let thread = m.what.thread.as_deref();
-        m.queued_at >= since && thread.is_some_and(|t| threads.contains(t))
+        let thread = m.what.thread.as_ref();
+        m.queued_at >= since && thread.is_some_and(|id| threads.iter().any(|t| t.id == *id))
     };
-    (!threads.is_empty(), told(look, its))
+    let messages = told(look, its);
+    let silent = threads.last().filter(|_| messages.is_empty());
+    (messages, silent.map(|t| silence(look, t)))
+}
+
+/// Why a thread was not told of.
+fn silence(look: Look<'_>, t: &Thread) -> String {
+    let kinds = [t.kind.as_str()];
+    let routes = route::of(&look.world.fleet, &kinds, &t.subject, t.severity, look.now);
+    match (routes.is_empty(), t.tell_at) {
+        (true, _) => {
+            "an alert was opened; no route leads it anywhere, so nobody is told".to_string()
+        }
+        (false, Some(at)) => {
+            format!("an alert is open; it is told at {at}, unless it is over before")
+        }
+        (false, None) => "the alert was over before it was to be told".to_string(),
+    }
 }
 
 /// The channels that the fleet can use.

@@ -196,7 +196,9 @@ fn mood(look: Look<'_>, s: &api::Summary, troubles: &[api::Trouble]) -> (&'stati
         .map(|n| n.as_str())
         .collect();
     let (warned, critical) = pressure(look);
-    let trouble = ill > 0 || critical > 0 || !offline.is_empty() || !troubles.is_empty();
+    let brake = look.world.brake.engaged.as_ref();
+    let trouble =
+        brake.is_some() || ill > 0 || critical > 0 || !offline.is_empty() || !troubles.is_empty();
     let unsure = s.services.stale + s.services.unknown + s.nodes.stale + s.nodes.unknown;
     let mood = if trouble {
         "trouble"
@@ -207,7 +209,13 @@ fn mood(look: Look<'_>, s: &api::Summary, troubles: &[api::Trouble]) -> (&'stati
     } else {
         "well"
     };
-    let sentence = if s.actions.pending > 0 {
+    let sentence = if let Some(brake) = brake {
+        format!(
+            "The brake holds all automatic repair: {} of {} drifted at once",
+            brake.drifting,
+            count(u64::from(brake.fresh), "service")
+        )
+    } else if s.actions.pending > 0 {
         let verb = if s.actions.pending == 1 {
             "needs"
         } else {

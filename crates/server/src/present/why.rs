@@ -69,6 +69,7 @@ pub fn why(look: Look<'_>, action: &Action, events: &BTreeMap<Seq, Event>) -> ap
             event: events.get(&link.seq).map(super::event),
         }
     }));
+    let messages = tell(look, action, &mut links);
     if let Some(waits) = waits_for(look, action) {
         let rule = (action.state == State::Pending && !action.direct).then(|| {
             let verdict = policy::review(look.world, action, look.now);
@@ -83,7 +84,6 @@ pub fn why(look: Look<'_>, action: &Action, events: &BTreeMap<Seq, Event>) -> ap
             event: None,
         });
     }
-    let messages = tell(look, action, &mut links);
     api::Why {
         id: action.id(),
         occurrence: action.occurrence,
@@ -101,7 +101,7 @@ fn tell(look: Look<'_>, action: &Action, links: &mut Vec<api::WhyLink>) -> Vec<a
     let first = links.first().and_then(|l| l.at.as_ref()?.parse().ok());
     let since = first.map_or(action.created_at, |at: Time| at.min(action.created_at));
     let until = (!action.state.is_open()).then_some(action.updated_at);
-    let (alarmed, messages) = super::message::about(look, &action.key.subject, since, until);
+    let (messages, silence) = super::message::about(look, &action.key.subject, since, until);
     for m in &messages {
         let link = api::WhyLink {
             stage: "message".into(),
@@ -115,12 +115,11 @@ fn tell(look: Look<'_>, action: &Action, links: &mut Vec<api::WhyLink>) -> Vec<a
         let place = links.iter().position(later).unwrap_or(links.len());
         links.insert(place, link);
     }
-    if alarmed && messages.is_empty() {
-        let text = "an alert was opened; no route leads it anywhere, so nobody was told";
+    if let Some(text) = silence {
         links.push(api::WhyLink {
             stage: "message".into(),
             at: None,
-            text: text.into(),
+            text,
             rule: None,
             event: None,
         });

@@ -67,7 +67,7 @@ pub fn why_subject(look: Look<'_>, subject: &Subject, events: &[Event]) -> api::
             .chain(ended)
             .map(|a| action(look, a))
             .collect(),
-        messages: super::message::about(look, subject, since, None).1,
+        messages: super::message::about(look, subject, since, None).0,
         considered,
     }
 }

@@ -126,7 +126,7 @@ async fn why_tells_the_chain_from_the_first_event_to_what_it_waits_for() {
     let stages: Vec<&str> = links.iter().map(|l| l["stage"].as_str().unwrap()).collect();
     assert_eq!(
         stages,
-        ["event", "event", "drift", "policy", "waiting"],
+        ["event", "event", "drift", "policy", "message", "waiting"],
         "{why}"
     );
     assert_eq!(
@@ -421,7 +421,7 @@ async fn events_are_filtered_paged_and_lead_from_cause_to_effect() {
         (status, body["code"].as_str()),
         (StatusCode::NOT_FOUND, Some("unknown-event"))
     );
-    for bad in ["severity=awful", "order=up", "limit=x", "since=yesterday"] {
+    for bad in ["severity=awful", "order=up", "limit=x", "since=someday"] {
         let (status, body) = scene
             .call("GET", &format!("/api/v1/events?{bad}"), None)
             .await;
@@ -676,10 +676,9 @@ async fn an_action_the_world_forgot_is_read_back_from_the_log() {
         "Restart container z2m (3f9c2b0d5e6a)"
     );
     let why = scene.get(&format!("/api/v1/actions/{ID}%231/why")).await;
-    assert_eq!(
-        why["links"].as_array().unwrap().last().unwrap()["stage"],
-        "outcome"
-    );
+    let links = why["links"].as_array().unwrap();
+    let stages: Vec<&str> = links.iter().map(|l| l["stage"].as_str().unwrap()).collect();
+    assert!(stages.ends_with(&["outcome", "message"]), "{stages:?}");
     let (status, _) = scene
         .call(
             "GET",
