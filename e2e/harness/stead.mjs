@@ -249,7 +249,7 @@ export async function cli(args, env = {}) {
 }
 
 /** @returns {Promise<number>} */
-function freePort() {
+export function freePort() {
   return new Promise((done, failed) => {
     const server = createServer();
     server.once('error', failed);
