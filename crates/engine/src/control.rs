@@ -162,6 +162,15 @@ impl Engine {
 
     /// Says who decides from here on, and that nothing is known to be fresh.
     async fn begin(&mut self) -> Result<(), log::Error> {
+        let head = self.handle.read(|v| v.world().head);
+        if let Some(lead) = &mut self.lead {
+            while let Err(error) = lead.take(&*self.handle.log, head).await {
+                if !matches!(error, log::Error::Full) {
+                    return Err(error);
+                }
+                wait_for_room(&self.handle).await;
+            }
+        }
         let leading = self.lead.as_ref().map(|lead| Input::Leading {
             epoch: lead.epoch(),
             holder: lead.holder().to_owned(),
@@ -335,13 +344,7 @@ impl Engine {
                     self.handle.relieved(LOG_FULL);
                     return Ok(());
                 }
-                Err(log::Error::Full) => {
-                    tracing::error!("the disk that holds the event log is full; waiting for room");
-                    let text = "The disk that holds the event log is full: nothing is recorded, nothing is done.";
-                    let remedy = "Free space on that disk; Stead goes on by itself, nothing acknowledged is lost.";
-                    self.handle.trouble(LOG_FULL, text, remedy);
-                    tokio::time::sleep(RETRY).await;
-                }
+                Err(log::Error::Full) => wait_for_room(&self.handle).await,
                 Err(fatal) => return Err(fatal),
             }
         }
@@ -385,6 +388,15 @@ impl Engine {
             tracing::warn!(error = %e, "writing the snapshot failed; the next start replays more");
         }
     }
+}
+
+/// Says that the disk is full, and waits until it is worth another try.
+async fn wait_for_room(handle: &Handle) {
+    tracing::error!("the disk that holds the event log is full; waiting for room");
+    let text = "The disk that holds the event log is full: nothing is recorded, nothing is done.";
+    let remedy = "Free space on that disk; Stead goes on by itself, nothing acknowledged is lost.";
+    handle.trouble(LOG_FULL, text, remedy);
+    tokio::time::sleep(RETRY).await;
 }
 
 /// Drops what the log has already. Returns whether nothing of the input is left.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stead_core::ids::Seq;
 use stead_ports::clock::Clock;
 use stead_ports::log::lead::{RENEW_EVERY, TTL};
 use stead_ports::log::{Claim, Error, EventLog, Lease};
@@ -18,8 +19,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The lead of this server, as long as it is kept.
 #[derive(Debug)]
 pub struct Lead {
+    /// 0: the lead is free, but the disk is too full to take it. The engine takes it before it decides anything; until
+    /// then people can read.
     epoch: u64,
     holder: String,
+    /// What it takes the place of.
+    lapsed: Option<Lease>,
     clock: Arc<dyn Clock>,
     /// When the last renewal that succeeded was begun, in milliseconds since boot.
     renewed: u64,
@@ -41,16 +46,10 @@ pub async fn lead(
             .as_ref()
             .filter(|(_, since)| passed(*since, now) >= TTL)
             .map(|(lease, _)| lease);
-        match log.lead(holder, clock.wall(), lapsed).await {
-            Ok(Claim::Leads { epoch }) => {
-                tracing::info!(epoch, holder, "this server leads");
-                return Ok(Some(Lead {
-                    epoch,
-                    holder: holder.to_owned(),
-                    clock,
-                    renewed: now,
-                }));
-            }
+        let epoch = match log.lead(holder, clock.wall(), lapsed).await {
+            Ok(Claim::Leads { epoch }) => epoch,
+            Err(Error::Full) => 0,
+            Err(error) => return Err(error),
             Ok(Claim::Held(lease)) => {
                 let before = watched.as_ref().map(|(seen, _)| seen);
                 if before.is_none_or(|seen| seen.epoch != lease.epoch) {
@@ -63,17 +62,21 @@ pub async fn lead(
                 if before != Some(&lease) {
                     watched = Some((lease, now));
                 }
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return Ok(None),
+                    () = tokio::time::sleep(LOOK_EVERY) => continue,
+                }
             }
-            Err(Error::Full) => {
-                tracing::error!("the disk that holds the event log is full; waiting for room");
-            }
-            Err(error) => return Err(error),
-        }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
+        };
+        tracing::info!(epoch, holder, "this server leads");
+        return Ok(Some(Lead {
+            epoch,
+            holder: holder.to_owned(),
+            lapsed: lapsed.cloned(),
+            clock,
+            renewed: now,
+        }));
     }
 }
 
@@ -88,6 +91,26 @@ impl Lead {
 
     pub fn holder(&self) -> &str {
         &self.holder
+    }
+
+    /// Takes what could not be taken for want of room. `head`: what this server replayed to; when somebody wrote more, or
+    /// leads, it has to begin anew.
+    pub(crate) async fn take(&mut self, log: &dyn EventLog, head: Seq) -> Result<(), Error> {
+        if self.epoch > 0 {
+            return Ok(());
+        }
+        let now = self.clock.up();
+        let lapsed = self.lapsed.as_ref();
+        match log.lead(&self.holder, self.clock.wall(), lapsed).await? {
+            Claim::Leads { epoch } if log.head().await?.seq == head => {
+                (self.epoch, self.renewed) = (epoch, now);
+                Ok(())
+            }
+            Claim::Leads { .. } => Err(Error::Locked(
+                "somebody wrote while the disk was full".to_owned(),
+            )),
+            Claim::Held(lease) => Err(Error::Locked(format!("{} leads by now", lease.holder))),
+        }
     }
 
     /// How long until it must be renewed.

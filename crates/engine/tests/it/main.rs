@@ -413,3 +413,66 @@ async fn compaction_keeps_the_world_and_the_audit_trail() {
     );
     log.verify().await.expect("still sound");
 }
+
+async fn leading(log: &Arc<dyn EventLog>) -> Running {
+    let clock = Arc::new(SystemClock::new());
+    let stop = CancellationToken::new();
+    let lead = stead_engine::lead(&**log, clock.clone(), "test", &stop)
+        .await
+        .expect("the log works")
+        .expect("nobody stops it");
+    let head = log.head().await.expect("a head");
+    let world = replay(&**log, true).await.expect("a world").world;
+    let options = Options::default();
+    let (engine, handle, effects) =
+        Engine::new(Arc::clone(log), clock, &head.log_id, world, options);
+    let task = tokio::spawn(engine.leading(lead).run(stop.clone()));
+    Running {
+        handle,
+        effects,
+        stop,
+        task,
+        log: Arc::clone(log),
+    }
+}
+
+#[tokio::test]
+async fn a_leader_says_so_in_the_log_and_gives_the_lead_back_when_it_stops() {
+    let (disk, faults) = (Disk::default(), Faults::default());
+    let mut epochs = Vec::new();
+    for n in 0..3 {
+        let log = open(&disk, &faults);
+        let running = leading(&log).await;
+        running.handle.foreign(remark(n)).await.expect("recorded");
+        epochs.push(running.handle.read(|v| v.world().epoch));
+        running.stop.cancel();
+        running.task.await.expect("joined").expect("stopped well");
+        let lease = open(&disk, &faults).lease().await.expect("a lease");
+        assert!(lease.is_free() && Some(&lease.epoch) == epochs.last());
+    }
+    assert!(epochs.is_sorted_by(|a, b| a < b), "{epochs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f03_a_start_on_a_full_disk_shows_what_is_known_and_leads_when_there_is_room() {
+    let (disk, faults) = (Disk::default(), Faults::default());
+    let before = with_pending(open(&disk, &faults)).await;
+    before.stop.cancel();
+    before.task.await.expect("joined").expect("stopped well");
+    faults.set_full(true);
+    let log = open(&disk, &faults);
+    let running = leading(&log).await;
+    while running.handle.read(|v| v.troubles().next().is_none()) {
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
+    assert_eq!(running.handle.read(|v| v.world().actions.open.len()), 1);
+    assert_eq!(log.lease().await.expect("a lease").epoch, 0);
+    faults.set_full(false);
+    let recorded = running.handle.send(Input::Foreign(remark(1))).await;
+    recorded.expect("queued").await.expect("recorded");
+    assert!(
+        running
+            .handle
+            .read(|v| v.world().epoch > 0 && v.troubles().next().is_none())
+    );
+}
