@@ -172,3 +172,48 @@ pub enum DrillCommand {
     /// Break the canary and follow how it is noticed, mended and told
     Run,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, clap::Error> {
+        let words = line.split_whitespace();
+        Cli::try_parse_from(words).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_rollout_is_started_or_turned_but_never_both() {
+        let started = read("stead roll redeploy --select service/*/web --batch 25%").unwrap();
+        assert!(matches!(started, Command::Roll(r) if r.command.is_none() && r.batch == "25%"));
+        let paused = read("stead roll pause roll-3").unwrap();
+        assert!(
+            matches!(paused, Command::Roll(r) if matches!(r.command, Some(RollCommand::Pause { .. })))
+        );
+        assert!(
+            read("stead roll redeploy").is_err(),
+            "without a selector nothing is meant"
+        );
+        assert!(read("stead roll").is_err());
+    }
+
+    #[test]
+    fn a_lock_has_one_end() {
+        assert!(read("stead lock node/a --for 2h --why disk").is_ok());
+        assert!(read("stead lock node/a --until 2026-11-26T12:00:00Z").is_ok());
+        assert!(read("stead lock node/a").is_err(), "it would be forgotten");
+        assert!(read("stead lock node/a --for 2h --until 2026-11-26T12:00:00Z").is_err());
+        assert!(
+            read("stead lock node/a --for 2h --kind window").is_err(),
+            "windows come from files"
+        );
+    }
+}

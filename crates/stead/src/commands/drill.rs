@@ -111,7 +111,7 @@ impl Story {
         let of_drill = event.data.get("action").and_then(|a| a.as_str()) == Some(&self.action);
         let at: Option<Time> = event.at.parse().ok();
         let word = match event.kind.as_str() {
-            "action_step_ended" if of_drill => {
+            "action_step_started" if of_drill => {
                 self.broken = at;
                 "broken"
             }
@@ -128,13 +128,17 @@ impl Story {
         if self.out.json {
             return;
         }
+        let text = match word {
+            "broken" => self.subject.as_str(),
+            _ => event.text.as_str(),
+        };
         let after = at
             .zip(self.broken)
             .map_or(0, |(at, broken)| at.since(broken).0);
         line(&format!(
             "  {} {word:<8} {}",
             self.out.dim(&format!("{:>8}", took(after))),
-            safe(&event.text)
+            safe(text)
         ));
     }
 }

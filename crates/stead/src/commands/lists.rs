@@ -95,7 +95,9 @@ fn restraint(out: Output, overview: &Overview) {
             rollout.kind
         ));
     }
-    for alert in &overview.alerts {
+    // What is over already closes by itself.
+    let present = overview.alerts.iter().filter(|a| a.well_since.is_none());
+    for alert in present {
         line(&format!(
             "  {}  {}",
             out.state(&alert.severity),

@@ -36,9 +36,10 @@ pub async fn alerts(client: &Client, out: Output, args: &args::Alerts) -> Result
 }
 
 fn show(out: Output, alert: &Alert) {
-    let state = match alert.closed_at {
-        Some(_) => out.dim(&alert.reason),
-        None => out.state(&alert.severity),
+    let state = match (&alert.closed_at, &alert.well_since) {
+        (Some(_), _) => out.dim(&alert.reason),
+        (None, Some(_)) => out.dim("over"),
+        (None, None) => out.state(&alert.severity),
     };
     line(&format!(
         "{state}  {}  {}  {}",

@@ -189,11 +189,14 @@ fn counted(rollout: &Rollout) -> String {
 }
 
 fn head(out: Output, rollout: &Rollout) {
+    let why = match rollout.state.as_str() {
+        "paused" | "cancelled" => format!(" ({})", safe(&rollout.why)),
+        _ => String::new(),
+    };
     line(&format!(
-        "{} {} {}: {}",
+        "{} {}{why}: {}",
         out.bold(&rollout.id),
         out.state(&rollout.state),
-        safe(&rollout.why),
         counted(rollout)
     ));
 }

@@ -99,13 +99,18 @@ fn chain(out: Output, links: &[WhyLink]) {
         } else {
             "├─"
         };
+        let now = if link.stage == "waiting" {
+            "   now  "
+        } else {
+            "        "
+        };
         let at = link.at.as_deref().and_then(|a| a.get(11..19));
         let rule = link.rule.as_ref();
         let rule = rule.map_or(String::new(), |r| out.dim(&format!(" [{}]", safe(r))));
         line(&format!(
             "  {} {} {:<9} {}{rule}",
             out.dim(branch),
-            out.dim(at.unwrap_or("   now  ")),
+            out.dim(at.unwrap_or(now)),
             link.stage,
             safe(&link.text)
         ));
