@@ -44,6 +44,9 @@ export class Fleet {
   }
 }
 
+/** Lines of stead.yaml under which containers are restarted without asking. */
+export const AUTOMATIC = 'policy:\n  rules:\n    - { match: { action: container_restart }, automatic: true }\n';
+
 /** A container as a service that is repaired at its first failure. @param {string} name @param {string} container */
 export const service = (name, container, more = '') =>
   `  ${name}: { kind: container, container: ${container}, patience: { failures: 1 }${more} }\n`;

@@ -11,7 +11,9 @@ import { until } from './until.mjs';
 /**
  * @typedef {{ id: string, occurrence: number, kind: string, node: string | null, service: string | null, state: string,
  *   outcome: string | null, reason: string, risk: string, level: number, digest: string, decided_by: string | null,
- *   phase: string | null, freed: number | null, trigger: string, drift: string, subject: string }} Action
+ *   phase: string | null, freed: number | null, trigger: string, drift: string, subject: string,
+ *   waits_for: string | null, verdict: { answer: string, rule: string, limit: string | null, text: string } | null,
+ *   held: { target: string, lock: string, why: string } | null }} Action
  * @typedef {{ seq: number, id: string, at: string, node: string | null, subject: string, kind: string,
  *   severity: string, data: any, cause: number | null, text: string }} Event
  * @typedef {{ code: number, stdout: string, stderr: string }} Output
@@ -190,6 +192,29 @@ export class Stead {
       },
       { within, every: 200 },
     );
+  }
+
+  /**
+   * What policy says about a pending action.
+   *
+   * @param {string} id @param {string} answer ready, ask or refused @returns {Promise<Action>}
+   */
+  verdictIs(id, answer) {
+    return until(`policy says ${answer} of ${id}`, async () => {
+      const action = await this.action(id);
+      if (action?.state === 'pending' && action.verdict?.answer === answer) return action;
+      throw new Error(JSON.stringify(action ?? 'no such action'));
+    });
+  }
+
+  /** Paused as a whole, as a machine under a debugger or a frozen VM is. @param {Process | undefined} process */
+  async freeze(process) {
+    process?.child.kill('SIGSTOP');
+  }
+
+  /** @param {Process | undefined} process */
+  async thaw(process) {
+    process?.child.kill('SIGCONT');
   }
 
   /** @param {string} [kind] @returns {Promise<Event[]>} */

@@ -8,11 +8,13 @@ use hyper::client::conn::http2::SendRequest;
 use stead_core::controller::{Change, Input};
 use stead_core::ids::NodeName;
 use stead_core::subject::Subject;
+use stead_core::world::{EvidenceState, NodeState};
 use stead_engine::Done;
 use stead_protocol::agent::{Ack, EPOCH_HEADER, Frame, FrameBody, Hello, VERSION};
 use stead_protocol::tunnel;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::{Agents, ask};
 use crate::proxy::ProxyError as Error;
@@ -23,6 +25,9 @@ const MAX_FRAME: usize = 32 << 20;
 const UNACKED: usize = 1024;
 /// How long an acknowledgement may wait for others to share its request.
 const ACK_AFTER: Duration = Duration::from_millis(200);
+
+/// By then a snapshot that was taken is in the world.
+const SETTLED: Duration = Duration::from_secs(5);
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -95,6 +100,7 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
     let acknowledging = acknowledge(node.clone(), hello.spool.clone(), send, epoch, waiting);
     let reading = async {
         let mut lines = Lines::default();
+        let mut synced: Option<Instant> = None;
         while let Some(part) = body.frame().await {
             let part = part.map_err(|e| broken(e.to_string()))?;
             let Ok(data) = part.into_data() else { continue };
@@ -104,10 +110,16 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
                     serde_json::from_slice(&line).map_err(|e| broken(format!("a frame: {e}")))?;
                 if matches!(frame.body, FrameBody::Snapshot { .. }) {
                     turn = None;
+                    synced = Some(Instant::now());
                 }
                 take(agents, node, &hello.spool, frame, &acks)
                     .await
                     .map_err(|e| broken(e.to_string()))?;
+                // Frozen for a while, or the server was: only a snapshot makes its evidence fresh again, and it
+                // sends one when it dials anew.
+                if synced.is_some_and(|at| at.elapsed() > SETTLED) && !is_fresh(agents, node) {
+                    return Err(broken("its evidence went stale while it was linked".into()));
+                }
             }
         }
         Ok(())
@@ -117,6 +129,13 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
         ended = reading => ended,
         ended = acknowledging => ended,
     }
+}
+
+fn is_fresh(agents: &Agents, node: &NodeName) -> bool {
+    let fresh = |state: &NodeState| state.evidence.state == EvidenceState::Fresh;
+    agents
+        .handle
+        .read(|v| v.world().node(node).is_some_and(fresh))
 }
 
 async fn stream(
