@@ -10,3 +10,4 @@ pub mod program;
 mod queue;
 pub mod redact;
 pub mod systemd;
+pub mod webhook;

@@ -14,6 +14,7 @@ mod clock;
 mod control;
 mod handle;
 mod lead;
+pub mod notify;
 pub mod past;
 mod replay;
 mod retention;

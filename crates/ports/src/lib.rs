@@ -8,4 +8,6 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 pub mod log;
+pub mod notify;
+pub mod secrets;
 pub mod watch;

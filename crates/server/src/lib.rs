@@ -21,6 +21,7 @@ pub mod http;
 pub mod present;
 pub mod proxy;
 pub mod report;
+pub mod secrets;
 pub mod server;
 
 mod listen;

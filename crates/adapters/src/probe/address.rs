@@ -6,7 +6,7 @@ use super::Miss;
 const LONGEST: usize = 253;
 
 /// `host` if it can be one: a name or an address, in brackets or not. The reason for a refusal is for the file's owner.
-pub(super) fn host(host: &str) -> Result<&str, Miss> {
+pub(crate) fn host(host: &str) -> Result<&str, Miss> {
     let refuse = |why: &str| {
         let shown: String = host.chars().take(60).collect();
         Err(Miss::Unknown(format!(

@@ -9,7 +9,7 @@
 // This is the shell around the judgement: it reads clocks and draws numbers on purpose.
 #![allow(clippy::disallowed_methods)]
 
-mod address;
+pub(crate) mod address;
 mod certificate;
 mod command;
 mod dns;
@@ -18,11 +18,11 @@ mod http;
 mod icmp;
 mod log;
 mod mqtt;
-mod names;
+pub(crate) mod names;
 mod process;
 mod seen;
 mod tcp;
-mod tls;
+pub(crate) mod tls;
 mod workload;
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ const BLOCKING: usize = 8;
 
 /// Why a probe did not find what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Miss {
+pub(crate) enum Miss {
     #[error("{0}")]
     Failed(String),
     /// It could not be asked; the text says what to do.
@@ -59,7 +59,7 @@ type Found = Result<String, Miss>;
 
 /// What a probe is busy with, so that a time-out can say where it stood.
 #[derive(Debug, Default)]
-struct Stage(Mutex<String>);
+pub(crate) struct Stage(Mutex<String>);
 
 impl Stage {
     fn enter(&self, what: impl Into<String>) {

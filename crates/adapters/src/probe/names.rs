@@ -20,7 +20,7 @@ type Stamp = [Option<SystemTime>; 2];
 
 /// The node's own view of names.
 #[derive(Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     made: Mutex<Option<(Stamp, TokioResolver)>>,
 }
 
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Names {
 
 impl Names {
     /// Addresses of `host`, IPv4 first, at most four.
-    pub(super) async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, Miss> {
+    pub(crate) async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, Miss> {
         if let Ok(address) = host.parse() {
             return Ok(vec![address]);
         }
@@ -64,7 +64,7 @@ impl Names {
 }
 
 /// A resolver as `/etc/resolv.conf` describes it.
-pub(super) fn system(cache: u64) -> Result<TokioResolver, Miss> {
+pub(crate) fn system(cache: u64) -> Result<TokioResolver, Miss> {
     let unknown = |error| Miss::Unknown(format!("no resolver ({error}): look at /etc/resolv.conf"));
     let mut builder = TokioResolver::builder_tokio().map_err(unknown)?;
     let options = builder.options_mut();
@@ -74,7 +74,7 @@ pub(super) fn system(cache: u64) -> Result<TokioResolver, Miss> {
 }
 
 /// Why a name was not found, in few words.
-pub(super) fn why(error: &hickory_resolver::net::NetError) -> String {
+pub(crate) fn why(error: &hickory_resolver::net::NetError) -> String {
     if error.is_nx_domain() {
         "no such name".into()
     } else if error.is_no_records_found() {

@@ -15,7 +15,7 @@ use super::{Miss, Stage, address, plain};
 
 /// The two ways to trust.
 #[derive(Debug, Default)]
-pub(super) struct Tls {
+pub(crate) struct Tls {
     verified: OnceCell<Arc<ClientConfig>>,
     unverified: OnceCell<Arc<ClientConfig>>,
 }
@@ -31,7 +31,7 @@ impl Tls {
     }
 
     /// A TLS session over `stream`. With `verify`, only to who can prove to be `host`.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         &self,
         stream: TcpStream,
         host: &str,

@@ -12,3 +12,4 @@ mod engine;
 mod proxy;
 mod seen;
 mod systemd;
+mod webhook;

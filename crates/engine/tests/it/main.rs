@@ -1,5 +1,6 @@
 //! The control loop on a log that breaks on request.
 
+mod notify;
 mod schedule;
 
 use std::sync::Arc;
@@ -131,6 +132,24 @@ fn observed(health: Health, cursor: u64) -> Input {
         at: Time(2),
         cursor,
         changes: vec![Change::Seen(key, fact)],
+    }
+}
+
+/// Critical, and nothing that an action answers.
+fn steal(value: f64) -> Input {
+    let level = stead_core::facts::LevelFacts {
+        level: stead_core::facts::Level::Critical,
+        value,
+        what: "steal".into(),
+    };
+    Input::Observed {
+        node: name("piha"),
+        at: Time(2),
+        cursor: 2,
+        changes: vec![Change::Seen(
+            FactKey::Level("steal".into()),
+            Fact::Level(level),
+        )],
     }
 }
 

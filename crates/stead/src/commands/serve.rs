@@ -6,8 +6,9 @@ mod logging;
 use std::path::Path;
 use std::sync::Arc;
 
+use stead_adapters::webhook::Webhooks;
 use stead_core::ids::NodeName;
-use stead_engine::{Engine, Handle, Lead, Options, lead, replay, schedule, zone};
+use stead_engine::{Engine, Handle, Lead, Options, lead, notify, replay, schedule, zone};
 use stead_ports::clock::SystemClock;
 use stead_ports::log::{self, EventLog};
 use stead_server::agents::Agents;
@@ -89,7 +90,9 @@ async fn serve(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> 
     let problems = stead_server::FleetProblems::default();
     let fleet = fleet::follow(&args, handle.clone(), problems.clone()).await?;
     let agents = Agents::new(handle.clone(), own_token(&args.data)?);
-    tokio::spawn(Arc::clone(&agents).deliver(effects));
+    let (orders, messages) = notify::part(effects);
+    tokio::spawn(Arc::clone(&agents).deliver(orders));
+    tokio::spawn(notifier(&args.data, &handle).run(messages, stop.clone()));
     tokio::spawn(schedule::run(handle.clone(), stop.clone()));
     let options = stead_server::Options {
         listen: args.listen,
@@ -122,6 +125,13 @@ async fn serve(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> 
         None => engine.await,
     };
     ended.map_err(anyhow::Error::from)?.map_err(log_failure)
+}
+
+/// Carries messages to people.
+fn notifier(data: &Path, handle: &Handle) -> notify::Notifier {
+    let secrets = Arc::new(stead_server::secrets::FileSecrets::of(data));
+    let webhooks = Webhooks::new(secrets, Arc::new(SystemClock::new()));
+    notify::Notifier::new(handle.clone(), Arc::new(webhooks))
 }
 
 fn greet(server: &stead_server::Server, handle: &Handle) {
