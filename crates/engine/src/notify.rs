@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use stead_core::controller::{Effect, Input};
-use stead_core::time::{Span, Time};
+use stead_core::time::Span;
 use stead_ports::notify::{Error, Letter, Notify};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
@@ -172,6 +172,13 @@ struct Waiting {
     attempts: u32,
 }
 
+/// A message of the outbox.
+struct Found {
+    channel: String,
+    /// `None`: the fleet's files do not have the channel any more.
+    letter: Option<Letter>,
+}
+
 /// One channel's worker: one attempt at a time, the one that is due first.
 struct Worker {
     shared: Arc<Shared>,
@@ -222,16 +229,14 @@ impl Worker {
     }
 
     async fn attempt(&mut self, mut waiting: Waiting) {
-        let Some((name, found)) = self.letter(&waiting.id) else {
+        let Some(Found { channel, letter }) = self.find(&waiting.id) else {
             self.known.remove(&waiting.id);
             return;
         };
-        let (letter, queued_at) = match found {
-            Ok(found) => found,
-            Err(why) => {
-                self.shared.heard(&name, "");
-                return self.end(waiting, &why).await;
-            }
+        let Some(letter) = letter else {
+            self.shared.heard(&channel, "");
+            let why = format!("the fleet's files have no channel {channel} any more");
+            return self.end(waiting, &why).await;
         };
         waiting.attempts += 1;
         let outcome = {
@@ -242,19 +247,19 @@ impl Worker {
         };
         let why = match outcome {
             Ok(Ok(())) => {
-                self.shared.heard(&name, "");
+                self.shared.heard(&channel, "");
                 return self.end(waiting, "").await;
             }
             Ok(Err(Error::Never(why))) => {
-                self.shared.heard(&name, &why);
+                self.shared.heard(&channel, &why);
                 return self.end(waiting, &why).await;
             }
             Ok(Err(Error::Later(why))) => why,
             Err(_) => format!("no answer within {} s", ATTEMPT.as_secs()),
         };
-        tracing::debug!(channel = name, %why, attempts = waiting.attempts, "a message was not taken");
-        self.shared.heard(&name, &why);
-        let old = self.shared.handle.now().at.since(queued_at) >= TOO_OLD;
+        tracing::debug!(channel, %why, attempts = waiting.attempts, "a message was not taken");
+        self.shared.heard(&channel, &why);
+        let old = self.shared.handle.now().at.since(letter.at) >= TOO_OLD;
         // Whoever tests a channel looks at the answer now.
         if waiting.attempts >= ATTEMPTS || old || letter.sort == "test" {
             return self.end(waiting, &why).await;
@@ -263,20 +268,15 @@ impl Worker {
         self.wait(at, waiting);
     }
 
-    /// The message as it is to be sent now, and its channel's name. `None`: nobody waits for it any more.
-    fn letter(&self, id: &str) -> Option<(String, Result<(Letter, Time), String>)> {
+    /// The message as it is to be sent now. `None`: nobody waits for it any more.
+    fn find(&self, id: &str) -> Option<Found> {
         self.shared.handle.read(|v| {
             let world = v.world();
             let message = world.alerts.outbox.get(id)?;
-            let name = message.what.channel.clone();
-            let found = match world.fleet.channels.get(&name) {
-                Some(channel) => {
-                    let letter = Letter::new(message, channel.clone(), &world.fleet.name);
-                    Ok((letter, message.queued_at))
-                }
-                None => Err(format!("the fleet's files have no channel {name} any more")),
-            };
-            Some((name, found))
+            let channel = message.what.channel.clone();
+            let found = world.fleet.channels.get(&channel);
+            let letter = found.map(|c| Letter::new(message, c.clone(), &world.fleet.name));
+            Some(Found { channel, letter })
         })
     }
 
