@@ -1,6 +1,8 @@
-//! The guards that reviewers should not have to be: a pure core, arrows that point inwards, files of readable size.
+//! The guards that reviewers should not have to be: a pure core, arrows that point inwards, files of readable size,
+//! and faults whose tests exist.
 
 mod arrows;
+mod proofs;
 mod purity;
 mod source;
 mod tree;
@@ -28,5 +30,6 @@ fn findings(root: &Path) -> Result<Vec<String>> {
     let mut found = purity::findings(&root.join("crates/core"))?;
     found.extend(arrows::findings(root)?);
     found.extend(tree::findings(root)?);
+    found.extend(proofs::findings(root)?);
     Ok(found)
 }
