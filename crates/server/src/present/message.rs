@@ -129,14 +129,15 @@ pub(super) fn about(
 fn silence(look: Look<'_>, t: &Thread) -> String {
     let kinds = [t.kind.as_str()];
     let routes = route::of(&look.world.fleet, &kinds, &t.subject, t.severity, look.now);
-    match (routes.is_empty(), t.tell_at) {
-        (true, _) => {
+    match (routes.is_empty(), t.told_at, t.tell_at) {
+        (_, Some(at), _) => format!("the alert was told of at {at} already, by what came before"),
+        (true, None, _) => {
             "an alert was opened; no route leads it anywhere, so nobody is told".to_string()
         }
-        (false, Some(at)) => {
+        (false, None, Some(at)) => {
             format!("an alert is open; it is told at {at}, unless it is over before")
         }
-        (false, None) => "the alert was over before it was to be told".to_string(),
+        (false, None, None) => "the alert was over before it was to be told".to_string(),
     }
 }
 
