@@ -22,6 +22,7 @@
 //! | [`brake`] | when much drifts at once, the fault is probably here |
 //! | [`selector`] | how people name many things at once |
 //! | [`alert`] | one cause, one thread: what people are told |
+//! | [`backtest`] | what another policy would have done with what was recorded |
 //! | [`controller`] | consumes events and the clock, returns events and effects |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -31,6 +32,7 @@ extern crate alloc;
 pub mod action;
 pub mod alert;
 pub mod assess;
+pub mod backtest;
 pub mod brake;
 pub mod command;
 pub mod container_sample;

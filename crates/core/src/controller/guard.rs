@@ -50,7 +50,7 @@ impl Controller {
         let locks = self.world.locks.iter().map(|(key, lock)| {
             let beat = lock
                 .heartbeat
-                .filter(|_| lock.stale.is_none())
+                .filter(|_| lock.stale.is_none() && !self.rehearsal)
                 .map(|every| self.last_beat(key, lock.since) + every);
             beat.map_or(lock.until, |at| at.min(lock.until))
         });
@@ -80,7 +80,7 @@ impl Controller {
             let silent = lock
                 .heartbeat
                 .is_some_and(|every| now.at.since(last) >= every);
-            if silent && lock.stale.is_none() {
+            if silent && lock.stale.is_none() && !self.rehearsal {
                 ended.push((key.clone(), Some(last)));
             }
         }

@@ -199,7 +199,7 @@ impl Controller {
         self.order_again(now, &node);
     }
 
-    fn subjects_of(&self, node: &NodeName) -> Vec<Subject> {
+    pub(super) fn subjects_of(&self, node: &NodeName) -> Vec<Subject> {
         let mut subjects = alloc::vec![Subject::Node(node.clone())];
         if let Some(desired) = self.world.fleet.nodes.get(node) {
             subjects.extend(

@@ -15,6 +15,7 @@ mod guard;
 mod ingest;
 mod messages;
 mod orders;
+mod rehearse;
 mod restrain;
 mod roll;
 mod settle;
@@ -152,6 +153,8 @@ pub struct Controller {
     flapping: BTreeMap<Subject, Time>,
     beats: guard::Beats,
     reconciled_at: Option<Time>,
+    /// Decides anew on what was recorded: silence is the record's to tell.
+    rehearsal: bool,
     /// The step being built.
     step: Step,
     touched: BTreeSet<Subject>,
@@ -174,6 +177,7 @@ impl Controller {
             log_id: log_id.into(),
             busy,
             reconciled_at: None,
+            rehearsal: false,
             step: Step::default(),
             touched: BTreeSet::new(),
             cause: None,
@@ -205,11 +209,7 @@ impl Controller {
             Input::Leading { epoch, holder } => self.leading(now, epoch, holder),
             Input::Delivered { id, attempts, why } => self.delivered(now, &id, attempts, why),
             Input::ClockJumped(by) => {
-                self.tracker.shift(by);
-                self.beats.shift(by);
-                self.flapping
-                    .values_mut()
-                    .for_each(|at| at.0 = at.0.saturating_add(by));
+                self.shift(by);
                 self.emit(
                     now.at,
                     Subject::Fleet,
@@ -260,34 +260,53 @@ impl Controller {
         }
         self.cursor = 0;
         self.silent(now);
+        self.follow(now, reconciled)
+    }
+
+    /// Everything that follows from what was recorded, and from time. `reconciled`: the latest pass before this input.
+    fn follow(&mut self, now: Now, reconciled: Option<Time>) -> Step {
         self.guard(now);
         if self
             .reconciled_at
-            .is_none_or(|at| now.at.since(at) >= RECONCILE_EVERY)
+            .is_none_or(|at| now.at.since(at) >= self.pass_every())
         {
-            self.reconcile(now);
+            match self.rehearsal {
+                true => self.pass(now),
+                false => self.reconcile(now),
+            }
         }
         self.settle(now);
         self.speak(now, self.reconciled_at != reconciled);
         core::mem::take(&mut self.step)
     }
 
+    /// The clock was set: what is remembered beside the world keeps its length.
+    fn shift(&mut self, by: i64) {
+        self.tracker.shift(by);
+        self.beats.shift(by);
+        self.flapping
+            .values_mut()
+            .for_each(|at| at.0 = at.0.saturating_add(by));
+    }
+
     /// When [`Input::Tick`] is needed at the latest.
     pub fn next_deadline(&self, now: Time) -> Time {
         let reconcile = self.reconciled_at.map_or(now, |at| at + RECONCILE_EVERY);
+        self.due(now).chain([reconcile]).min().unwrap_or(reconcile)
+    }
+
+    /// Every deadline there is beside the regular pass.
+    fn due(&self, now: Time) -> impl Iterator<Item = Time> {
         let silent = self.tracker.next_deadline();
         let running = self
             .busy
             .iter()
             .filter_map(|key| self.world.actions.open.get(key))
-            .filter_map(|action| execute::deadlines(action, now));
+            .filter_map(move |action| execute::deadlines(action, now));
         running
             .chain(silent)
             .chain(self.guard_deadline(now))
             .chain(crate::alert::next_deadline(&self.world))
-            .chain([reconcile])
-            .min()
-            .unwrap_or(reconcile)
     }
 
     /// Looks at everything again, as if nothing were known of what changed.
@@ -295,8 +314,13 @@ impl Controller {
     /// What [`drift::unsettled`] leaves out has neither drift nor anything to state; what had drift or an open action
     /// is looked at whatever it says.
     pub fn reconcile(&mut self, now: Now) {
-        self.reconciled_at = Some(now.at);
         self.touched.extend(drift::unsettled(&self.world));
+        self.pass(now);
+    }
+
+    /// The same over what is in drift or has an open action: only that can depend on time.
+    fn pass(&mut self, now: Now) {
+        self.reconciled_at = Some(now.at);
         self.touched.extend(self.drift.map().keys().cloned());
         self.touched
             .extend(self.world.actions.open.keys().map(|k| k.subject.clone()));

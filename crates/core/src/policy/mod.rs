@@ -78,6 +78,12 @@ pub struct Verdict {
     pub limit: Option<String>,
 }
 
+/// The words of a verdict's text, which the log keeps.
+const AUTOMATIC: &str = "automatic: ";
+const ASKS: &str = "asks a person: ";
+const HELD: &str = "not automatic now: ";
+const ELSE: &str = " (else automatic: ";
+
 impl Verdict {
     fn ready(rule: impl Into<String>) -> Verdict {
         Verdict {
@@ -92,16 +98,33 @@ impl Verdict {
             ..Verdict::ready(rule)
         }
     }
+    /// Back from its own text, as the log keeps it; whatever else stands there asks.
+    pub fn read(text: &str) -> Verdict {
+        if let Some(rule) = text.strip_prefix(AUTOMATIC) {
+            return Verdict::ready(rule);
+        }
+        if let Some(held) = text.strip_prefix(HELD) {
+            let (limit, rule) = match held.strip_suffix(')').and_then(|h| h.rsplit_once(ELSE)) {
+                Some((limit, rule)) => (Some(String::from(limit)), rule),
+                None => (None, held),
+            };
+            return Verdict {
+                answer: Answer::Refused,
+                limit,
+                ..Verdict::ready(rule)
+            };
+        }
+        Verdict::ask(text.strip_prefix(ASKS).unwrap_or(text))
+    }
+
     /// For people.
     pub fn text(&self) -> String {
         let rule = &self.rule;
         match (self.answer, &self.limit) {
-            (Answer::Ready, _) => format!("automatic: {rule}"),
-            (Answer::Ask, _) => format!("asks a person: {rule}"),
-            (Answer::Refused, Some(limit)) => {
-                format!("not automatic now: {limit} (else automatic: {rule})")
-            }
-            (Answer::Refused, None) => format!("not automatic now: {rule}"),
+            (Answer::Ready, _) => format!("{AUTOMATIC}{rule}"),
+            (Answer::Ask, _) => format!("{ASKS}{rule}"),
+            (Answer::Refused, Some(limit)) => format!("{HELD}{limit}{ELSE}{rule})"),
+            (Answer::Refused, None) => format!("{HELD}{rule}"),
         }
     }
 }
@@ -178,5 +201,33 @@ fn stopped_by_person(world: &World, subject: &Subject) -> bool {
             .and_then(|state| state.container(name))
             .is_some_and(stopped),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_verdict_comes_back_from_its_text() {
+        let limit = "policy.limits.per_target_per_hour: 3 of 3 used".to_string();
+        for verdict in [
+            Verdict::ready("policy.rules[0]"),
+            Verdict::ask("level 2 is above policy.automatic.max_level 1"),
+            Verdict {
+                answer: Answer::Refused,
+                limit: Some(limit),
+                ..Verdict::ready("policy.rules[1] (at night)")
+            },
+            Verdict {
+                answer: Answer::Refused,
+                ..Verdict::ready("policy.rules[1]")
+            },
+        ] {
+            assert_eq!(Verdict::read(&verdict.text()), verdict);
+        }
+        assert_eq!(Verdict::read("something older").answer, Answer::Ask);
     }
 }

@@ -1,6 +1,7 @@
 //! Stories and properties of the whole core: no I/O, no async, no clock.
 
 mod alerts;
+mod backtest;
 mod drill;
 mod faults;
 mod properties;
