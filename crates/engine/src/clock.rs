@@ -52,6 +52,11 @@ impl Clock {
         zone::local(&self.zone, Time(at))
     }
 
+    /// Where the owner lives, unless the fleet says it.
+    pub fn own_zone(&self) -> TimeZone {
+        self.own.clone()
+    }
+
     /// The owner's time of day and day at `at`.
     pub fn local(&self, at: Time) -> Now {
         zone::local(&self.zone, at)

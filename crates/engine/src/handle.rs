@@ -188,6 +188,14 @@ impl Handle {
             .now()
     }
 
+    /// Where the owner lives, unless the fleet says it.
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        self.clock
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .own_zone()
+    }
+
     /// The owner's time of day and day at `at`.
     pub fn local(&self, at: Time) -> Now {
         self.clock

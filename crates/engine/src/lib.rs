@@ -10,6 +10,7 @@
 //! One writer: the control loop owns the numbers of the log. Whatever arrives while a commit is under way shares the
 //! next one. Nothing is acknowledged and no effect leaves before its events are durable.
 
+pub mod backtest;
 mod clock;
 mod control;
 mod handle;
