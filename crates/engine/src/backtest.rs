@@ -284,7 +284,7 @@ impl Handle {
             policy,
             since,
             until,
-            zone: self.zone(),
+            zone: self.own_zone(),
         };
         run(&self.log, &self.pasts, question, self.now().at, progress).await
     }

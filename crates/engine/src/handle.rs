@@ -189,7 +189,7 @@ impl Handle {
     }
 
     /// Where the owner lives, unless the fleet says it.
-    pub fn zone(&self) -> jiff::tz::TimeZone {
+    pub fn own_zone(&self) -> jiff::tz::TimeZone {
         self.clock
             .read()
             .unwrap_or_else(PoisonError::into_inner)

@@ -30,7 +30,7 @@ pub mod tree;
 pub mod watch;
 mod yaml;
 
-pub use load::{Loaded, Options, load};
+pub use load::{Loaded, Options, load, trial};
 pub use problem::{Code, Problem, Severity};
 pub use render::render;
 pub use schema::schema;

@@ -16,7 +16,10 @@ mod report;
 mod rule;
 mod service;
 mod syntax;
+mod trial;
 mod when;
+
+pub use trial::trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 

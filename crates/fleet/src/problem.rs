@@ -47,6 +47,7 @@ macro_rules! codes {
 codes! {
     // The tree
     NoSteadYaml = "no-stead-yaml", Error, "The directory has no `stead.yaml`, so it is no fleet directory. An empty directory is never taken for a fleet without services.";
+    NoPolicy = "no-policy", Error, "A policy was to be tried, and the file holds none. It is never taken for the defaults.";
     NoNodes = "no-nodes", Warning, "No folder under `hosts/` holds a file, so the fleet has no nodes and nothing is desired.";
     Symlink = "symlink", Error, "A file or folder is a symbolic link. Links are never followed: they could point outside the fleet directory.";
     NotAFile = "not-a-file", Error, "A place that must be a file or a folder is something else (a pipe, a socket, a device, a submodule).";

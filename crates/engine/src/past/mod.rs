@@ -100,16 +100,11 @@ impl Past {
 
 /// Worlds that were, and the one walk that makes them.
 #[derive(Debug, Default)]
-pub(crate) struct Pasts(Mutex<Shelf>);
+pub struct Pasts(Mutex<Shelf>);
 
 impl Pasts {
-    /// `now`: what is later than this has not been.
-    pub(crate) async fn at(
-        &self,
-        log: &Arc<dyn EventLog>,
-        asked: Time,
-        now: Time,
-    ) -> Result<Past, Error> {
+    /// The world of `asked`. `now`: what is later than this has not been.
+    pub async fn at(&self, log: &Arc<dyn EventLog>, asked: Time, now: Time) -> Result<Past, Error> {
         if asked > now + AHEAD {
             return Err(Error::Future { asked, now });
         }

@@ -43,6 +43,8 @@ pub struct Inner {
     pub traffic: Traffic,
     pub problems: FleetProblems,
     pub hosts: Hosts,
+    /// One policy is tried at a time.
+    pub trials: Arc<tokio::sync::Mutex<()>>,
     /// Ends every live feed.
     pub stop: CancellationToken,
     estimates: Mutex<BTreeMap<NodeName, (Instant, CleanupEstimate)>>,
@@ -101,6 +103,7 @@ impl App {
             traffic: Traffic::default(),
             problems: parts.problems,
             hosts: parts.hosts,
+            trials: Arc::default(),
             stop: parts.stop,
             estimates: Mutex::default(),
             counted: Mutex::default(),

@@ -4,7 +4,7 @@
 //! request ─► outermost (host name, headers, counting)
 //!              ├─► open:    /summary /healthz /metrics, signing in, API description, error pages, the UI
 //!              ├─► private: /api/v1/…   (token or session; same origin where it changes something; 30 s; `?at=` of the past)
-//!              ├─► private: /api/v1/feed (the same, without the time limit)
+//!              ├─► private: /api/v1/feed, …/policy/test (the same, without the time limit)
 //!              └─► agents:  /agent/…    (their own token, see `agents`)
 //! ```
 //!
@@ -29,6 +29,7 @@ mod restraint;
 mod rollout;
 mod service;
 mod session;
+mod trial;
 mod why;
 
 pub use app::{App, FleetProblems, Parts};
@@ -112,6 +113,7 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(restraint::get_brake))
         .routes(routes!(restraint::release_brake))
         .routes(routes!(policy::get_policy))
+        .routes(routes!(policy::get_verdict))
         .routes(routes!(message::list_alerts))
         .routes(routes!(message::list_messages))
         .routes(routes!(message::list_channels))
@@ -126,7 +128,9 @@ fn private() -> OpenApiRouter<App> {
 }
 
 fn live() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(feed::get_feed))
+    OpenApiRouter::default()
+        .routes(routes!(feed::get_feed))
+        .routes(routes!(trial::test_policy))
 }
 
 fn open() -> OpenApiRouter<App> {

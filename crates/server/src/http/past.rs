@@ -52,6 +52,7 @@ const PATHS: &[&str] = &[
     "/api/v1/locks",
     "/api/v1/brake",
     "/api/v1/policy",
+    "/api/v1/policy/verdict",
     "/api/v1/alerts",
     "/api/v1/messages",
     "/api/v1/rollouts",

@@ -65,6 +65,12 @@ fn kind(look: Look<'_>, kind: ActionKind) -> api::PolicyKind {
     }
 }
 
+/// What policy says now of such an action on this very subject.
+pub fn verdict_on(look: Look<'_>, key: ActionKey) -> api::Verdict {
+    let verdict = policy::review(look.world, &candidate(key), look.now);
+    super::restraint::shown(&verdict)
+}
+
 /// An action that nobody raised, for policy to look at.
 fn candidate(key: ActionKey) -> Action {
     controller::preview(&Proposed {

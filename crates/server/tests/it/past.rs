@@ -167,3 +167,124 @@ async fn the_past_is_behind_the_token() {
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
     }
 }
+
+/// A `stead.yaml` under which containers are restarted without asking.
+const BOLD: &str = "fleet: home
+policy:
+  rules:
+    - match: { action: container_restart }
+      automatic: true
+";
+
+#[tokio::test]
+async fn another_policy_is_tried_on_what_was_recorded() {
+    let scene = Scene::well().await;
+    let since = scene.get("/api/v1/past").await["earliest"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    between(&scene).await;
+    scene.fall_ill().await;
+    between(&scene).await;
+    scene.observe("z2m", running()).await;
+    between(&scene).await;
+
+    let asked = serde_json::json!({"policy": BOLD, "since": since});
+    let (status, tested) = scene.post("/api/v1/policy/test", asked).await;
+    assert_eq!(status, StatusCode::OK, "{tested}");
+    assert_eq!(
+        tested["summary"],
+        "would have restarted 1, asked 0, paged 0, refused 0 by limit"
+    );
+    assert_eq!(tested["would"]["by_kind"]["container_restart"], 1);
+    assert_eq!(tested["would"]["verified"], 1);
+    assert_eq!(
+        (&tested["was"]["asked"], &tested["was"]["automatic"]),
+        (&1.into(), &0.into())
+    );
+    let row = &tested["would_list"][0];
+    assert_eq!(row["subject"], "service/piha/z2m");
+    assert_eq!(
+        (&row["answer"], &row["rule"]),
+        (&"ready".into(), &"policy.rules[0]".into())
+    );
+    assert_eq!(tested["was_list"][0]["answer"], "ask");
+}
+
+#[tokio::test]
+async fn how_far_it_is_comes_line_by_line() {
+    let scene = Scene::well().await;
+    let since = scene.get("/api/v1/past").await["earliest"].to_string();
+    between(&scene).await;
+    let body = format!("{{\"policy\": {:?}, \"since\": {since}}}", BOLD);
+    let request = crate::scene::request("POST", "/api/v1/policy/test")
+        .header("authorization", format!("Bearer {}", scene.token))
+        .header("content-type", "application/json")
+        .header("accept", "application/x-ndjson")
+        .body(axum::body::Body::from(body))
+        .unwrap();
+    let answer = scene.send(request).await;
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    let (_, text) = crate::scene::read(answer).await;
+    let text = text
+        .as_str()
+        .map_or_else(|| text.to_string(), str::to_string);
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert!(last["tested"]["summary"].is_string(), "{text}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_tried_is_refused_with_its_place() {
+    let scene = Scene::well().await;
+    between(&scene).await;
+    let wrong = "policy:\n  automatic:\n    max_level: 7\n";
+    for (policy, since, until, status, code, says) in [
+        ("", "now", None, 422, "policy-broken", "no `policy:`"),
+        (
+            "fleet: home\n",
+            "now",
+            None,
+            422,
+            "policy-broken",
+            "no `policy:`",
+        ),
+        (wrong, "now", None, 422, "policy-broken", "stead.yaml:3:"),
+        (BOLD, "soon", None, 400, "bad-query", "soon"),
+        (BOLD, "30d", None, 410, "past-compacted", "begins at"),
+        (BOLD, "now", Some("1h"), 400, "bad-period", "is empty"),
+    ] {
+        let asked = serde_json::json!({"policy": policy, "since": since, "until": until});
+        let (found, body) = scene.post("/api/v1/policy/test", asked).await;
+        assert_eq!(
+            (found.as_u16(), body["code"].as_str()),
+            (status, Some(code)),
+            "{body}"
+        );
+        assert!(body["detail"].as_str().unwrap().contains(says), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn the_verdict_on_one_subject_names_rule_and_limit() {
+    let scene = Scene::well().await;
+    let path = "/api/v1/policy/verdict?subject=service/node-1/z2m&action=container_restart";
+    let verdict = scene.get(path).await;
+    assert_eq!(verdict["answer"], "ask");
+    assert!(
+        verdict["rule"].as_str().unwrap().contains("max_level"),
+        "{verdict}"
+    );
+    let wrong = path.replace("container_restart", "container_restrat");
+    let (status, body) = scene.call("GET", &wrong, None).await;
+    assert_eq!(
+        (status.as_u16(), body["code"].as_str()),
+        (400, Some("unknown-kind"))
+    );
+    assert!(
+        body["remedy"]
+            .as_str()
+            .unwrap()
+            .contains("container_restart"),
+        "{body}"
+    );
+}

@@ -1007,6 +1007,27 @@ export type PolicyCalendar = {
 };
 
 /**
+ * One decision.
+ */
+export type PolicyDecision = {
+    action: string;
+    /**
+     * `ready`, `ask`, `refused`.
+     */
+    answer: string;
+    at: string;
+    limit?: string | null;
+    occurrence: number;
+    /**
+     * `completed`, `failed`, `cancelled`, `rejected`; null where it was open at the end.
+     */
+    outcome?: string | null;
+    reason: string;
+    rule: string;
+    subject: string;
+};
+
+/**
  * A kind of action, and what policy says where no rule speaks.
  */
 export type PolicyKind = {
@@ -1090,6 +1111,89 @@ export type PolicyRule = {
      * When it holds, for people: `22:00-07:00, outside business hours`; null: always.
      */
     when?: string | null;
+};
+
+/**
+ * Decisions, counted.
+ */
+export type PolicySum = {
+    asked: number;
+    /**
+     * Carried out without asking.
+     */
+    automatic: number;
+    /**
+     * How often the brake stopped all automatic repair.
+     */
+    braked: number;
+    by_kind: {
+        [key: string]: number;
+    };
+    by_limit: {
+        [key: string]: number;
+    };
+    failed: number;
+    messages: number;
+    /**
+     * Critical threads.
+     */
+    paged: number;
+    /**
+     * Held by a limit and never carried out.
+     */
+    refused: number;
+    /**
+     * Of those: the record shows that the trouble was over in time, or that it was not.
+     */
+    verified: number;
+    /**
+     * Free to begin, but over before there was room.
+     */
+    waited: number;
+};
+
+/**
+ * `POST /api/v1/policy/test`: which policy to try on what was recorded.
+ */
+export type PolicyTest = {
+    /**
+     * A whole `stead.yaml`; its `policy:` is tried.
+     */
+    policy: string;
+    /**
+     * A span ago (`30d`), a time of day (`yesterday 03:00`) or RFC 3339.
+     */
+    since: string;
+    /**
+     * The same; absent: now.
+     */
+    until?: string | null;
+};
+
+/**
+ * What the policy on trial would have done, beside what was done.
+ */
+export type PolicyTested = {
+    /**
+     * Events of the period, and how many of them are observations or people's doing.
+     */
+    events: number;
+    given: number;
+    since: string;
+    /**
+     * For people: `would have restarted 14, asked 3, paged 1, refused 2 by limit`.
+     */
+    summary: string;
+    until: string;
+    was: PolicySum;
+    was_list: Array<PolicyDecision>;
+    was_unlisted: number;
+    would: PolicySum;
+    /**
+     * The latest, oldest first; `would_unlisted` older ones are only counted.
+     */
+    would_list: Array<PolicyDecision>;
+    would_unlisted: number;
 };
 
 /**
@@ -2618,6 +2722,63 @@ export type GetPolicyResponses = {
 };
 
 export type GetPolicyResponse = GetPolicyResponses[keyof GetPolicyResponses];
+
+export type TestPolicyData = {
+    body: PolicyTest;
+    path?: never;
+    query?: never;
+    url: '/api/v1/policy/test';
+};
+
+export type TestPolicyErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type TestPolicyError = TestPolicyErrors[keyof TestPolicyErrors];
+
+export type TestPolicyResponses = {
+    200: PolicyTested;
+};
+
+export type TestPolicyResponse = TestPolicyResponses[keyof TestPolicyResponses];
+
+export type GetVerdictData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * `service/NODE/NAME`, …
+         */
+        subject: string;
+        /**
+         * A kind of action: `container_restart`, …
+         */
+        action: string;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/policy/verdict';
+};
+
+export type GetVerdictErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetVerdictError = GetVerdictErrors[keyof GetVerdictErrors];
+
+export type GetVerdictResponses = {
+    200: Verdict;
+};
+
+export type GetVerdictResponse = GetVerdictResponses[keyof GetVerdictResponses];
 
 export type ListRolloutsData = {
     body?: never;
