@@ -176,6 +176,11 @@ pub enum Command {
     /// What the drills proved
     #[command(after_help = "Example:\n  stead drills")]
     Drills(Moment),
+    /// What may happen without asking; what another policy would have done
+    #[command(
+        after_help = "Examples:\n  stead policy show\n  stead policy show service/piha/z2m container_restart\n  stead policy test --since 30d fleet\n  stead policy test --since 30d --until 1d new-stead.yaml --json\n  stead policy test --since 30d fleet --data /var/lib/stead     while no server runs"
+    )]
+    Policy(Policy),
     /// Print a new one-time login link for the web UI
     Login,
     /// Replay the event log from nothing and write the checkpoint anew (server stopped)
@@ -424,6 +429,50 @@ pub struct Decide {
     /// Wait until it has ended
     #[arg(long)]
     pub wait: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Policy {
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum PolicyCommand {
+    /// The policy in force as a table; with subject and action, the verdict now
+    Show(PolicyShow),
+    /// Try a policy on what was recorded: what would it have done?
+    Test(PolicyTest),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PolicyShow {
+    /// service/NODE/NAME, node/NAME, …
+    pub subject: Option<String>,
+    /// container_restart, redeploy, unit_restart, disk_cleanup, …
+    #[arg(requires = "subject")]
+    pub action: Option<String>,
+    #[command(flatten)]
+    pub moment: Moment,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PolicyTest {
+    /// A stead.yaml, or a fleet directory: its `policy:` is tried
+    #[arg(value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub file: PathBuf,
+    /// Where the period begins: 30d, 'yesterday 03:00', RFC 3339
+    #[arg(long, value_name = "INSTANT")]
+    pub since: String,
+    /// Where it ends [default: now]
+    #[arg(long, value_name = "INSTANT")]
+    pub until: Option<String>,
+    /// Every decision, and those that were made
+    #[arg(long)]
+    pub all: bool,
+    /// Read this data directory instead of asking the server (which must not run on it)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

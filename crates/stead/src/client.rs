@@ -106,6 +106,36 @@ impl Client {
         .await
     }
 
+    /// Posts `body` and hands over the answer line by line, however long it takes.
+    pub async fn lines<B: Serialize>(
+        &self,
+        path: &str,
+        body: &B,
+        mut each: impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        let mut request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .header("accept", "application/x-ndjson")
+            .json(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
+        }
+        let (mut stream, mut buffer) = (response.bytes_stream(), Vec::new());
+        while let Some(Ok(chunk)) = stream.next().await {
+            buffer.extend_from_slice(&chunk);
+            while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                each(&String::from_utf8_lossy(&line));
+            }
+        }
+        Ok(())
+    }
+
     pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let within = Some(Duration::from_secs(30));
         let response = self.send(Method::DELETE, path, None::<&()>, within).await?;

@@ -38,6 +38,12 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Agent(args) => commands::serve::agent(args, &cli.global),
         Command::Init(args) => block(commands::init::run(out, &args)),
         Command::Check(args) => commands::check::run(out, &args),
+        Command::Policy(args::Policy {
+            command: args::PolicyCommand::Test(test),
+        }) if test.data.is_some() => {
+            let data = test.data.clone().unwrap_or_default();
+            block(commands::policy::test_offline(out, &test, &data))
+        }
         Command::Rebuild(args) => block(commands::rebuild::run(out, &args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "stead", &mut std::io::stdout());
@@ -77,6 +83,12 @@ async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failur
         Command::Rolls(args) => commands::roll::list(&client.at(&args.moment), out).await,
         Command::Drill(_) => commands::drill::run(&client, out).await,
         Command::Drills(moment) => commands::drill::list(&client.at(&moment), out).await,
+        Command::Policy(args) => match args.command {
+            args::PolicyCommand::Show(show) => {
+                commands::policy::show(&client.at(&show.moment), out, &show).await
+            }
+            args::PolicyCommand::Test(test) => commands::policy::test(&client, out, &test).await,
+        },
         Command::Login => commands::version::login(&client, out).await,
         _ => Ok(()),
     }

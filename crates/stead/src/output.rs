@@ -62,12 +62,12 @@ impl Output {
     /// A state word in its colour: green stays for what is well, red for what is not.
     pub fn state(&self, word: &str) -> String {
         let code = match word {
-            "healthy" | "fresh" | "completed" | "passing" | "up" | "delivered" | "done"
-            | "passed" | "yes" => "32",
+            "ready" | "healthy" | "fresh" | "completed" | "passing" | "up" | "delivered"
+            | "done" | "passed" | "yes" => "32",
             "unhealthy" | "missing" | "failed" | "critical" | "failing" | "down" | "engaged"
             | "no" => "31",
-            "pending" | "approved" | "running" | "starting" | "warning" | "waiting" | "working"
-            | "paused" => "33",
+            "ask" | "refused" | "pending" | "approved" | "running" | "starting" | "warning"
+            | "waiting" | "working" | "paused" => "33",
             "maintenance" | "window" | "backup" | "restore" | "locked" => "34",
             _ => "2",
         };

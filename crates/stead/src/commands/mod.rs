@@ -7,6 +7,7 @@ pub mod events;
 pub mod init;
 pub mod lists;
 pub mod messages;
+pub mod policy;
 pub mod rebuild;
 pub mod restraint;
 pub mod roll;
