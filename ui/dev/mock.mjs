@@ -205,6 +205,7 @@ createServer(async (req, res) => {
   if (url.pathname === '/summary') return json(res, world(mood).overview().summary)
   if (!url.pathname.startsWith('/api/v1/')) return file(res, url.pathname)
   const [what, ...rest] = url.pathname.slice('/api/v1/'.length).split('/').map(decodeURIComponent)
+  if (what === 'past') return json(res, { earliest: ago(12 * 86_400), now: ago(0) })
   if (cookies.mood === 'signedout' && !cookies.stead && req.method === 'GET') return problem(res, 401, 'sign-in-needed', 'Sign in first', 'Nobody is signed in.', 'Open the printed link.')
   if (what === 'feed') return feed(req, res, mood)
   if (mood === 'loading' && what !== 'session') return

@@ -2,9 +2,12 @@
 import { keepPreviousData, QueryClient, queryOptions } from '@tanstack/svelte-query'
 import * as sdk from './generated'
 import { client } from './generated/client.gen'
+import { withInstant } from '../past/past.svelte'
+import { MARKED } from '../past/marks'
 import { ProblemError, problemOf, unreachable } from './problem'
 
 client.setConfig({ baseUrl: '', credentials: 'same-origin' })
+client.interceptors.request.use((request) => withInstant(request))
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -115,6 +118,28 @@ export const why = (id: string, occurrence: number | null) =>
 
 export const event = (seq: number) =>
   queryOptions({ queryKey: ['event', String(seq)], queryFn: ({ signal }: Signal) => take(sdk.getEvent({ path: { seq }, signal })) })
+
+/** How far back the log goes. */
+export const pastSpan = () =>
+  queryOptions({ queryKey: ['past'], queryFn: ({ signal }: Signal) => take(sdk.getPast({ signal })), staleTime: 60_000 })
+
+/** What happened between two instants that is worth a mark; the present's answer, whatever is looked at. */
+export const pastMarks = (from: number, to: number) =>
+  queryOptions({
+    queryKey: ['past', 'marks', String(from), String(to)],
+    queryFn: async ({ signal }: Signal) => {
+      const between = { since: new Date(from).toISOString(), until: new Date(to).toISOString() }
+      return (await take(sdk.listEvents({ query: { ...between, kind: MARKED, limit: 1000 }, headers: { 'stead-now': '1' }, signal }))).events
+    },
+    placeholderData: keepPreviousData,
+  })
+
+/** Another instant is looked at: nothing that was asked about the one before may be shown for it. */
+export function instantChanged(): void {
+  const about = (key: unknown) => key !== 'session' && key !== 'past' && key !== 'version'
+  queryClient.removeQueries({ type: 'inactive', predicate: (query) => about(query.queryKey[0]) })
+  void queryClient.invalidateQueries({ predicate: (query) => about(query.queryKey[0]) })
+}
 
 /** A page of the log; the events page keeps its own list, so this is not cached by key. */
 export const eventsPage = (query: Record<string, string | number>, signal?: AbortSignal) => take(sdk.listEvents({ query, signal: signal ?? null }))
