@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use table::{Row, Table};
 
-const PARTS: &[&str] = &["core", "store", "agent", "reaction", "ui"];
+const PARTS: &[&str] = &["core", "store", "past", "agent", "reaction", "ui"];
 
 /// How the parts run.
 #[derive(Debug)]
@@ -75,6 +75,9 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     if options.wants("store") {
         done.push(finish(&options, "store", rust::store()?)?);
+    }
+    if options.wants("past") {
+        done.push(finish(&options, "past", rust::past()?)?);
     }
     if options.wants("agent") || options.wants("reaction") {
         done.extend(with_engine(&options)?);

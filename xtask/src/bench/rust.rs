@@ -139,6 +139,31 @@ pub fn store() -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+pub fn past() -> Result<Vec<Row>> {
+    let found = bench("stead-engine", "backtest", &[])?;
+    let figure = |name: &str| {
+        found
+            .get(name)
+            .copied()
+            .with_context(|| format!("the bench told no {name}"))
+    };
+    Ok(vec![
+        Row::at_most(
+            "a policy tried on 1,000,000 events, from disk",
+            figure("backtest_1m")?,
+            "s",
+            5.0,
+        ),
+        Row::told(
+            "the world after 1,000,000 events, from nothing",
+            figure("past_cold_1m")?,
+            "ms",
+        ),
+        Row::told("ten minutes further", figure("past_step")?, "ms"),
+        Row::told("an eighth of the log away", figure("past_far")?, "ms"),
+    ])
+}
+
 fn bench(package: &str, name: &str, args: &[&str]) -> Result<Figures> {
     let dir = checkout::target().join("bench");
     std::fs::create_dir_all(&dir)?;
