@@ -18,6 +18,7 @@ use stead_core::sample::HostSample;
 use stead_core::subject::Subject;
 use stead_core::time::Time;
 use stead_ports::clock::Clock;
+use stead_ports::planted::{self, Bug};
 use stead_ports::watch;
 use stead_protocol::agent::{Ack, Frame, FrameBody};
 use tokio::sync::Notify;
@@ -264,6 +265,9 @@ impl Board {
             && let Err(error) = inner.spool.skip_to(after)
         {
             tracing::warn!(%error, "the spool cannot go on where the server is");
+        }
+        if planted::on(Bug::SpoolForgets) {
+            return Position::after(inner.spool.last());
         }
         Position::after(after)
     }

@@ -171,6 +171,7 @@ fn assemble(
     let store = bundle::Store::at(Arc::clone(&ports.disk), ports.dir.join("bundle.json"));
     let last = store.load();
     let inspector = last.node.access == Access::Inspector;
+    let name = last.name.clone();
     let (bundle, bundles) = watch::channel(Arc::new(last));
     let (measure, measures) = mpsc::channel(8);
     let adapters = adapters(docker.clone());
@@ -181,7 +182,7 @@ fn assemble(
         bundle: bundles.clone(),
     };
     let rules = Rules {
-        node: options.node.clone(),
+        node: name.unwrap_or_else(|| options.node.clone()),
         read_only: options.read_only || inspector,
     };
     let desk = Desk::new(

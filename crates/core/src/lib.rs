@@ -23,6 +23,7 @@
 //! | [`selector`] | how people name many things at once |
 //! | [`alert`] | one cause, one thread: what people are told |
 //! | [`backtest`] | what another policy would have done with what was recorded |
+//! | [`planted`] | bugs on purpose, in no build but the simulator's |
 //! | [`controller`] | consumes events and the clock, returns events and effects |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -45,6 +46,7 @@ pub mod ids;
 pub mod judge;
 pub mod lock;
 pub mod plan;
+pub mod planted;
 pub mod policy;
 pub mod sample;
 pub mod selector;

@@ -11,6 +11,7 @@ use stead_core::time::{Span, Time};
 use stead_core::world::World;
 use stead_ports::clock;
 use stead_ports::log::{self, EventLog, Record};
+use stead_ports::planted::{self, Bug};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -82,6 +83,14 @@ struct Answer {
     value: Done,
 }
 
+fn answer(answers: Vec<Answer>) {
+    for Answer { done, value } in answers {
+        if let Some(done) = done {
+            let _ = done.send(value);
+        }
+    }
+}
+
 impl Engine {
     /// Goes on from a replayed world. Effects come out of the receiver once their events are durable; it must be
     /// drained without waiting (their number is bounded by the concurrency limits of policy and the number of nodes).
@@ -95,6 +104,10 @@ impl Engine {
         let (queue_in, queue) = mpsc::channel(QUEUE);
         let (effects, effects_out) = mpsc::unbounded_channel();
         let (feed, _) = broadcast::channel(FEED);
+        let world = World {
+            planted: planted::planted(),
+            ..world
+        };
         let shared = Shared {
             controller: Controller::new(world, log_id),
             live: Live::default(),
@@ -160,7 +173,7 @@ impl Engine {
         self.handle.log.close().await
     }
 
-    /// Says who decides from here on, and that nothing is known to be fresh.
+    /// Says that nothing is known to be fresh, and who decides from here on.
     async fn begin(&mut self) -> Result<(), log::Error> {
         let head = self.handle.read(|v| v.world().head);
         if let Some(lead) = &mut self.lead {
@@ -178,7 +191,8 @@ impl Engine {
         let started = Input::Started {
             version: self.options.version.clone(),
         };
-        let inputs = leading.into_iter().chain([started]);
+        // First that nothing is known: nothing is decided on what was seen before this start.
+        let inputs = [started].into_iter().chain(leading);
         let batch = inputs.map(|input| Envelope { input, done: None });
         self.commit(batch.collect()).await
     }
@@ -219,7 +233,10 @@ impl Engine {
         }
         let known = self.known(&batch).await?;
         let jumped = self.look_at_the_clock();
-        let (events, effects, answers) = self.handle_batch(batch, known, jumped);
+        let (events, effects, mut answers) = self.handle_batch(batch, known, jumped);
+        if planted::on(Bug::AnswerBeforeCommit) {
+            answer(std::mem::take(&mut answers));
+        }
         if !events.is_empty() {
             let records: Vec<Record> = events.iter().map(replay::encode).collect();
             self.append(records).await?;
@@ -229,11 +246,7 @@ impl Engine {
             // Nobody left to carry it out means that Stead is stopping: it is ordered again at the next start.
             let _ = self.effects.send(effect);
         }
-        for answer in answers {
-            if let Some(done) = answer.done {
-                let _ = done.send(answer.value);
-            }
-        }
+        answer(answers);
         if !events.is_empty() {
             let _ = self.handle.feed.send(Feed::Events(events.into()));
         }
@@ -307,7 +320,11 @@ impl Engine {
             events.extend(step.events);
             effects.extend(step.effects);
         }
-        for Envelope { mut input, done } in batch {
+        // Who gave a sign while the log was busy is heard before anybody is taken for silent.
+        let (signs, rest): (Vec<Envelope>, Vec<Envelope>) = batch
+            .into_iter()
+            .partition(|e| matches!(e.input, Input::Heard { .. }));
+        for Envelope { mut input, done } in signs.into_iter().chain(rest) {
             let duplicate = without_known(&mut input, &mut known);
             if duplicate {
                 answers.push(Answer {

@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 /// A standby looks this often whether the lease is free or moved.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Between tries to renew where the disk is in trouble.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+
 /// The lead of this server, as long as it is kept.
 #[derive(Debug)]
 pub struct Lead {
@@ -28,6 +31,8 @@ pub struct Lead {
     clock: Arc<dyn Clock>,
     /// When the last renewal that succeeded was begun, in milliseconds since boot.
     renewed: u64,
+    /// When it is tried again.
+    next: u64,
 }
 
 /// Takes the lead of `log`, waiting while somebody else has it. `holder` names this server to people: host and process.
@@ -76,8 +81,13 @@ pub async fn lead(
             lapsed: lapsed.cloned(),
             clock,
             renewed: now,
+            next: after(now, RENEW_EVERY),
         }));
     }
+}
+
+fn after(now: u64, span: Duration) -> u64 {
+    now.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn passed(since: u64, now: u64) -> Duration {
@@ -104,6 +114,7 @@ impl Lead {
         match log.lead(&self.holder, self.clock.wall(), lapsed).await? {
             Claim::Leads { epoch } if log.head().await?.seq == head => {
                 (self.epoch, self.renewed) = (epoch, now);
+                self.next = after(now, RENEW_EVERY);
                 Ok(())
             }
             Claim::Leads { .. } => Err(Error::Locked(
@@ -115,7 +126,7 @@ impl Lead {
 
     /// How long until it must be renewed.
     pub(crate) fn due_in(&self) -> Duration {
-        RENEW_EVERY.saturating_sub(passed(self.renewed, self.clock.up()))
+        passed(self.clock.up(), self.next)
     }
 
     /// Renews when it is time. Trouble with the disk is borne as long as the lease lasts; a full one longer, because
@@ -123,11 +134,16 @@ impl Lead {
     pub(crate) async fn keep(&mut self, log: &dyn EventLog) -> Result<(), Error> {
         let now = self.clock.up();
         let old = passed(self.renewed, now);
-        if old < RENEW_EVERY {
+        if now < self.next {
             return Ok(());
         }
+        // A full disk must not become a loop without a pause.
+        self.next = after(now, TRY_AGAIN);
         match log.renew().await {
-            Ok(()) => self.renewed = now,
+            Ok(()) => {
+                self.renewed = now;
+                self.next = after(now, RENEW_EVERY);
+            }
             Err(Error::Full) => {}
             Err(error) if error.is_transient() && old < TTL => {
                 tracing::warn!(%error, "the lead could not be renewed; tried again");

@@ -10,4 +10,5 @@ pub mod entropy;
 pub mod log;
 pub mod notify;
 pub mod secrets;
+pub mod planted;
 pub mod watch;

@@ -10,6 +10,7 @@ use stead_core::command::{Order, Outcome};
 use stead_core::ids::NodeName;
 use stead_core::subject::Subject;
 use stead_core::time::Span;
+use stead_ports::planted::{self, Bug};
 
 use super::evidence::Evidence;
 use crate::clock::Stamp;
@@ -169,7 +170,7 @@ impl Ledger {
     /// Whether whoever leads with `epoch` may still say what is done here. An agent that knows of a leader takes nothing
     /// from a server that keeps no epoch.
     pub fn heed(&self, epoch: u64) -> Result<(), Refusal> {
-        if epoch >= self.epoch {
+        if epoch >= self.epoch || planted::on(Bug::EpochIgnored) {
             return Ok(());
         }
         let why = format!(
@@ -204,6 +205,9 @@ impl Ledger {
     }
 
     pub fn standing(&self, key: &Key) -> Standing {
+        if planted::on(Bug::JournalForgets) {
+            return Standing::New;
+        }
         match (self.ended.get(key), self.open.contains_key(key)) {
             (Some(outcome), _) => Standing::Ended(outcome.clone()),
             (None, true) => Standing::Open,
@@ -248,7 +252,7 @@ impl Ledger {
             );
             return refuse("stale-token", why);
         }
-        if held.0 >= order.lease_ms {
+        if held.0 >= order.lease_ms && !planted::on(Bug::LeaseIgnored) {
             let why = format!(
                 "its lease of {} ended {} after the order came, before it could begin",
                 Span(order.lease_ms),
@@ -259,7 +263,8 @@ impl Ledger {
         let lately = target.map_or(0, |t| {
             t.automatic.iter().filter(|s| now.since(s) < HOUR).count()
         });
-        if order.automatic && lately >= order.per_hour as usize {
+        let over = order.automatic && lately >= order.per_hour as usize;
+        if over && !planted::on(Bug::LimitNotCounted) {
             let why = format!(
                 "{lately} automatic repairs of {} in the last hour, {} are allowed: look what keeps breaking it, or approve one by hand",
                 order.target, order.per_hour

@@ -5,13 +5,14 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stead_core::command::{Command, Outcome};
+use stead_core::command::{Command, Order, Outcome};
 use stead_core::time::Span;
 
 #[async_trait]
 pub trait Hands: Debug + Send + Sync + 'static {
-    /// Carries `command` out, once. Ends within `limit` or soon after, with [`Outcome::Unknown`] where nobody saw how.
-    async fn carry_out(&self, command: &Command, limit: Duration) -> Outcome;
+    /// Carries the command of `order` out, once. Ends within `limit` or soon after, with [`Outcome::Unknown`] where nobody
+    /// saw how.
+    async fn carry_out(&self, order: &Order, limit: Duration) -> Outcome;
 
     /// Makes the node look again at what `command` touches where nothing would tell by itself. What it sees is on the
     /// board when this ends.

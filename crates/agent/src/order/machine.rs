@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stead_adapters::act::{self, Adapters};
-use stead_core::command::{Command, Outcome};
+use stead_core::command::{Command, Order, Outcome};
 use stead_core::desired::{Bundle, Node, ServiceKind};
 use stead_core::time::Span;
 use stead_ports::watch;
@@ -57,8 +57,8 @@ fn whole(command: &Command, node: &Node) -> Option<Command> {
 
 #[async_trait]
 impl Hands for Machine {
-    async fn carry_out(&self, command: &Command, limit: Duration) -> Outcome {
-        let whole = whole(command, &self.bundle.borrow().node);
+    async fn carry_out(&self, order: &Order, limit: Duration) -> Outcome {
+        let whole = whole(&order.command, &self.bundle.borrow().node);
         match whole {
             Some(command) => act::run(&self.adapters, &command, limit).await,
             None => Outcome::Refused {

@@ -27,9 +27,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stead_core::command::{Order, Outcome};
+use stead_core::ids::NodeName;
 use stead_core::subject::Subject;
 use stead_core::time::Span;
 use stead_ports::clock::Clock;
+use stead_ports::planted::{self, Bug};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -127,6 +129,15 @@ impl Desk {
         Stamp::of(&*self.0.clock)
     }
 
+    /// What the fleet calls this node from now on: orders name their targets by it.
+    pub fn set_name(&self, node: NodeName) {
+        self.0
+            .rules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .node = node;
+    }
+
     /// Whether the node may be changed from now on.
     pub fn set_read_only(&self, read_only: bool) {
         self.0
@@ -209,7 +220,7 @@ impl Desk {
             .entry(target.clone())
             .or_default()
             .push_back(held);
-        if queue.busy.insert(target.clone()) {
+        if queue.busy.insert(target.clone()) || planted::on(Bug::TargetShared) {
             let desk = self.clone();
             self.0.tasks.spawn(async move { desk.work(target).await });
         }
@@ -313,7 +324,7 @@ impl Desk {
                 .timeout_ms
                 .min(order.lease_ms.saturating_sub(waited.0)),
         );
-        let effect = self.0.hands.carry_out(&order.command, limit);
+        let effect = self.0.hands.carry_out(&order, limit);
         let outcome = tokio::time::timeout(limit + GRACE, effect)
             .await
             .unwrap_or_else(|_| Outcome::Unknown {

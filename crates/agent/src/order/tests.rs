@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use stead_core::command::Command;
+use stead_core::command::{Command, Order};
 use stead_core::facts::{
     ContainerFacts, ContainerState, Fact, FactKey, SourceFacts, SourceKind, SourceState,
 };
@@ -40,7 +40,7 @@ fn container(started: i64) -> Fact {
 
 #[async_trait]
 impl Hands for Fake {
-    async fn carry_out(&self, command: &Command, _: Duration) -> Outcome {
+    async fn carry_out(&self, order: &Order, _: Duration) -> Outcome {
         let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         if let Some(gate) = &self.gate {
@@ -50,7 +50,7 @@ impl Hands for Fake {
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         if let Command::ContainerRestart {
             container: name, ..
-        } = command
+        } = &order.command
         {
             let (board, name) = (self.board.clone(), name.clone());
             tokio::spawn(async move {

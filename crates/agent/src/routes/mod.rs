@@ -219,6 +219,9 @@ async fn bundle(
     agent
         .desk
         .set_read_only(agent.read_only || bundle.node.access == Access::Inspector);
+    if let Some(name) = &bundle.name {
+        agent.desk.set_name(name.clone());
+    }
     tracing::info!(
         digest = bundle.digest,
         services = bundle.node.services.len(),

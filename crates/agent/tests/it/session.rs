@@ -37,6 +37,7 @@ fn bundle(port: u16) -> Bundle {
     };
     Bundle {
         digest: format!("digest-{port}"),
+        name: None,
         node,
     }
 }

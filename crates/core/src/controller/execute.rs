@@ -8,6 +8,7 @@ use super::{Controller, drill};
 use crate::action::{Action, ActionKey, ActionKind, Phase, Principal, State};
 use crate::command::Outcome;
 use crate::event::{ActionEnded, Body, Severity, Source, Started, StepEnded};
+use crate::planted::Bug;
 use crate::policy::{self, Answer, Now};
 use crate::time::{Span, Time};
 
@@ -80,7 +81,8 @@ impl Controller {
         let runs = |a: &&Action| a.state == State::Running && policy::counts(a);
         let open = &self.world.actions.open;
         let running = busy.iter().filter_map(|key| open.get(key)).filter(runs);
-        running.count() >= self.world.fleet.policy.limits.concurrent as usize
+        !self.world.planted.on(Bug::ConcurrencyIgnored)
+            && running.count() >= self.world.fleet.policy.limits.concurrent as usize
     }
 
     fn start(&mut self, now: Now, key: &ActionKey) {
@@ -129,6 +131,11 @@ impl Controller {
         let state = &action.steps[step];
         match &state.outcome {
             None if state.attempt == 0 => self.order(now, key, 1),
+            None if state.deadline.is_some_and(|d| now.at >= d)
+                && self.world.planted.on(Bug::ResentBlindly) =>
+            {
+                self.order(now, key, state.attempt + 1);
+            }
             None if state.deadline.is_some_and(|d| now.at >= d) => {
                 let why = "the agent did not say in time how it ended".to_string();
                 self.close_step(
@@ -214,6 +221,9 @@ impl Controller {
     fn verifying(&mut self, now: Now, key: &ActionKey, until: Time) {
         if key.kind == ActionKind::Drill {
             return self.drilling(now, key, until);
+        }
+        if self.world.planted.on(Bug::VerificationForgotten) {
+            return;
         }
         let Some(action) = self.world.actions.open.get(key) else {
             return;

@@ -14,6 +14,7 @@ use crate::facts::{
     ContainerState, Fact, FactKey, Facts, HostFacts, Level, LevelFacts, SourceState, Verdict,
 };
 use crate::ids::NodeName;
+use crate::planted::Bug;
 use crate::policy::Now;
 use crate::subject::Subject;
 use crate::time::Time;
@@ -148,7 +149,7 @@ impl Controller {
         self.tracker.heard(now.at, node.clone());
         let count = facts.len() as u64;
         // Empty means none: a snapshot without even the host is no snapshot of a machine.
-        if !facts.contains_key(&FactKey::Host) {
+        if !facts.contains_key(&FactKey::Host) && !self.world.planted.on(Bug::EmptyMeansGone) {
             return;
         }
         let ghosts: Vec<FactKey> = self.world.node(&node).map_or_else(Vec::new, |state| {

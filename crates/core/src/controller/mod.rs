@@ -43,6 +43,7 @@ use crate::desired::Fleet;
 use crate::drift;
 use crate::event::{Body, DesiredLoaded, DesiredRejected, Event, Severity, Source};
 use crate::ids::{NodeName, Seq};
+use crate::planted::Bug;
 use crate::policy::Now;
 use crate::subject::Subject;
 use crate::time::{Span, Time};
@@ -423,7 +424,11 @@ impl Controller {
             at,
             subject,
             severity,
-            cause: self.cause,
+            cause: if self.world.planted.on(Bug::CauseAhead) {
+                Some(seq.next())
+            } else {
+                self.cause
+            },
             source,
             cursor: self.cursor,
             body,

@@ -15,6 +15,7 @@ use crate::event::{
 use crate::facts::FactKey;
 use crate::ids::{NodeName, ServiceName};
 use crate::plan::{self, Repair};
+use crate::planted::Bug;
 use crate::policy::{self, Answer, Now};
 use crate::subject::Subject;
 use crate::time::{Span, Time};
@@ -106,7 +107,9 @@ impl Controller {
                 if let Subject::Service(node, service) = subject {
                     self.state_service(now, node, service);
                 }
-                self.drift.update(&self.world, subject);
+                if subject.service().is_some() || !self.world.planted.on(Bug::DriftNotUpdated) {
+                    self.drift.update(&self.world, subject);
+                }
                 self.brake.note(&self.world, &self.drift, subject);
             }
             // Before anything is proposed or started: much at once is no time to act.

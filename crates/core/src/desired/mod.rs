@@ -127,18 +127,23 @@ impl Default for Thresholds {
 /// What an agent needs to know of the fleet to observe and repair its own node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bundle {
-    /// Content address of `node`; the agent reports it back so that the server knows what it judges by.
+    /// Content address of the rest; the agent reports it back so that the server knows what it judges by.
     pub digest: String,
+    /// The fleet's own name for the node: orders name their targets by it, whatever the agent calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NodeName>,
     pub node: Node,
 }
 
 impl Bundle {
     /// The part of `fleet` that concerns `node`; an empty node where the fleet does not name it.
     pub fn of(fleet: &Fleet, node: &NodeName) -> Bundle {
+        let name = Some(node.clone());
         let node = fleet.nodes.get(node).cloned().unwrap_or_default();
-        let json = serde_json::to_vec(&node).unwrap_or_default();
+        let json = serde_json::to_vec(&(&name, &node)).unwrap_or_default();
         Bundle {
             digest: digest(&json),
+            name,
             node,
         }
     }

@@ -6,6 +6,7 @@ use alloc::string::String;
 use super::Now;
 use crate::action::{Action, ActionKind};
 use crate::lock;
+use crate::planted::Bug;
 use crate::subject::Subject;
 use crate::time::{Span, Time};
 use crate::world::World;
@@ -17,10 +18,12 @@ pub(super) fn holding(world: &World, action: &Action, now: Now) -> Option<String
     if action.key.kind == ActionKind::LockClear {
         return None;
     }
-    if let Some((key, held)) = lock::holding(world, subject, now.at).next() {
+    if let Some((key, held)) = lock::holding(world, subject, now.at).next()
+        && !world.planted.on(Bug::LockIgnored)
+    {
         return Some(lock::text(key, held));
     }
-    if let Some(brake) = brake(world) {
+    if let Some(brake) = brake(world).filter(|_| !world.planted.on(Bug::BrakeIgnored)) {
         return Some(brake);
     }
     if let Some(flapping) = flapping(world, subject) {
@@ -28,7 +31,8 @@ pub(super) fn holding(world: &World, action: &Action, now: Now) -> Option<String
     }
     let limit = world.fleet.policy.limits.per_target_per_hour;
     let used = starts_within(world, subject, now.at, Span::hours(1));
-    (used >= limit).then(|| format!("policy.limits.per_target_per_hour: {used} of {limit} used"))
+    let over = used >= limit && !world.planted.on(Bug::LimitNotCounted);
+    over.then(|| format!("policy.limits.per_target_per_hour: {used} of {limit} used"))
 }
 
 /// Why all automatic repair is stopped, for people.

@@ -20,6 +20,7 @@ use alloc::string::String;
 
 use crate::action::{Action, ActionKind, Risk, Trigger};
 use crate::facts::ContainerState;
+use crate::planted::Bug;
 use crate::subject::Subject;
 use crate::time::Time;
 use crate::world::World;
@@ -150,7 +151,7 @@ fn permit(world: &World, action: &Action, now: Now) -> Verdict {
     if action.risk == Risk::Destructive || action.level > 2 {
         return Verdict::ask("what destroys is never automatic");
     }
-    if stopped_by_person(world, &action.key.subject) {
+    if stopped_by_person(world, &action.key.subject) && !world.planted.on(Bug::PersonsStopIgnored) {
         return Verdict::ask("a person stopped it");
     }
     if action.trigger == Trigger::UnitInactive {

@@ -8,6 +8,7 @@ use super::{Now, Verdict};
 use crate::action::{Action, ActionKey, Risk};
 use crate::desired::{CANARY, Calendar, Hours, Match, Rule, Says};
 use crate::ids::Seq;
+use crate::planted::Bug;
 use crate::subject::Subject;
 use crate::world::World;
 
@@ -19,6 +20,7 @@ pub(super) fn permit(world: &World, action: &Action, now: Now) -> Verdict {
     });
     match hit {
         Some((i, rule)) => by_rule(world, i, rule, action),
+        None if world.planted.on(Bug::LevelIgnored) => Verdict::ready("any level"),
         None => by_level(
             action,
             policy.automatic.max_level,

@@ -8,6 +8,7 @@ use crate::action::{Action, ActionKind, Principal, State};
 use crate::desired::{Access, Service};
 use crate::ids::{NodeName, ServiceName};
 use crate::lock;
+use crate::planted::Bug;
 use crate::subject::Subject;
 use crate::world::{EvidenceState, Status, World};
 
@@ -63,7 +64,8 @@ fn locked(world: &World, action: &Action, now: Now) -> Option<String> {
 
 /// Other work on the very target.
 fn at_work(world: &World, subject: &Subject) -> Option<String> {
-    let other = running(world).find(|a| a.key.subject == *subject)?;
+    let shared = world.planted.on(Bug::TargetShared);
+    let other = running(world).find(|a| a.key.subject == *subject && !shared)?;
     Some(format!(
         "{} to end: one at a time on a target",
         other.label()
@@ -91,7 +93,7 @@ fn concurrency(world: &World, action: &Action, node: &NodeName) -> Option<String
     if let Some(wait) = overlapping(world, action) {
         return Some(wait);
     }
-    if !counts(action) {
+    if !counts(action) || world.planted.on(Bug::ConcurrencyIgnored) {
         return None;
     }
     let limits = &world.fleet.policy.limits;
@@ -113,8 +115,9 @@ fn concurrency(world: &World, action: &Action, node: &NodeName) -> Option<String
 
 /// Work on the same machine part under another name: a service and its container are one target.
 fn overlapping(world: &World, action: &Action) -> Option<String> {
+    let shared = world.planted.on(Bug::TargetShared);
     let other = running(world)
-        .filter(|a| counts(a) && a.key.subject != action.key.subject)
+        .filter(|a| counts(a) && a.key.subject != action.key.subject && !shared)
         .find(|a| {
             crate::plan::overlaps(&a.plan, &action.plan)
                 && a.key.subject.node() == action.key.subject.node()

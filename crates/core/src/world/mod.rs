@@ -23,6 +23,7 @@ use crate::desired::Fleet;
 use crate::event::{Body, DrillEnded, Event};
 use crate::ids::{NodeName, Seq, ServiceName};
 use crate::lock::{Lock, LockKey};
+use crate::planted::{Bug, Planted};
 use crate::subject::Subject;
 use crate::time::Time;
 
@@ -59,6 +60,8 @@ pub struct World {
     pub drills: VecDeque<(Time, DrillEnded)>,
     #[serde(default)]
     pub alerts: Alerts,
+    #[serde(skip)]
+    pub planted: Planted,
 }
 
 /// Where the desired state in force came from, and how its last reading went.
@@ -141,6 +144,7 @@ impl World {
                 }
                 self.drills.push_back((event.at, e.clone()));
             }
+            Body::NodeStale(_) | Body::NodeOffline(_) if self.planted.on(Bug::StaleKept) => {}
             _ => {
                 if is_all_clear(event) {
                     self.actions.all_clear(&event.subject);
@@ -194,6 +198,9 @@ impl World {
 
     fn server_started(&mut self, event: &Event) {
         self.server_started = Some(event.at);
+        if self.planted.on(Bug::StartKeepsEvidence) {
+            return;
+        }
         for node in self.nodes.values_mut() {
             node.evidence = Evidence {
                 state: EvidenceState::Unknown,
@@ -221,6 +228,7 @@ impl World {
             rollouts: self.rollouts.clone(),
             drills: self.drills.clone(),
             alerts: self.alerts.clone(),
+            planted: self.planted,
         }
     }
 

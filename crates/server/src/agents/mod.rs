@@ -26,6 +26,7 @@ use stead_core::ids::NodeName;
 use stead_engine::Handle;
 use stead_protocol::{agent, tunnel};
 use subtle::ConstantTimeEq;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::proxy::{AgentProxy, ProxyError as Error};
@@ -80,6 +81,14 @@ impl Agents {
         Router::new()
             .route(tunnel::PATH, get(accept))
             .with_state(Arc::clone(self))
+    }
+
+    /// Serves an agent that calls itself `called` over `io` until the link ends: what follows once a call is accepted.
+    pub async fn serve<T>(&self, called: NodeName, io: T) -> Result<(), Error>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        session::run(self, called, io).await
     }
 
     /// Carries out effects as they come, until the engine stops. Orders leave in the order they were made.
@@ -266,8 +275,9 @@ async fn accept(State(agents): State<Arc<Agents>>, request: Request) -> Response
         .max_message_size(64 * 1024)
         .max_frame_size(64 * 1024)
         .on_upgrade(move |socket| async move {
-            if let Err(error) =
-                session::run(&agents, node.clone(), tunnel::ByteStream::new(socket)).await
+            if let Err(error) = agents
+                .serve(node.clone(), tunnel::ByteStream::new(socket))
+                .await
             {
                 tracing::info!(%node, %error, "session ended");
                 agents.note_stale(&node, &error);
