@@ -13,6 +13,7 @@ mod lab;
 mod packages;
 mod process;
 mod run;
+mod sim;
 mod soak;
 mod test;
 mod tidy;
@@ -38,6 +39,8 @@ usage: cargo xtask COMMAND
                            (PARTS: core, store, agent, reaction, ui; none: all)
   soak [--kills N] [--lanes N] [--binary FILE] [--dry]
                            kill -9 of server and agent under load; nothing lost, nothing doubled
+  sim [--seeds N] [--from SEED] | --seed SEED [--drop A,B] [--story]
+                           the simulator: many seeds on every core, or one that is told
   deny                     licences, bans and sources of every dependency
   openapi                  write the API description and the typed client made from it";
 
@@ -66,6 +69,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         Some("lab") => lab::command(rest),
         Some("bench") => bench::run(rest),
         Some("soak") => soak::run(rest),
+        Some("sim") => sim::run(rest),
         Some("deny") => deny(),
         Some("openapi") => build::openapi(),
         Some("help" | "--help" | "-h") | None => {

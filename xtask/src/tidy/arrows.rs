@@ -55,8 +55,23 @@ const ARROWS: &[(&str, &[&str])] = &[
             "stead-server",
         ],
     ),
+    (
+        "stead-sim",
+        &[
+            "stead-core",
+            "stead-ports",
+            "stead-protocol",
+            "stead-fleet",
+            "stead-engine",
+            "stead-agent",
+            "stead-server",
+        ],
+    ),
     ("xtask", &[]),
 ];
+
+/// The only crate whose build may have bugs planted (docs/adr/0046).
+const SIMULATOR: &str = "stead-sim";
 
 /// (library, the only crates that may name it)
 const BEHIND: &[(&str, &[&str])] = &[
@@ -112,12 +127,22 @@ fn in_metadata(metadata: &Value) -> Result<Vec<String>> {
         {
             let on = dependency["name"].as_str().unwrap_or_default();
             let chosen = dependency["optional"].as_bool() == Some(true);
+            if name != SIMULATOR && has_planted(dependency) {
+                found.push(format!(
+                    "{name} asks {on} for planted bugs: only {SIMULATOR} may"
+                ));
+            }
             if let Some(why) = refused(name, on, chosen, allowed, &members) {
                 found.push(format!("{name} must not depend on {on}: {why}"));
             }
         }
     }
     Ok(found)
+}
+
+fn has_planted(dependency: &Value) -> bool {
+    let features = dependency["features"].as_array();
+    features.is_some_and(|all| all.iter().any(|feature| feature == "planted"))
 }
 
 fn refused(
@@ -182,6 +207,20 @@ mod tests {
         let none: &[&str] = &[];
         assert!(refused("stead-protocol", "tokio", true, none, none).is_none());
         assert!(refused("stead-protocol", "tokio", false, none, none).is_some());
+    }
+
+    #[test]
+    fn bugs_are_planted_in_the_simulator_alone() {
+        let asks = |from: &str| {
+            let core = json!([{ "name": "stead-core", "features": ["planted"] }]);
+            let metadata = json!({ "packages": [
+                { "name": "stead-core", "dependencies": [] },
+                { "name": from, "dependencies": core },
+            ]});
+            in_metadata(&metadata).unwrap().len()
+        };
+        assert_eq!(asks("stead-engine"), 1);
+        assert_eq!(asks("stead-sim"), 0);
     }
 
     #[test]

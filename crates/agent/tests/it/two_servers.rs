@@ -112,7 +112,7 @@ struct Counter(AtomicUsize);
 
 #[async_trait]
 impl Hands for Counter {
-    async fn carry_out(&self, _: &Command, _: Duration) -> Outcome {
+    async fn carry_out(&self, _: &Order, _: Duration) -> Outcome {
         self.0.fetch_add(1, Ordering::SeqCst);
         Outcome::Done {
             output: String::new(),

@@ -1,0 +1,258 @@
+//! A simulated agent process: board, spool, journal, desk, routes and frames of the binary, on a simulated disk and a
+//! simulated machine, behind a link that dials as the real one does.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use hyper_util::service::TowerToHyperService;
+use stead_agent::board::Board;
+use stead_agent::bundle;
+use stead_agent::journal::Journal;
+use stead_agent::journal::ledger::Rules;
+use stead_agent::order::Desk;
+use stead_agent::routes::{self, Parties, Via};
+use stead_agent::spool::{self, Spool};
+use stead_core::command::Order;
+use stead_core::ids::NodeName;
+use stead_ports::clock::{Clock, ManualClock};
+use stead_ports::disk::{Disk, File, MemoryDisk, Open, Work};
+use stead_ports::entropy::{Entropy, SeededEntropy};
+use stead_ports::watch;
+use stead_protocol::agent::{Ack, EPOCH_HEADER};
+use stead_protocol::tunnel;
+
+use crate::chance::Chance;
+use crate::eyes::Eyes;
+use crate::hands::SimHands;
+use crate::invariant::Moment;
+use crate::life::Life;
+use crate::machine::Machine;
+use crate::net::Net;
+use crate::server::TOKEN;
+use crate::truth::Truth;
+
+/// Largest body looked into on its way.
+const BODY: usize = 1 << 20;
+
+/// Where an agent lives: it outlives the processes.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub node: NodeName,
+    /// The name it calls by.
+    pub called: NodeName,
+    pub machine: Machine,
+    pub clock: Arc<ManualClock>,
+    pub disk: MemoryDisk,
+    pub net: Net,
+    pub truth: Truth,
+    pub seed: u64,
+}
+
+/// A process.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    pub life: Life,
+    pub board: Board,
+    pub desk: Desk,
+}
+
+/// A mount whose waiting waits for the process to be allowed to.
+#[derive(Debug)]
+struct Gated {
+    inner: Arc<dyn Disk>,
+    life: Life,
+}
+
+#[async_trait]
+impl Disk for Gated {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.inner.create_dir(dir)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.inner.list(dir)
+    }
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
+        self.inner.open(path, how)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.inner.read(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.inner.sync_dir(dir)
+    }
+    async fn aside(&self, work: Work) -> io::Result<()> {
+        self.life.gate().await;
+        self.inner.aside(work).await?;
+        self.life.gate().await;
+        Ok(())
+    }
+}
+
+/// Starts the `run`th process of a site.
+pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
+    let life = Life::new();
+    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&site.clock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(
+        Chance::of(site.seed ^ run, site.node.as_str()).next(),
+    ));
+    let disk: Arc<dyn Disk> = Arc::new(Gated {
+        inner: site.disk.mount(),
+        life: life.clone(),
+    });
+    let (spool, _) = Spool::open(
+        Arc::clone(&disk),
+        Path::new("/agent/spool"),
+        spool::Options::default(),
+        &clock.boot(),
+        entropy.array(),
+    )
+    .map_err(|e| e.to_string())?;
+    let (journal, _) =
+        Journal::open(Arc::clone(&disk), Path::new("/agent/journal")).map_err(|e| e.to_string())?;
+    let board = Board::new(spool, Arc::clone(&clock));
+    let store = bundle::Store::at(disk, PathBuf::from("/agent/bundle.json"));
+    let last = store.load();
+    let named = last.name.clone();
+    let (bundle, bundles) = watch::channel(Arc::new(last));
+    let hands = SimHands {
+        node: site.node.clone(),
+        machine: site.machine.clone(),
+        clock: Arc::clone(&clock),
+        life: life.clone(),
+        truth: site.truth.clone(),
+        chance: Mutex::new(Chance::of(site.seed ^ run, "hands")),
+    };
+    let rules = Rules {
+        node: named.unwrap_or_else(|| site.called.clone()),
+        read_only: false,
+    };
+    let desk = Desk::new(
+        rules,
+        journal,
+        board.clone(),
+        Arc::new(hands),
+        Arc::clone(&clock),
+    );
+    let eyes = Eyes {
+        machine: site.machine.clone(),
+        board: board.clone(),
+        bundle: bundles,
+        clock,
+        life: life.clone(),
+        truth: site.truth.clone(),
+        checks: BTreeMap::new(),
+    };
+    let parties = Parties {
+        node: site.called.clone(),
+        token: TOKEN.to_string(),
+        read_only: false,
+        board: board.clone(),
+        desk: desk.clone(),
+        docker: None,
+        systemd: None,
+        bundle,
+        store,
+        stop: life.stop.clone(),
+    };
+    let router = routes::router(routes::Agent(Arc::new(parties)), Via::Tunnel);
+    tokio::spawn(eyes.run());
+    tokio::spawn({
+        let (board, stop) = (board.clone(), life.stop.clone());
+        async move { board.sync(stop).await }
+    });
+    desk.recover();
+    tokio::spawn(link(
+        site.clone(),
+        watched(router, site),
+        life.clone(),
+        entropy,
+    ));
+    Ok(Agent { life, board, desk })
+}
+
+/// The routes, with a look at the orders and acknowledgements that go through.
+fn watched(router: Router, site: &Site) -> Router {
+    let (truth, node) = (site.truth.clone(), site.node.clone());
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let (truth, node) = (truth.clone(), node.clone());
+        async move { pass(request, next, &truth, &node).await }
+    }))
+}
+
+async fn pass(request: Request, next: Next, truth: &Truth, node: &NodeName) -> Response {
+    let named = request.headers().get(EPOCH_HEADER);
+    if let Some(epoch) = named.and_then(|v| v.to_str().ok()?.parse().ok()) {
+        truth.heard_of(node, epoch);
+    }
+    let path = request.uri().path().to_owned();
+    if path != "/v1/orders" && path != "/v1/ack" {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, BODY).await.unwrap_or_default();
+    if let Ok(order) = serde_json::from_slice::<Order>(&bytes) {
+        truth.came(&order);
+    }
+    let ack = serde_json::from_slice::<Ack>(&bytes).ok();
+    let request = Request::from_parts(parts, Body::from(bytes));
+    let response = next.run(request).await;
+    if let Some(ack) = ack
+        && response.status().is_success()
+    {
+        truth.ask(&Moment::Acknowledged {
+            node,
+            spool: &ack.spool,
+            cursor: ack.cursor,
+        });
+        truth.note(|h| {
+            h.notes
+                .retain(|n| n.spool != ack.spool || n.cursor > ack.cursor);
+        });
+    }
+    response
+}
+
+/// Dials again and again, with growing pauses, and answers.
+async fn link(site: Site, router: Router, life: Life, entropy: Arc<dyn Entropy>) {
+    let mut failures = 0u32;
+    loop {
+        let session = async {
+            life.gate().await;
+            let began = site.truth.now();
+            let Some(side) = site.net.dial(&site.node, &site.called).await else {
+                return false;
+            };
+            let service = TowerToHyperService::new(router.clone());
+            let _ = tunnel::answer(side, service).await;
+            site.truth.now() > began + 5_000
+        };
+        tokio::select! {
+            biased;
+            () = life.stop.cancelled() => return,
+            good = session => failures = if good { 0 } else { failures + 1 },
+        }
+        let [chance] = entropy.array::<1>();
+        let pause = (200u64 << failures.min(7)).min(15_000);
+        let pause = pause / 2 + pause * u64::from(chance) / 512;
+        tokio::select! {
+            biased;
+            () = life.stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+        }
+    }
+}
