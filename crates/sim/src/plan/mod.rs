@@ -1,6 +1,7 @@
 //! What a seed means: a fleet, its policy, and what happens to it when. Data only; nothing is drawn while it runs that
 //! could change when a move is left out, so that a failing plan can be made smaller.
 
+mod draw;
 pub mod fleet;
 pub mod moves;
 
@@ -54,7 +55,7 @@ impl Plan {
         let length = Span::mins(chance.between(12, 30)).0;
         let latency = *chance.pick(&[0, 0, 1, 5, 40]);
         let sync = *chance.pick(&[0, 1, 3, 10, 60]);
-        let moves = moves::any(&mut Chance::of(seed, "moves"), &fleet, length);
+        let moves = draw::any(&mut Chance::of(seed, "moves"), &fleet, length);
         Plan {
             seed,
             fleet,
