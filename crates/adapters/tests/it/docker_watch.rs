@@ -495,7 +495,7 @@ async fn what_stead_kills_or_stops_was_not_stopped_by_a_person() {
         .kill_canary(&canary.named(), &canary.id(), SOON)
         .await;
     docker.stop(&suspended.named(), &suspended.id(), SOON).await;
-    for container in [&canary, &suspended] {
+    for (container, code) in [(&canary, 137), (&suspended, 143)] {
         let name = container.named();
         let ended = |seen: &Seen| {
             seen.container(&name)
@@ -504,6 +504,6 @@ async fn what_stead_kills_or_stops_was_not_stopped_by_a_person() {
         };
         let facts = seen.until("it ended", SOON, ended).await;
         assert!(!facts.stopped_by_person, "{facts:?}");
-        assert_eq!(facts.exit_code, Some(137));
+        assert_eq!(facts.exit_code, Some(code), "killed, and asked to end");
     }
 }

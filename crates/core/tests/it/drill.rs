@@ -11,6 +11,7 @@ use stead_core::facts::{ContainerState, Health, SourceKind};
 use stead_core::lock::LockKind;
 use stead_core::time::Span;
 
+use crate::properties::replayed;
 use crate::stage::*;
 
 const DRILL: &str = "drill-piha";
@@ -167,6 +168,7 @@ fn where_a_route_takes_it_somebody_must_have_been_told() {
     assert_eq!(stage.state(DRILL), State::Completed);
     assert_eq!(ended(&stage).told, Some(Span::secs(20)));
     assert!(ended(&stage).detail.ends_with("told after 20.0 s"));
+    assert_eq!(&replayed(&stage), stage.controller.world());
 }
 
 #[test]

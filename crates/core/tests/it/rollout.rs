@@ -11,6 +11,7 @@ use stead_core::subject::Subject;
 use stead_core::time::Span;
 use stead_core::world::{Rollout, RolloutState, TargetState};
 
+use crate::properties::replayed;
 use crate::stage::*;
 
 const NODES: [&str; 5] = ["n0", "n1", "n2", "n3", "n4"];
@@ -497,5 +498,6 @@ proptest! {
             check(&stage);
         }
         check_log(&stage);
+        prop_assert_eq!(&replayed(&stage), stage.controller.world());
     }
 }
