@@ -66,7 +66,7 @@ impl Proof {
 }
 
 /// Reads from the world what `action`, a drill, has shown.
-fn proof(world: &World, action: &Action) -> Option<Proof> {
+fn proof(world: &World, action: &Action, now: Now) -> Option<Proof> {
     let canary = canary_of(action.key.subject.node()?)?;
     let since = |at: Time| at.since(broken_at(action));
     let repairs = || repairs(world, &canary, action);
@@ -84,7 +84,7 @@ fn proof(world: &World, action: &Action) -> Option<Proof> {
     Some(Proof {
         detected: detected.map(since),
         repaired: repaired.map(since),
-        told: told(world, &canary, action),
+        told: told(world, &canary, action, now),
     })
 }
 
@@ -109,7 +109,7 @@ fn repairs<'a>(
     })
 }
 
-fn told(world: &World, canary: &Subject, drill: &Action) -> Told {
+fn told(world: &World, canary: &Subject, drill: &Action, now: Now) -> Told {
     let alerts: &Alerts = &world.alerts;
     let about = |m: &&Message| {
         let thread = m.what.thread.as_ref();
@@ -126,7 +126,11 @@ fn told(world: &World, canary: &Subject, drill: &Action) -> Told {
         return Told::Delivered(at.since(broken_at(drill)));
     }
     let any = alerts.outbox.values().chain(&alerts.log).any(|m| about(&m));
-    if any { Told::Waits } else { Told::Nobody }
+    if any || policy::is_told(world, canary, now) {
+        Told::Waits
+    } else {
+        Told::Nobody
+    }
 }
 
 impl Controller {
@@ -183,7 +187,7 @@ impl Controller {
         let Some(action) = self.world.actions.open.get(key) else {
             return;
         };
-        let Some(proof) = proof(&self.world, action) else {
+        let Some(proof) = proof(&self.world, action, now) else {
             return;
         };
         if proof.is_whole() {
@@ -239,7 +243,7 @@ impl Controller {
 
     /// Says in the log how a drill ended. `action` as it was before it ended.
     pub(super) fn drill_ended(&mut self, now: Now, action: &Action, ok: bool, detail: String) {
-        let proof = proof(&self.world, action);
+        let proof = proof(&self.world, action, now);
         let within = until(&self.world, action).map(|end| end.since(broken_at(action)));
         let body = DrillEnded {
             action: action.id(),
@@ -359,7 +363,7 @@ mod tests {
     fn a_message_counts_when_it_is_about_the_canary_since_the_break_and_delivered() {
         let canary: Subject = "service/piha/stead-canary".parse().expect("a subject");
         let mut world = World::default();
-        let says = |world: &World| told(world, &canary, &drill());
+        let says = |world: &World| told(world, &canary, &drill(), Now::default());
         for other in [
             message(6, Some("t0"), "service/piha/stead-canary"),
             message(8, Some("t1"), "service/piha/z2m"),

@@ -13,7 +13,7 @@ pub mod rules;
 mod waits;
 
 pub use rules::{glob, progress};
-pub use waits::{counts, waits_for};
+pub use waits::{counts, is_told, waits_for};
 
 use alloc::format;
 use alloc::string::String;

@@ -5,7 +5,9 @@ use alloc::string::String;
 
 use super::{Answer, Now, review};
 use crate::action::{Action, ActionKind, Principal, State};
-use crate::desired::{Access, Service};
+use crate::alert;
+use crate::desired::{Access, CANARY, Service};
+use crate::event::Severity;
 use crate::ids::{NodeName, ServiceName};
 use crate::lock;
 use crate::planted::Bug;
@@ -25,6 +27,7 @@ pub fn waits_for(world: &World, action: &Action, now: Now) -> Option<String> {
                 .then(|| format!("{node} to say which container it is"))
         })
         .or_else(|| concurrency(world, action, node))
+        .or_else(|| told_of_before(world, action, node, now))
         .or_else(|| needs(world, action))
 }
 
@@ -60,6 +63,23 @@ fn locked(world: &World, action: &Action, now: Now) -> Option<String> {
     lock::holding(world, &action.key.subject, now.at)
         .find(|(key, _)| key.lock.holds_people())
         .map(|(key, held)| lock::text(key, held))
+}
+
+/// One cause has one thread: while the one of the canary's last trouble is open, nobody would be told of another.
+fn told_of_before(world: &World, action: &Action, node: &NodeName, now: Now) -> Option<String> {
+    if action.key.kind != ActionKind::Drill {
+        return None;
+    }
+    let canary = Subject::Service(node.clone(), ServiceName::new(CANARY).ok()?);
+    let open = world.alerts.thread(&canary, alert::topic::STATE).is_some();
+    (open && is_told(world, &canary, now))
+        .then(|| "the alert of the canary's last trouble to close".into())
+}
+
+/// Whether some route takes it to a channel when the canary stops running.
+pub fn is_told(world: &World, canary: &Subject, now: Now) -> bool {
+    const KIND: &str = "containers_not_running";
+    !alert::route::of(&world.fleet, &[KIND], canary, Severity::Warning, now).is_empty()
 }
 
 /// Other work on the very target.

@@ -172,6 +172,35 @@ fn where_a_route_takes_it_somebody_must_have_been_told() {
 }
 
 #[test]
+fn while_the_alert_of_the_last_trouble_is_open_the_next_drill_waits() {
+    let mut stage = mended();
+    deliver(&mut stage, "");
+    drill(&mut stage).expect("accepted");
+    let id = "drill-piha#2";
+    assert_eq!(
+        stage.state(id),
+        State::Approved,
+        "nobody would be told twice"
+    );
+    stage.live("piha", Span::mins(2));
+    assert_eq!(stage.state(id), State::Running);
+    stage.answer(done());
+    stage.see("piha", canary(ContainerState::Exited, 30));
+    stage.answer(done());
+    stage.see("piha", canary(ContainerState::Running, 40));
+    assert_eq!(stage.state(id), State::Running, "it is mended, not told");
+    deliver_all(&mut stage);
+    assert_eq!(stage.state(id), State::Completed);
+    assert!(ended(&stage).told.is_some());
+}
+
+fn deliver_all(stage: &mut Stage) {
+    while !stage.controller.world().alerts.outbox.is_empty() {
+        deliver(stage, "");
+    }
+}
+
+#[test]
 fn a_message_that_reaches_nobody_fails_the_drill() {
     let mut stage = mended();
     deliver(&mut stage, "refused");
