@@ -9,6 +9,6 @@ pub mod disk;
 pub mod entropy;
 pub mod log;
 pub mod notify;
-pub mod secrets;
 pub mod planted;
+pub mod secrets;
 pub mod watch;
