@@ -139,7 +139,7 @@ fn leave(on: &AtomicBool, inbox: &Path) -> Result<BTreeSet<u64>> {
 }
 
 /// `…soak-17….json` is 17.
-fn number(path: &PathBuf) -> Option<u64> {
+fn number(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
     let (_, rest) = name.split_once("soak-")?;
     let digits = rest.find(|c: char| !c.is_ascii_digit())?;
