@@ -24,7 +24,7 @@ async function receiver() {
   await once(server, 'listening');
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
-  return { told, url: `http://127.0.0.1:${port}/`, remove: async () => server.close() };
+  return { told, url: `http://127.0.0.1:${port}/`, remove: async () => void server.close().closeAllConnections() };
 }
 
 /** A Stead with a canary that is well. @param {Scene} scene @param {string} [more] further lines of stead.yaml */
