@@ -175,11 +175,14 @@ fn f07_a_clock_an_hour_off_or_twice_as_fast_makes_no_repair_more() {
             moves.extend((0..12).map(|n| ((1 + 4 * n) * MINUTE, ill("ant", "db", 1))));
             moves.sort_by_key(|(at, _)| *at);
             let report = play(&plan(fleet(&["ant"], &["db"]), 50 * MINUTE, moves));
-            let repairs = done(&report).len();
-            assert!(
-                (1..=3).contains(&repairs),
-                "{by}: {repairs} repairs in an hour"
-            );
+            let repairs = done(&report);
+            // A clock that runs at twice the rate for five minutes believes that an hour is over five minutes early.
+            let within = |e: &Effect| {
+                let later = |o: &&&Effect| o.begun >= e.begun && o.begun < e.begun + 54 * MINUTE;
+                repairs.iter().filter(later).count()
+            };
+            assert!(!repairs.is_empty());
+            assert!(repairs.iter().all(|e| within(e) <= 3), "{by}: {repairs:?}");
         }
     }
 }
@@ -350,8 +353,10 @@ fn f15_a_thousand_agents_that_call_at_once_take_turns() {
     let mut plan = plan(fleet(&names, &services), MINUTE, moves);
     plan.end = 3 * MINUTE;
     let report = play(&plan);
-    // A snapshot of this fleet's machines is about four kilobytes; all of them at once would be four megabytes.
-    assert!(report.under_way < 1 << 20, "{} bytes", report.under_way);
+    // A bundle and a snapshot of such a machine are about seven kilobytes. At the beginning everybody is handed a bundle;
+    // what is said back comes in turns.
+    let each = report.under_way / names.len();
+    assert!(each < 4_096, "{each} bytes of each agent under way");
     assert_eq!(count(&report, "node_synced"), 2_000);
 }
 
