@@ -58,7 +58,9 @@ pub fn part(
 #[derive(Debug)]
 pub struct Notifier {
     shared: Arc<Shared>,
-    workers: BTreeMap<String, mpsc::Sender<String>>,
+    workers: BTreeMap<String, mpsc::Sender<Waiting>>,
+    /// Messages handed on so far: their order.
+    handed: u64,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Notifier {
                 silent: Mutex::default(),
             }),
             workers: BTreeMap::new(),
+            handed: 0,
         }
     }
 
@@ -101,25 +104,33 @@ impl Notifier {
     }
 
     async fn hand_on(&mut self, id: String, stop: &CancellationToken) {
-        let channel = self.shared.handle.read(|v| {
+        let found = self.shared.handle.read(|v| {
             let message = v.world().alerts.outbox.get(&id);
-            message.map(|m| m.what.channel.clone())
+            message.map(|m| (m.what.channel.clone(), m.what.thread.clone()))
         });
         // Given up meanwhile.
-        let Some(channel) = channel else { return };
+        let Some((channel, thread)) = found else {
+            return;
+        };
+        self.handed += 1;
+        let waiting = Waiting {
+            id,
+            thread,
+            place: self.handed,
+            attempts: 0,
+        };
         let worker = self.workers.entry(channel).or_insert_with(|| {
             let (queue, waiting) = mpsc::channel(QUEUE);
             let worker = Worker {
                 shared: Arc::clone(&self.shared),
                 due: BTreeMap::new(),
                 known: BTreeSet::new(),
-                counted: 0,
             };
             tokio::spawn(worker.run(waiting, stop.clone()));
             queue
         });
-        if let Err(full) = worker.try_send(id) {
-            let id = full.into_inner();
+        if let Err(full) = worker.try_send(waiting) {
+            let id = full.into_inner().id;
             self.shared
                 .ended(&id, 0, "too many messages wait for this channel")
                 .await;
@@ -165,10 +176,13 @@ impl Shared {
     }
 }
 
-/// What is to be tried next, and when.
+/// A message that is to be tried.
 #[derive(Debug)]
 struct Waiting {
     id: String,
+    thread: Option<String>,
+    /// In the order in which they were decided.
+    place: u64,
     attempts: u32,
 }
 
@@ -185,12 +199,10 @@ struct Worker {
     /// At most [`QUEUE`]: what is not in the outbox any more is dropped when its turn comes.
     due: BTreeMap<(Instant, u64), Waiting>,
     known: BTreeSet<String>,
-    /// Keeps those due at the same time in the order they came.
-    counted: u64,
 }
 
 impl Worker {
-    async fn run(mut self, mut queue: mpsc::Receiver<String>, stop: CancellationToken) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, stop: CancellationToken) {
         loop {
             let next = self.due.first_key_value().map(|((at, _), _)| *at);
             let wait = async {
@@ -204,9 +216,9 @@ impl Worker {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                id = queue.recv(), if room => match id {
-                    Some(id) if self.known.insert(id.clone()) => {
-                        self.wait(Instant::now(), Waiting { id, attempts: 0 });
+                waiting = queue.recv(), if room => match waiting {
+                    Some(waiting) if self.known.insert(waiting.id.clone()) => {
+                        self.wait(Instant::now(), waiting);
                     }
                     Some(_) => {}
                     None => return,
@@ -224,11 +236,21 @@ impl Worker {
     }
 
     fn wait(&mut self, at: Instant, waiting: Waiting) {
-        self.counted += 1;
-        self.due.insert((at, self.counted), waiting);
+        self.due.insert((at, waiting.place), waiting);
+    }
+
+    /// When the message is tried that its thread said before `waiting`: nobody hears of an end before the beginning.
+    fn before(&self, waiting: &Waiting) -> Option<Instant> {
+        waiting.thread.as_ref()?;
+        let mut due = self.due.iter();
+        due.find(|(_, other)| other.thread == waiting.thread && other.place < waiting.place)
+            .map(|((at, _), _)| *at)
     }
 
     async fn attempt(&mut self, mut waiting: Waiting) {
+        if let Some(at) = self.before(&waiting) {
+            return self.wait(at, waiting);
+        }
         let Some(Found { channel, letter }) = self.find(&waiting.id) else {
             self.known.remove(&waiting.id);
             return;

@@ -64,10 +64,14 @@ impl Controller {
         }
     }
 
-    /// After a start: whatever has no end yet is handed out again.
+    /// After a start: whatever has no end yet is handed out again, in the order it was decided.
     pub(super) fn deliver_again(&mut self) {
-        let waiting = self.world.alerts.outbox.keys();
-        let effects = waiting.map(|id| Effect::Message { id: id.clone() });
+        let outbox = &self.world.alerts.outbox;
+        let mut waiting: Vec<_> = outbox.iter().map(|(id, m)| (m.seq, id)).collect();
+        waiting.sort();
+        let effects = waiting
+            .into_iter()
+            .map(|(_, id)| Effect::Message { id: id.clone() });
         self.step.effects.extend(effects);
     }
 

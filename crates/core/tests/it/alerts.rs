@@ -549,6 +549,32 @@ fn the_outbox_keeps_the_newest_and_says_what_it_gave_up() {
     assert!(alerts.outbox.values().any(|m| m.what.sort == "opened"));
 }
 
+#[test]
+fn after_a_restart_what_waits_is_handed_out_again_in_its_order() {
+    let mut stage = piha();
+    for _ in 0..12 {
+        let by = Principal::User("anna".to_string());
+        let channel = "ops".to_string();
+        let test = stead_core::controller::Command::TestMessage { channel, by };
+        stage.command(test).expect("queued");
+    }
+    let queued: Vec<String> = messages(&stage).into_iter().map(|m| m.id).collect();
+    stage.controller = Controller::new(replayed(&stage), "t");
+    stage.effects.clear();
+    stage.put(Input::Started {
+        version: "test".to_string(),
+    });
+    let again: Vec<String> = stage
+        .effects
+        .iter()
+        .filter_map(|e| match e {
+            Effect::Message { id } => Some(id.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(again, queued);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 

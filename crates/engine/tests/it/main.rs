@@ -135,17 +135,17 @@ fn observed(health: Health, cursor: u64) -> Input {
     }
 }
 
-/// Critical, and nothing that an action answers.
-fn steal(value: f64) -> Input {
+/// A level that no action answers.
+fn steal(level: stead_core::facts::Level, cursor: u64) -> Input {
     let level = stead_core::facts::LevelFacts {
-        level: stead_core::facts::Level::Critical,
-        value,
+        level,
+        value: 20.0,
         what: "steal".into(),
     };
     Input::Observed {
         node: name("piha"),
         at: Time(2),
-        cursor: 2,
+        cursor,
         changes: vec![Change::Seen(
             FactKey::Level("steal".into()),
             Fact::Level(level),

@@ -7,7 +7,7 @@ use stead_core::action::Principal;
 use stead_core::controller::{Command, Effect, Input};
 use stead_core::desired::{Channel, Fleet, Match, Ping, Route, RouteMatch, Rule, Says, Webhook};
 use stead_core::event::{DesiredLoaded, Severity};
-use stead_core::facts::Health;
+use stead_core::facts::{Health, Level};
 use stead_core::time::Time;
 use stead_engine::notify::{self, ATTEMPTS, CHANNEL_SILENT, IN_FLIGHT, Notifier};
 use stead_engine::{Engine, Handle, Options, replay};
@@ -152,7 +152,7 @@ async fn what_is_taken_is_delivered_once_and_said_so() {
 async fn alarm(office: &Office) {
     let snapshot = super::snapshot(Health::Healthy, 1);
     office.handle.submit(snapshot).await.expect("taken");
-    let steal = super::steal(97.0);
+    let steal = super::steal(Level::Critical, 2);
     office.handle.submit(steal).await.expect("taken");
 }
 
@@ -268,4 +268,35 @@ async fn a_channel_that_leaves_the_files_ends_its_messages() {
     let (_, why) = office.ended().remove(0);
     assert!(why.contains("no channel ops"), "{why}");
     office.handle.submit(Input::Tick).await.expect("taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_hears_of_an_end_before_the_beginning() {
+    let office = Office::new(&["ops"]).await;
+    office.post.always(Way::Fail);
+    alarm(&office).await;
+    office
+        .until("in a long pause", |o| o.post.attempts() >= 7)
+        .await;
+    let over = super::steal(Level::Ok, 3);
+    office.handle.submit(over).await.expect("taken");
+    let about = |l: &stead_ports::notify::Letter| l.title.contains("steal");
+    office
+        .until("the end waits", |o| {
+            let waits = |v: &stead_engine::View<'_>| {
+                let mut outbox = v.world().alerts.outbox.values();
+                outbox.any(|m| m.what.sort == "closed")
+            };
+            o.handle.read(waits)
+        })
+        .await;
+    office.post.always(Way::Take);
+    office.until("delivered", |o| o.waiting() == 0).await;
+    let received = office.post.received();
+    let sorts: Vec<&str> = received
+        .iter()
+        .filter(|l| about(l))
+        .map(|l| l.sort.as_str())
+        .collect();
+    assert_eq!(sorts, ["opened", "closed"]);
 }
