@@ -88,9 +88,9 @@ async fn serve(agents: &Agents, node: &NodeName, hello: &Hello, send: Sender) ->
         .submit(linked)
         .await
         .map_err(|e| broken(e.to_string()))?;
-    agents.hand_bundle(node).await?;
-    // A snapshot is the largest thing an agent says: not everybody at once.
+    // A bundle and a snapshot are the largest things that are said: not to and by everybody at once.
     let mut turn = agents.syncing.acquire().await.ok();
+    agents.hand_bundle(node).await?;
     let after = agents
         .handle
         .read(|v| v.world().node(node).map_or(0, |n| n.cursor));
