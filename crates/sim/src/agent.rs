@@ -108,7 +108,7 @@ pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
     let life = Life::new();
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&site.clock);
     let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(
-        Chance::of(site.seed ^ run, site.node.as_str()).next(),
+        Chance::of(site.seed ^ run, site.node.as_str()).draw(),
     ));
     let disk: Arc<dyn Disk> = Arc::new(Gated {
         inner: site.disk.mount(),

@@ -18,11 +18,11 @@ impl Chance {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         let mut chance = Chance(hash);
-        chance.next();
+        chance.draw();
         chance
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -32,7 +32,7 @@ impl Chance {
 
     /// From 0 up to, and without, `end`; 0 where `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        if end == 0 { 0 } else { self.next() % end }
+        if end == 0 { 0 } else { self.draw() % end }
     }
 
     /// From `from` up to and with `to`.
@@ -52,7 +52,7 @@ impl Chance {
 
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for part in bytes.chunks_mut(8) {
-            let word = self.next().to_le_bytes();
+            let word = self.draw().to_le_bytes();
             part.copy_from_slice(&word[..part.len()]);
         }
     }
@@ -66,7 +66,7 @@ mod tests {
     fn a_seed_gives_the_same_numbers_again_and_purposes_do_not_share_them() {
         let draw = |seed, purpose| {
             let mut chance = Chance::of(seed, purpose);
-            [chance.next(), chance.next()]
+            [chance.draw(), chance.draw()]
         };
         assert_eq!(draw(1, "a"), draw(1, "a"));
         assert_ne!(draw(1, "a"), draw(1, "b"));

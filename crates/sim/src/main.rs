@@ -43,9 +43,9 @@ impl Wanted {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let done = wanted(&args).and_then(|wanted| match wanted.seed {
-        Some(seed) => Ok(one(seed, &wanted)),
-        None => Ok(many(&wanted)),
+    let done = wanted(&args).map(|wanted| match wanted.seed {
+        Some(seed) => one(seed, &wanted),
+        None => many(&wanted),
     });
     match done {
         Ok(true) => ExitCode::SUCCESS,

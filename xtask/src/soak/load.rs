@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_file_is_known_by_its_number() {
-        let of = |name: &str| number(&PathBuf::from("/x").join(name));
+        let of = |name: &str| number(&Path::new("/x").join(name));
         assert_eq!(of("soak-17.json"), Some(17));
         assert_eq!(of("2026-11-26-soak-4.1.json"), Some(4));
         assert_eq!(of("other.json"), None);

@@ -216,6 +216,8 @@ async fn how_far_it_is_comes_line_by_line() {
     let scene = Scene::well().await;
     let since = scene.get("/api/v1/past").await["earliest"].to_string();
     between(&scene).await;
+    scene.fall_ill().await;
+    between(&scene).await;
     let body = format!("{{\"policy\": {:?}, \"since\": {since}}}", BOLD);
     let request = crate::scene::request("POST", "/api/v1/policy/test")
         .header("authorization", format!("Bearer {}", scene.token))

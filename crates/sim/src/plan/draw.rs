@@ -292,7 +292,7 @@ impl Draw<'_> {
     }
 
     fn deed(&mut self) -> Deed {
-        let pick = self.chance.next();
+        let pick = self.chance.draw();
         match self.chance.below(100) {
             0..36 => Deed::Approve {
                 pick,
@@ -310,14 +310,15 @@ impl Draw<'_> {
             82..92 => {
                 let node = self.node();
                 let (service, _) = self.service(&node);
+                let kind = *self.chance.pick(&[
+                    "service_unhealthy",
+                    "containers_not_running",
+                    "mqtt_unreachable",
+                    "service_recovered",
+                ]);
                 Deed::Report {
                     subject: Subject::Service(node, service),
-                    kind: *self.chance.pick(&[
-                        "service_unhealthy",
-                        "containers_not_running",
-                        "mqtt_unreachable",
-                        "service_recovered",
-                    ]),
+                    kind,
                     twice: self.chance.percent(50),
                 }
             }

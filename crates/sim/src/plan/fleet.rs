@@ -122,7 +122,6 @@ fn policy(chance: &mut Chance) -> Policy {
     Policy {
         automatic: Automatic {
             max_level: *chance.pick(&[0, 1, 1, 2, 2, 2]),
-            ..Automatic::default()
         },
         rules,
         limits: Limits {
@@ -146,7 +145,7 @@ fn rule(chance: &mut Chance) -> Rule {
     ]);
     let service = chance.percent(30).then(|| "web-*".to_string());
     // It is six minutes past eleven when everything begins.
-    let between = chance.percent(15).then(|| Window {
+    let between = chance.percent(15).then_some(Window {
         from: 8 * 60,
         to: 11 * 60 + 15,
     });
