@@ -180,8 +180,7 @@ impl History {
         self.now = self.now + span;
         // The agents' signs of life: all are there.
         for n in 0..NODES {
-            self.controller
-                .handle(Now::utc(self.now), Input::Heard { node: node(n) });
+            self.put(Input::Heard { node: node(n) });
         }
     }
 
@@ -358,7 +357,8 @@ async fn trials(data: &Path, end: Time, events: usize, rounds: usize) {
         };
         let report = backtest(&log, question, end, None).await.expect("a report");
         took.push(start.elapsed().as_secs_f64());
-        assert!(report.events as usize >= events - 100, "{}", report.events);
+        // The first snapshots are in the world that the period begins with.
+        assert!(report.events as usize >= events - 2_000, "{}", report.events);
         let (would, was) = (&report.would.sum, &report.was.sum);
         println!(
             "  round {round}: {} events, {} given, in {:.2} s; automatic {} (was {}), asked {} (was {})",

@@ -18,8 +18,7 @@ pub enum Part {
 
 /// Whether an event of this kind needs to be read at all; by kind alone, so that most of a log is never decoded.
 ///
-/// A service's state is stated by Stead, which states it anew; the same kinds reported by others are given. `node`: the
-/// severity, source and rest are not known before decoding, so what may be a report must be read.
+/// What others reported of a service is given, what Stead stated of it is not: those kinds are read, and [`part`] decides.
 pub fn matters(kind: &str) -> bool {
     !matches!(
         kind,
