@@ -358,7 +358,11 @@ async fn trials(data: &Path, end: Time, events: usize, rounds: usize) {
         let report = backtest(&log, question, end, None).await.expect("a report");
         took.push(start.elapsed().as_secs_f64());
         // The first snapshots are in the world that the period begins with.
-        assert!(report.events as usize >= events - 2_000, "{}", report.events);
+        assert!(
+            report.events as usize >= events - 2_000,
+            "{}",
+            report.events
+        );
         let (would, was) = (&report.would.sum, &report.was.sum);
         println!(
             "  round {round}: {} events, {} given, in {:.2} s; automatic {} (was {}), asked {} (was {})",
