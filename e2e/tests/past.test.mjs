@@ -56,12 +56,13 @@ test('what was is shown as it was, in the command line, the API and the pages', 
   await visitor.page.getByRole('main').getByText(/unhealthy/i).first().waitFor();
   await visitor.page.getByRole('link', { name: 'Nodes' }).first().click();
   await until('the address keeps the instant', async () => visitor.page.url().includes('at='));
-  // By keyboard: the slider steps. The plain address is now.
+  // By keyboard: the slider steps, and Escape leads back to now.
   await visitor.page.getByRole('slider', { name: 'Instant' }).focus();
   const held = visitor.page.url();
   await visitor.page.keyboard.press('ArrowLeft');
   await until('the instant moved', async () => visitor.page.url() !== held);
-  await visitor.page.goto(stead.url);
+  await visitor.page.keyboard.press('Escape');
+  await until('it is now again', async () => !visitor.page.url().includes('at='));
   await visitor.page.getByText('Live', { exact: true }).waitFor();
 });
 
