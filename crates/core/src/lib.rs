@@ -18,6 +18,7 @@
 //! | [`action`] | what Stead does or proposes to do, as a state machine with a plan |
 //! | [`plan`] | from drift to an action's steps |
 //! | [`policy`] | what may happen without asking |
+//! | [`insight`] | what measured numbers mean: score, trend, anomaly, advice |
 //! | [`lock`] | marks that keep repairs off a target |
 //! | [`brake`] | when much drifts at once, the fault is probably here |
 //! | [`selector`] | how people name many things at once |
@@ -43,6 +44,7 @@ pub mod drift;
 pub mod event;
 pub mod facts;
 pub mod ids;
+pub mod insight;
 pub mod judge;
 pub mod lock;
 pub mod plan;
