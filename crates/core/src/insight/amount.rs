@@ -44,6 +44,12 @@ pub fn span(span: Span) -> String {
     counted((span.0 + unit / 2) / unit, unit)
 }
 
+/// As [`span`], rounded down: what there is of something that is not enough.
+pub fn span_down(span: Span) -> String {
+    let unit = unit_for(span.0);
+    counted(span.0 / unit, unit)
+}
+
 /// As [`span`], rounded up.
 pub fn span_up(span: Span) -> String {
     let unit = unit_for(span.0);

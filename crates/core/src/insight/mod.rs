@@ -9,10 +9,16 @@
 //! |---|---|
 //! | [`score`] | the score card of a node and of the fleet |
 //! | [`trend`] | a robust slope, and the projection from it |
+//! | [`anomaly`] | a container that writes far above its own past |
+//! | [`memory_advice`] | a memory limit that fits what was measured |
+//! | [`oom_watch`] | whether a new limit holds |
 //! | [`annotation`] | what happened, to draw beside numbers and to name as what came before |
 //! | [`amount`] | bytes, shares and lengths of time as people read them |
 
 pub mod amount;
 pub mod annotation;
+pub mod anomaly;
+pub mod memory_advice;
+pub mod oom_watch;
 pub mod score;
 pub mod trend;

@@ -109,12 +109,12 @@ pub enum Direction {
 pub enum Refusal {
     #[error("too few points: {have} of the {need} it takes; wait for more")]
     TooFew { have: usize, need: usize },
-    #[error("too short a time: {} of data, and it takes {}", amount::span(*span), amount::span(*need))]
+    #[error("too short a time: {} of data, and it takes {}", amount::span_down(*span), amount::span(*need))]
     TooShort { span: Span, need: Span },
     /// Nothing is reached as far as the data reach, and the question goes further.
     #[error(
         "not within {}, and {} of data say nothing of {}: that takes {} of data",
-        amount::span(*within), amount::span(*span), amount::span(*asked), amount::span(*need)
+        amount::span_down(*within), amount::span_down(*span), amount::span(*asked), amount::span_up(*need)
     )]
     TooShortFor {
         span: Span,

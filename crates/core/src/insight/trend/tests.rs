@@ -278,7 +278,7 @@ fn each_kind_of_thin_data_is_refused_by_name() {
     assert_eq!(refusal.word(), "too_short_for");
     assert_eq!(
         refusal.to_string(),
-        "not within 2 months, and 7 days of data say nothing of 12 months: that takes 37 days of data"
+        "not within 2 months, and 6 days of data say nothing of 12 months: that takes 37 days of data"
     );
     assert_eq!(
         ask(&slow, 55.0, Span::days(60)),
