@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use stead_agent::order::Desk;
 use stead_agent::routes::{self, Parties, Via};
 use stead_agent::spool::{self, Spool};
 use stead_core::command::Order;
+use stead_core::desired::Bundle;
 use stead_core::ids::NodeName;
 use stead_ports::clock::{Clock, ManualClock};
 use stead_ports::disk::{Disk, File, MemoryDisk, Open, Work};
@@ -40,6 +42,8 @@ use crate::net::Net;
 use crate::server::TOKEN;
 use crate::truth::Truth;
 
+/// Where orders come in.
+const ORDERS: &str = "/v1/orders";
 /// Largest body looked into on its way.
 const BODY: usize = 1 << 20;
 
@@ -55,6 +59,25 @@ pub struct Site {
     pub net: Net,
     pub truth: Truth,
     pub seed: u64,
+    pub delays: Arc<Delays>,
+}
+
+/// What takes longer than it should at a site, in milliseconds.
+#[derive(Debug, Default)]
+pub struct Delays {
+    /// A sync of the disk.
+    pub sync: AtomicU64,
+    /// An order between the wire and the agent.
+    pub orders: AtomicU64,
+}
+
+impl Delays {
+    async fn wait(delay: &AtomicU64) {
+        let by = delay.load(Ordering::Relaxed);
+        if by > 0 {
+            tokio::time::sleep(Duration::from_millis(by)).await;
+        }
+    }
 }
 
 /// A process.
@@ -63,6 +86,8 @@ pub struct Agent {
     pub life: Life,
     pub board: Board,
     pub desk: Desk,
+    /// What the fleet wants of it, as far as it was told.
+    pub bundle: watch::Receiver<Arc<Bundle>>,
 }
 
 /// A mount whose waiting waits for the process to be allowed to.
@@ -70,6 +95,7 @@ pub struct Agent {
 struct Gated {
     inner: Arc<dyn Disk>,
     life: Life,
+    delays: Arc<Delays>,
 }
 
 #[async_trait]
@@ -97,6 +123,7 @@ impl Disk for Gated {
     }
     async fn aside(&self, work: Work) -> io::Result<()> {
         self.life.gate().await;
+        Delays::wait(&self.delays.sync).await;
         self.inner.aside(work).await?;
         self.life.gate().await;
         Ok(())
@@ -106,6 +133,7 @@ impl Disk for Gated {
 /// Starts the `run`th process of a site.
 pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
     let life = Life::new();
+    site.truth.forgets(&site.node);
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&site.clock);
     let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(
         Chance::of(site.seed ^ run, site.node.as_str()).draw(),
@@ -113,6 +141,7 @@ pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
     let disk: Arc<dyn Disk> = Arc::new(Gated {
         inner: site.disk.mount(),
         life: life.clone(),
+        delays: Arc::clone(&site.delays),
     });
     let (spool, _) = Spool::open(
         Arc::clone(&disk),
@@ -151,7 +180,7 @@ pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
     let eyes = Eyes {
         machine: site.machine.clone(),
         board: board.clone(),
-        bundle: bundles,
+        bundle: bundles.clone(),
         clock,
         life: life.clone(),
         truth: site.truth.clone(),
@@ -178,39 +207,59 @@ pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
     desk.recover();
     tokio::spawn(link(
         site.clone(),
-        watched(router, site),
+        watched(router, site, &life),
         life.clone(),
         entropy,
     ));
-    Ok(Agent { life, board, desk })
+    Ok(Agent {
+        life,
+        board,
+        desk,
+        bundle: bundles,
+    })
 }
 
 /// The routes, with a look at the orders and acknowledgements that go through.
-fn watched(router: Router, site: &Site) -> Router {
-    let (truth, node) = (site.truth.clone(), site.node.clone());
+fn watched(router: Router, site: &Site, life: &Life) -> Router {
+    let (site, life) = (Arc::new(site.clone()), life.clone());
     router.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let (truth, node) = (truth.clone(), node.clone());
-        async move { pass(request, next, &truth, &node).await }
+        let (site, life) = (Arc::clone(&site), life.clone());
+        async move {
+            let late = site.delays.orders.load(Ordering::Relaxed) > 0;
+            if request.uri().path() != ORDERS || !late {
+                return pass(request, next, &site).await;
+            }
+            // It is not on the wire any more: it comes whatever becomes of that, as long as there is an agent.
+            let kept = tokio::spawn(async move {
+                Delays::wait(&site.delays.orders).await;
+                life.gate().await;
+                pass(request, next, &site).await
+            });
+            kept.await.unwrap_or_default()
+        }
     }))
 }
 
-async fn pass(request: Request, next: Next, truth: &Truth, node: &NodeName) -> Response {
+async fn pass(request: Request, next: Next, site: &Site) -> Response {
+    let (truth, node) = (&site.truth, &site.node);
     let named = request.headers().get(EPOCH_HEADER);
     if let Some(epoch) = named.and_then(|v| v.to_str().ok()?.parse().ok()) {
         truth.heard_of(node, epoch);
     }
-    let path = request.uri().path().to_owned();
-    if path != "/v1/orders" && path != "/v1/ack" {
+    let path = request.uri().path();
+    if path != ORDERS && path != "/v1/ack" {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, BODY).await.unwrap_or_default();
-    if let Ok(order) = serde_json::from_slice::<Order>(&bytes) {
-        truth.came(&order);
-    }
+    let order = serde_json::from_slice::<Order>(&bytes).ok();
     let ack = serde_json::from_slice::<Ack>(&bytes).ok();
     let request = Request::from_parts(parts, Body::from(bytes));
+    let came = truth.now();
     let response = next.run(request).await;
+    if let Some(order) = order {
+        return taken(response, truth, node, &order, came).await;
+    }
     if let Some(ack) = ack
         && response.status().is_success()
     {
@@ -225,6 +274,25 @@ async fn pass(request: Request, next: Next, truth: &Truth, node: &NodeName) -> R
         });
     }
     response
+}
+
+/// Takes note of when an order came that was taken.
+async fn taken(
+    response: Response,
+    truth: &Truth,
+    node: &NodeName,
+    order: &Order,
+    came: u64,
+) -> Response {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, BODY).await.unwrap_or_default();
+    let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    match answer["state"].as_str() {
+        Some("accepted") => truth.came(node, order, came, true),
+        Some("in_progress") => truth.came(node, order, came, false),
+        _ => {}
+    }
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 /// Dials again and again, with growing pauses, and answers.

@@ -64,8 +64,8 @@ pub struct Note {
 #[derive(Debug, Default)]
 pub struct History {
     pub effects: Vec<Effect>,
-    /// When each order first came to its agent.
-    pub came: BTreeMap<Key, u64>,
+    /// When each order came to its agent, as that one knows.
+    pub came: BTreeMap<(NodeName, Key), u64>,
     /// Plans by their digest.
     pub plans: BTreeMap<String, Plan>,
     pub approvals: BTreeMap<(String, u32), Approval>,
@@ -223,17 +223,29 @@ impl Truth {
         }
     }
 
-    /// An order reached its agent.
-    pub fn came(&self, order: &Order) {
-        let now = self.now();
-        self.lock().history.came.entry(key(order)).or_insert(now);
+    /// An agent took an order that came at `at`. `new`: it did not have it before.
+    pub fn came(&self, node: &NodeName, order: &Order, at: u64, new: bool) {
+        let key = (node.clone(), key(order));
+        let came = &mut self.lock().history.came;
+        if new {
+            came.insert(key, at);
+        } else {
+            came.entry(key).or_insert(at);
+        }
+    }
+
+    /// A new process does not know what came to the last one.
+    pub fn forgets(&self, node: &NodeName) {
+        let came = &mut self.lock().history.came;
+        came.retain(|(at, _), _| at != node);
     }
 
     /// An effect is about to begin. Returns its place.
     pub fn begin(&self, node: &NodeName, order: &Order) -> usize {
         let now = self.now();
         let mut inner = self.lock();
-        let came = inner.history.came.get(&key(order)).copied().unwrap_or(now);
+        let known = inner.history.came.get(&(node.clone(), key(order)));
+        let came = known.copied().unwrap_or(now);
         let effect = Effect {
             node: node.clone(),
             order: order.clone(),

@@ -252,14 +252,7 @@ impl Ledger {
             );
             return refuse("stale-token", why);
         }
-        if held.0 >= order.lease_ms && !planted::on(Bug::LeaseIgnored) {
-            let why = format!(
-                "its lease of {} ended {} after the order came, before it could begin",
-                Span(order.lease_ms),
-                held
-            );
-            return refuse("lease-expired", why);
-        }
+        self.leased(order, held)?;
         let lately = target.map_or(0, |t| {
             t.automatic.iter().filter(|s| now.since(s) < HOUR).count()
         });
@@ -272,6 +265,21 @@ impl Ledger {
             return refuse("limit-per-hour", why);
         }
         Ok(())
+    }
+
+    /// Whether `order`, received `held` ago, may still begin.
+    pub fn leased(&self, order: &Order, held: Span) -> Result<(), Refusal> {
+        if held.0 < order.lease_ms || planted::on(Bug::LeaseIgnored) {
+            return Ok(());
+        }
+        let why = format!(
+            "its lease of {} ended {held} after the order came, before it could begin",
+            Span(order.lease_ms)
+        );
+        Err(Refusal {
+            code: "lease-expired",
+            why,
+        })
     }
 
     /// What is worth keeping, as entries that fold to the same again.

@@ -7,12 +7,13 @@
 //!           queue of its target ─► admitted? ─ no ─► Refused
 //!                                     │ yes
 //!                                     ▼
-//!      intent on disk ─► effect ─► seen on the board ─► result on disk ─► result in the stream
+//!      intent on disk ─► still led, still leased? ─► effect ─► seen on the board ─► result on disk ─► result in the stream
 //! ```
 //!
 //! Whether an order is admitted is decided when its turn comes, not when it arrives: a lease may end, and a newer token
 //! may come, while it waits. What comes from a server that does not lead any more is not taken, and gets no result: the
-//! one that leads now has the same intent in its log and gives the same order again. Nothing is repeated here; what a crash left open, [`recover`] settles by looking.
+//! one that leads now has the same intent in its log and gives the same order again. Nothing is repeated here; what a crash
+//! left open, [`recover`] settles by looking.
 
 pub mod guard;
 pub mod hands;
@@ -39,7 +40,7 @@ use crate::board::Board;
 use crate::clock::Stamp;
 use crate::journal::Journal;
 use crate::journal::evidence::{Evidence, Sight};
-use crate::journal::ledger::{Entry, Intent, Key, Refusal, Rules, Standing};
+use crate::journal::ledger::{Entry, Intent, Key, Refusal, Rules, STALE_EPOCH, Standing};
 use hands::Hands;
 
 /// Orders carried out at once.
@@ -99,6 +100,12 @@ struct Queue {
 struct Held {
     order: Order,
     came: u64,
+}
+
+impl Held {
+    fn waited(&self, now: &Stamp) -> Span {
+        Span(now.up.saturating_sub(self.came))
+    }
 }
 
 impl Desk {
@@ -243,10 +250,11 @@ impl Desk {
             let Ok(_permit) = self.0.permits.acquire().await else {
                 return;
             };
-            if self.is_led(&mut held.order) {
-                let key = Key::of(&held.order);
-                self.carry_out(held).await;
-                self.queue().keys.remove(&key);
+            while self.is_led(&mut held.order) {
+                if self.carry_out(&held).await {
+                    self.queue().keys.remove(&Key::of(&held.order));
+                    break;
+                }
             }
         }
     }
@@ -273,25 +281,14 @@ impl Desk {
         false
     }
 
-    async fn carry_out(&self, held: Held) {
-        let Held { order, came } = held;
-        let key = Key::of(&order);
+    /// Whether the order has its outcome; else whoever gave it was deposed before it began, and nothing was done.
+    async fn carry_out(&self, held: &Held) -> bool {
+        let order = &held.order;
+        let key = Key::of(order);
         let now = self.now();
-        let waited = Span(now.up.saturating_sub(came));
-        if let Err(refusal) = self.admit(&order, waited, &now) {
-            tracing::warn!(
-                action = order.action,
-                code = refusal.code,
-                why = refusal.why,
-                "order refused"
-            );
-            let outcome = refusal.outcome();
-            if refusal.is_final() {
-                self.end(key, outcome).await;
-            } else {
-                self.0.board.result(&key, outcome);
-            }
-            return;
+        if let Err(refusal) = self.admit(order, held.waited(&now), &now) {
+            self.refuse(order, refusal).await;
+            return true;
         }
         let evidence = self
             .0
@@ -302,38 +299,72 @@ impl Desk {
             evidence: evidence.clone(),
             stamp: now.clone(),
         };
-        if let Err(error) = self
-            .0
-            .journal
-            .write(Entry::Intent(Box::new(intent)), &now)
-            .await
-        {
+        let entry = Entry::Intent(Box::new(intent));
+        if let Err(error) = self.0.journal.write(entry, &now).await {
             tracing::error!(%error, "nothing is done: {}", error.remedy());
             let why = format!("{error}; nothing was done. {}", error.remedy());
-            self.0.board.result(
-                &key,
-                Outcome::Refused {
-                    code: error.code().into(),
-                    why,
-                },
-            );
-            return;
+            let code = error.code().into();
+            self.0.board.result(&key, Outcome::Refused { code, why });
+            return true;
         }
-        let limit = Duration::from_millis(
-            order
-                .timeout_ms
-                .min(order.lease_ms.saturating_sub(waited.0)),
-        );
-        let effect = self.0.hands.carry_out(&order, limit);
+        // A disk takes as long as it takes: what was true before it may not be any more.
+        let waited = held.waited(&self.now());
+        if let Err(refusal) = self.may_begin(order, waited) {
+            self.void(&key).await;
+            let deposed = refusal.code == STALE_EPOCH;
+            if !deposed {
+                self.refuse(order, refusal).await;
+            }
+            return !deposed;
+        }
+        let limit = order
+            .timeout_ms
+            .min(order.lease_ms.saturating_sub(waited.0));
+        let limit = Duration::from_millis(limit);
+        let effect = self.0.hands.carry_out(order, limit);
         let outcome = tokio::time::timeout(limit + GRACE, effect)
             .await
             .unwrap_or_else(|_| Outcome::Unknown {
                 why: format!("it did not end within {}", Span(order.timeout_ms)),
             });
         if matches!(outcome, Outcome::Done { .. }) {
-            self.show(&order, &evidence).await;
+            self.show(order, &evidence).await;
         }
         self.end(key, outcome).await;
+        true
+    }
+
+    /// Asked of what was admitted, right before its effect.
+    fn may_begin(&self, order: &Order, waited: Span) -> Result<(), Refusal> {
+        let again = self.queue().keys.get(&Key::of(order)).copied();
+        let ledger = self.0.journal.ledger();
+        ledger.heed(order.epoch.max(again.unwrap_or(0)))?;
+        ledger.leased(order, waited)
+    }
+
+    /// What was about to begin did not.
+    async fn void(&self, key: &Key) {
+        let entry = Entry::Void { key: key.clone() };
+        if let Err(error) = self.0.journal.write(entry, &self.now()).await {
+            // After a restart it is found out by looking that nothing was done.
+            tracing::error!(%error, "what did not begin could not be recorded: {}", error.remedy());
+        }
+    }
+
+    async fn refuse(&self, order: &Order, refusal: Refusal) {
+        tracing::warn!(
+            action = order.action,
+            code = refusal.code,
+            why = refusal.why,
+            "order refused"
+        );
+        let key = Key::of(order);
+        let outcome = refusal.outcome();
+        if refusal.is_final() {
+            self.end(key, outcome).await;
+        } else {
+            self.0.board.result(&key, outcome);
+        }
     }
 
     /// Waits until what was done can be seen by whoever reads the frames.

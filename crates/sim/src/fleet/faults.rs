@@ -1,6 +1,6 @@
 //! What goes wrong with processes, clocks, disks and wires, and that it ends.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use stead_core::ids::NodeName;
 use stead_ports::clock::TRUE_RATE;
@@ -8,6 +8,7 @@ use stead_ports::disk::memory::Fault as DiskFault;
 use stead_ports::log::memory::{Boundary, Fault as LogFault};
 
 use super::{AGAIN, Job, Running};
+use crate::agent::Delays;
 use crate::plan::moves::{Fault, FleetEdit, What, Who};
 
 impl Running {
@@ -62,7 +63,19 @@ impl Running {
                     })),
                 );
             }
+            Fault::AgentDiskSlow { node, length, by } => {
+                self.delay(&node, |delays| &delays.sync, by);
+                self.plan_in(length, Job::DiskQuick(node));
+            }
+            Fault::OrdersLate { node, length, by } => {
+                self.delay(&node, |delays| &delays.orders, by);
+                self.plan_in(length, Job::OrdersPass(node));
+            }
         }
+    }
+
+    pub(super) fn delay(&self, node: &NodeName, of: fn(&Delays) -> &AtomicU64, by: u64) {
+        of(&self.sites[node].delays).store(by, Ordering::Relaxed);
     }
 
     pub(super) fn end(&mut self, who: &Who, down: u64, power: bool) {
@@ -130,6 +143,8 @@ impl Running {
         for node in nodes {
             self.sites[&node].disk.set_room(None);
             self.sites[&node].disk.disarm();
+            self.delay(&node, |delays| &delays.sync, 0);
+            self.delay(&node, |delays| &delays.orders, 0);
             self.start_agent(&node);
         }
         self.full.clear();

@@ -27,7 +27,7 @@ use crate::net::Net;
 use crate::person;
 use crate::plan::Plan;
 use crate::plan::fleet::definition;
-use crate::plan::moves::{Deed, FleetEdit, What, Who};
+use crate::plan::moves::{Deed, Fault, FleetEdit, What, Who};
 use crate::server::{Ground, Server};
 use crate::truth::{BEGAN, Truth};
 
@@ -46,6 +46,8 @@ enum Job {
     LogRoom,
     LogQuick,
     DiskRoom(NodeName),
+    DiskQuick(NodeName),
+    OrdersPass(NodeName),
     Boots {
         node: NodeName,
         clean: bool,
@@ -153,6 +155,7 @@ impl Running {
             net: self.net.clone(),
             truth: self.truth.clone(),
             seed: self.plan.seed,
+            delays: Arc::default(),
         }
     }
 
@@ -208,8 +211,14 @@ impl Running {
         life.kill();
         if self.server.as_ref().is_some_and(|s| s.life.is_dead()) {
             self.end_server();
-            let now = self.truth.now();
-            self.plan_for(now + AGAIN, Job::StartServer);
+            let other = |s: &mut Server| !s.life.is_dead() && !s.life.is_paused();
+            match self.asleep.take_if(other) {
+                Some(other) => self.serves(other),
+                None => {
+                    let now = self.truth.now();
+                    self.plan_for(now + AGAIN, Job::StartServer);
+                }
+            }
         }
         self.asleep.take_if(|s| s.life.is_dead());
     }
@@ -235,6 +244,8 @@ impl Running {
                 self.sites[&node].disk.set_room(None);
                 self.full.remove(&node);
             }
+            Job::DiskQuick(node) => self.delay(&node, |delays| &delays.sync, 0),
+            Job::OrdersPass(node) => self.delay(&node, |delays| &delays.orders, 0),
             Job::Boots { node, clean } => self.boot(&node, clean),
             Job::Heal => self.heal(),
         }
@@ -243,6 +254,11 @@ impl Running {
     async fn happens(&mut self, what: What) {
         match what {
             What::Trouble { node, trouble } => self.trouble(&node, trouble).await,
+            // Power is never cut for one process alone.
+            What::Fault(Fault::PowerCut {
+                who: Who::Agent(node),
+                down,
+            }) => self.shut_down(&node, false, down).await,
             What::Fault(fault) => self.fault(fault),
             What::Deed(Deed::Fleet(edit)) => self.edit(&edit),
             What::Deed(deed) => {
@@ -292,10 +308,14 @@ impl Running {
             return;
         };
         let clock = server.handle.now();
+        let told = |agent: &Agent| agent.bundle.borrow().node.clone();
+        let told = self.agents.iter().map(|(node, a)| (node.clone(), told(a)));
+        let told: BTreeMap<NodeName, Node> = told.collect();
         server.handle.read(|v| {
             self.truth.ask(&Moment::Quiet {
                 world: v.world(),
                 clock,
+                told: &told,
             });
         });
         let life = Life::new();

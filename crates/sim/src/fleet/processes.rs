@@ -45,11 +45,7 @@ impl Running {
             Ok(Some(server)) => {
                 self.truth.tell(|| "server: started".to_string());
                 server.load(&self.fleet);
-                self.net.listen(Some(Listening {
-                    agents: Arc::clone(&server.agents),
-                    life: server.life.clone(),
-                }));
-                self.server = Some(server);
+                self.serves(server);
             }
             Err(error) if error.is_transient() || error.code() == "log-write-failed" => {
                 self.truth.tell(|| format!("server: cannot start: {error}"));
@@ -64,6 +60,15 @@ impl Running {
         }
     }
 
+    /// From now on it is the one that agents and people reach.
+    pub(super) fn serves(&mut self, server: Server) {
+        self.net.listen(Some(Listening {
+            agents: Arc::clone(&server.agents),
+            life: server.life.clone(),
+        }));
+        self.server = Some(server);
+    }
+
     pub(super) fn end_server(&mut self) {
         self.net.listen(None);
         if let Some(server) = self.server.take() {
@@ -76,7 +81,7 @@ impl Running {
     }
 
     pub(super) fn start_agent(&mut self, node: &NodeName) {
-        if self.agents.contains_key(node) {
+        if self.agents.contains_key(node) || self.is_down(node) {
             return;
         }
         let run = self.runs.entry(node.clone()).or_default();
@@ -93,6 +98,12 @@ impl Running {
                 self.plan_for(now + AGAIN, Job::StartAgent(node.clone()));
             }
         }
+    }
+
+    /// Whether the machine is, and boots later.
+    fn is_down(&self, node: &NodeName) -> bool {
+        let boots = |job: &Job| matches!(job, Job::Boots { node: n, .. } if n == node);
+        self.agenda.values().any(boots)
     }
 
     /// The process is gone at once. `power`: with what was not synced.
@@ -159,11 +170,7 @@ impl Running {
                     life.kill();
                 }
                 slept.life.pause(false);
-                self.net.listen(Some(Listening {
-                    agents: Arc::clone(&slept.agents),
-                    life: slept.life.clone(),
-                }));
-                self.server = Some(slept);
+                self.serves(slept);
             }
         }
         self.net.stall_all(false);

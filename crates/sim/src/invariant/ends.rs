@@ -10,7 +10,7 @@ use super::{Breach, Moment, Scene, Verdict};
 const RUNS: Span = Span::mins(6);
 
 pub fn approved_ends(_: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
-    let Moment::Quiet { world, clock } = moment else {
+    let Moment::Quiet { world, clock, .. } = moment else {
         return Ok(());
     };
     // What waits for another service to be well, or for a node that is not in the fleet any more, waits rightly.
@@ -51,6 +51,23 @@ pub fn everybody_is_seen(_: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
                 "its evidence is {:?}",
                 world.node(name).map(|n| n.evidence.state)
             ),
+        )),
+        None => Ok(()),
+    }
+}
+
+pub fn everybody_is_told(_: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
+    let Moment::Quiet { world, told, .. } = moment else {
+        return Ok(());
+    };
+    let wanted = world.fleet.nodes.iter();
+    match wanted
+        .into_iter()
+        .find(|(name, node)| told.get(*name) != Some(node))
+    {
+        Some((name, node)) => Err(Breach::new(
+            format!("the agent of {name} was told {node:?}"),
+            format!("it was told {:?}", told.get(name)),
         )),
         None => Ok(()),
     }

@@ -8,7 +8,10 @@ pub mod limits;
 pub mod record;
 pub mod restraint;
 
+use std::collections::BTreeMap;
+
 use stead_core::controller::Reply;
+use stead_core::desired::Node;
 use stead_core::drift;
 use stead_core::event::Event;
 use stead_core::ids::NodeName;
@@ -57,6 +60,8 @@ pub enum Moment<'a> {
     Quiet {
         world: &'a World,
         clock: Now,
+        /// What each agent was told that the fleet wants of its node.
+        told: &'a BTreeMap<NodeName, Node>,
     },
 }
 
@@ -207,6 +212,11 @@ pub const ALL: &[Invariant] = &[
         name: "everybody-is-seen",
         sentence: "Once faults are over, every node is seen again.",
         check: ends::everybody_is_seen,
+    },
+    Invariant {
+        name: "everybody-is-told",
+        sentence: "Once faults are over, every agent knows what the fleet wants of its node.",
+        check: ends::everybody_is_told,
     },
 ];
 

@@ -46,6 +46,7 @@ pub fn any(chance: &mut Chance, fleet: &Fleet, length: u64) -> Vec<Move> {
         let at = draw.near(&all, length);
         let deed = draw.deed();
         draw.meanwhile(&mut all, at, &deed);
+        draw.twin(&mut all, at, &deed);
         all.push((at, What::Deed(deed)));
     }
     all.sort_by_key(|(at, _)| *at);
@@ -94,9 +95,14 @@ impl Draw<'_> {
         }
     }
 
-    /// What breaks the way of a message is worth a message.
+    /// What breaks the way of a message is worth a message, and what holds up an order is worth an order.
     fn beside(&mut self, all: &mut Vec<(u64, What)>, at: u64, fault: &Fault) {
         let node = match fault {
+            Fault::TakenOver { .. } => return self.order_under_way(all, at),
+            Fault::AgentDiskSlow { node, .. } | Fault::OrdersLate { node, .. } => {
+                let node = node.clone();
+                return self.falls_ill(all, at, node);
+            }
             Fault::Cut { node, .. } | Fault::Partition { node, .. } => node.clone(),
             Fault::Killed {
                 who: Who::Server, ..
@@ -112,6 +118,33 @@ impl Draw<'_> {
         let trouble = Trouble::Noted;
         let at = at.saturating_sub(20) + self.chance.below(400);
         all.push((at, What::Trouble { node, trouble }));
+    }
+
+    /// Half of the times that the lead changes, an order is on its way.
+    fn order_under_way(&mut self, all: &mut Vec<(u64, What)>, at: u64) {
+        let node = self.node();
+        if self.chance.percent(50) {
+            let fault = Fault::OrdersLate {
+                node: node.clone(),
+                length: 60_000,
+                by: *self.chance.pick(&[20_000, 40_000, 60_000]),
+            };
+            let at = at.saturating_sub(15_000);
+            all.push((at, What::Fault(fault)));
+            self.falls_ill(all, at, node);
+        }
+    }
+
+    /// A container of `node` needs one restart from about then on.
+    fn falls_ill(&mut self, all: &mut Vec<(u64, What)>, at: u64, node: NodeName) {
+        if let (_, ServiceKind::Container { container, .. }) = self.service(&node) {
+            let trouble = Trouble::Ill {
+                container,
+                restarts: 1,
+            };
+            let at = at + self.chance.below(12_000);
+            all.push((at, What::Trouble { node, trouble }));
+        }
     }
 
     /// While somebody thinks about a plan, the world goes on.
@@ -136,6 +169,23 @@ impl Draw<'_> {
                 let node = node.clone();
                 all.push((at, What::Trouble { node, trouble }));
             }
+        }
+    }
+
+    /// Somebody else starts something else on the same target at the same time.
+    fn twin(&mut self, all: &mut Vec<(u64, What)>, at: u64, deed: &Deed) {
+        let Deed::Start { kind, subject } = deed else {
+            return;
+        };
+        let kind = match kind {
+            ActionKind::ContainerRestart => ActionKind::Redeploy,
+            ActionKind::Redeploy => ActionKind::ContainerRestart,
+            _ => return,
+        };
+        if self.chance.percent(50) {
+            let at = at + self.chance.below(4_000);
+            let subject = subject.clone();
+            all.push((at, What::Deed(Deed::Start { kind, subject })));
         }
     }
 
@@ -253,15 +303,15 @@ impl Draw<'_> {
                     .chance
                     .pick(&[2_000, 12_000, 43_000, 43_000, 120_000, 300_000]),
             },
-            64..70 => Fault::ClockJump {
+            64..67 => Fault::ClockFast {
+                who: self.who(),
+                length: self.chance.between(10_000, 300_000),
+            },
+            67..70 => Fault::ClockJump {
                 who: self.who(),
                 by: *self
                     .chance
                     .pick(&[-3_600_000, -60_000, -6_000, 6_000, 60_000, 3_600_000]),
-            },
-            70..74 => Fault::ClockFast {
-                who: self.who(),
-                length: self.chance.between(10_000, 300_000),
             },
             _ => self.disk_fault(c, down),
         }
@@ -269,6 +319,12 @@ impl Draw<'_> {
 
     fn disk_fault(&mut self, c: u64, down: u64) -> Fault {
         match c {
+            70..72 => Fault::AgentDiskSlow {
+                node: self.node(),
+                length: self.chance.between(30_000, 120_000),
+                by: *self.chance.pick(&[300, 5_000, 60_000, 200_000]),
+            },
+            72..74 => self.orders_late(),
             74..79 => Fault::LogBroken,
             79..84 => Fault::LogTorn {
                 bytes: self.chance.below(2_000),
@@ -288,6 +344,14 @@ impl Draw<'_> {
                 node: self.node(),
                 down,
             },
+        }
+    }
+
+    fn orders_late(&mut self) -> Fault {
+        Fault::OrdersLate {
+            node: self.node(),
+            length: self.chance.between(30_000, 120_000),
+            by: *self.chance.pick(&[500, 20_000, 60_000]),
         }
     }
 

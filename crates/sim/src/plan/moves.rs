@@ -154,6 +154,18 @@ pub enum Fault {
         node: NodeName,
         down: u64,
     },
+    /// Each sync of the agent's disk takes this much longer.
+    AgentDiskSlow {
+        node: NodeName,
+        length: u64,
+        by: u64,
+    },
+    /// Something in between keeps each order for `by` and passes it on whatever became of the wire.
+    OrdersLate {
+        node: NodeName,
+        length: u64,
+        by: u64,
+    },
 }
 
 /// What people do. `pick` chooses among what there is at that moment.
