@@ -5,7 +5,7 @@
 
 mod inventory;
 mod write;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -14,9 +14,11 @@
 //! | [`source`] | where a tree comes from: a directory, a checkout, a git repository |
 //! | [`watch`] | when to read it again |
 //! | [`init`] | a first fleet directory, written from what a machine runs |
+//! | [`compose_patch`] | a memory limit as a patch to a compose file |
 //! | [`render`] | problems for a terminal |
 #![forbid(unsafe_code)]
 
+pub mod compose_patch;
 pub mod grammar;
 pub mod init;
 pub mod load;

@@ -124,7 +124,7 @@ fn duration(text: &str) -> Result<Span, String> {
 }
 
 /// Bytes. `k m g t` alone are binary, as Compose has them; `kB MB GB TB` decimal; `KiB MiB GiB TiB` binary.
-fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let bad = || format!("{text:?} is not a size");
     let trimmed = text.trim();
     let digits = trimmed

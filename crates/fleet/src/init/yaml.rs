@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// `text` as it is where that is safe, else in double quotes.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && text
             .bytes()
