@@ -238,6 +238,27 @@ fn every_lost_point_has_its_data_its_next_bound_and_a_fix() {
 }
 
 #[test]
+fn the_worked_example_of_the_documentation() {
+    let card = of(&Readings {
+        steal: Some(6.2),
+        memory_available: Some(2 * GIB),
+        disk_used: Some(60.0),
+        unhealthy: Some(1),
+        upkeep: cleanup(Span::days(3), 0),
+        llm_free: None,
+    });
+    let points: Vec<Option<u8>> = card.dimensions.iter().map(|d| d.points).collect();
+    assert_eq!(
+        points,
+        [Some(10), Some(5), Some(5), Some(15), Some(8), None]
+    );
+    assert_eq!(
+        (card.points, card.weight, card.score, card.partial),
+        (43, 90, Some(48), true)
+    );
+}
+
+#[test]
 fn the_fleet_is_the_mean_and_names_its_worst() {
     let full = of(&best());
     let half = of(&Readings {

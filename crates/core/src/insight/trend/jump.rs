@@ -59,7 +59,7 @@ pub(super) fn cut(samples: &[Sample]) -> Cut<'_> {
         from = run.last + 1;
         jumps.push(Jump {
             at: samples[from].at,
-            by: changes.sum(run),
+            by: changes.shift(samples, run),
         });
     }
     pieces.push(&samples[from..]);
@@ -128,10 +128,14 @@ impl Changes {
 
     /// Whether what came after stays on the other side of what was before.
     fn lasts(&self, samples: &[Sample], run: &Run) -> bool {
+        let (before, after) = (run.first + 1, samples.len() - run.last - 1);
+        let (shift, by) = (self.shift(samples, run), self.sum(run));
+        before.min(after) >= SIDE_LEAST && shift * by > 0.0 && shift.abs() > LASTING * by.abs()
+    }
+
+    /// How far apart the two sides are, apart from the usual growth.
+    fn shift(&self, samples: &[Sample], run: &Run) -> f64 {
         let (before, after) = (&samples[..=run.first], &samples[run.last + 1..]);
-        if before.len() < SIDE_LEAST || after.len() < SIDE_LEAST {
-            return false;
-        }
         let here = samples[run.first].day;
         let middle = |side: &mut dyn Iterator<Item = &Sample>| {
             let mut level: Vec<f64> = side
@@ -140,9 +144,7 @@ impl Changes {
                 .collect();
             median(&mut level)
         };
-        let shift = middle(&mut after.iter()) - middle(&mut before.iter().rev());
-        let by = self.sum(run);
-        shift * by > 0.0 && shift.abs() > LASTING * by.abs()
+        middle(&mut after.iter()) - middle(&mut before.iter().rev())
     }
 
     fn sum(&self, run: &Run) -> f64 {

@@ -67,6 +67,33 @@ fn a_straight_line_is_found_exactly_and_projected_to_the_day() {
 }
 
 #[test]
+fn the_worked_example_of_the_documentation() {
+    let mut noise = Noise(21);
+    let points = hourly(14, |day| {
+        44.0 + day - if day >= 6.5 { 12.0 } else { 0.0 } + 0.6 * noise.draw()
+    });
+    let settings = TrendSettings::default();
+    let (trend, projection) = project(
+        &points,
+        Bound::RisesTo(55.0),
+        YEAR,
+        newest(&points),
+        &settings,
+    )
+    .expect("a projection");
+    let tenths = |x: f64| (x * 100.0).round() / 100.0;
+    assert_eq!(
+        [trend.per_day, trend.low, trend.high].map(tenths),
+        [1.0, 0.96, 1.04]
+    );
+    assert_eq!(
+        [trend.level, trend.level_error, trend.jumps[0].by].map(tenths),
+        [46.18, 0.5, -12.54]
+    );
+    assert_eq!(projection.words("55 %"), "reaches 55 % in 7 to 10 days");
+}
+
+#[test]
 fn noise_gives_a_range_that_holds_the_truth() {
     let mut noise = Noise(7);
     let points = hourly(14, |day| 40.0 + 0.5 * day + 0.8 * noise.draw());
