@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod disk;
 pub mod entropy;
+pub mod history;
 pub mod log;
 pub mod notify;
 pub mod planted;

@@ -1,0 +1,20 @@
+//! Metric samples over time, embedded: compressed, tiered, bounded on disk, read by range.
+//!
+//! ```text
+//! append ─► admit ─► write-ahead file ─► head (memory) ─┐
+//!                                                      ├─► range, instant
+//! keep ───► flush: readings and their folds ─► parts ───┘
+//!      └──► merge small parts, drop old ones
+//! ```
+//!
+//! | module | its noun |
+//! |---|---|
+//! | [`tier`] | how finely what is kept how long, and who answers which stretch; pure |
+//! | [`fold`] | many readings as one; pure |
+//! | [`chunk`] | rows of one series as bytes; pure |
+//!
+//! Nothing here knows what a metric means, reads a clock but through its port, or retries.
+
+pub mod chunk;
+pub mod fold;
+pub mod tier;
