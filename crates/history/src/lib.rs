@@ -15,6 +15,11 @@
 //!
 //! Nothing here knows what a metric means, reads a clock but through its port, or retries.
 
+mod admit;
+mod catalogue;
 pub mod chunk;
 pub mod fold;
+mod head;
+mod select;
+pub mod store;
 pub mod tier;

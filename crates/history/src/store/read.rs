@@ -1,0 +1,286 @@
+//! Ranges, instants and names. What is in memory is copied while the store is held, parts are read afterwards: they never
+//! change, and one that is dropped meanwhile stays open until it was read.
+
+use std::ops::Range as Span;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stead_core::time::Time;
+use stead_ports::disk::aside;
+use stead_ports::history::{Entry, Error, Labels, Point, Range, Reader, Sample, Selector, Series};
+
+use super::part::Part;
+use super::{Frozen, Inner, State, Store, fault};
+use crate::catalogue::NEVER;
+use crate::chunk::Chunk;
+use crate::fold::{Fold, Row, floor};
+use crate::select::{self, Test};
+use crate::tier::{self, Leg};
+
+/// How old the last sample of an instant may be: as in Prometheus.
+const LOOK_BACK: i64 = 5 * 60_000;
+
+/// Series and their samples in memory, and whatever else is needed to read them.
+struct View {
+    series: Vec<(u32, Labels, Vec<(i64, f64)>)>,
+    frozen: Option<Arc<Frozen>>,
+    parts: Arc<Vec<Arc<Part>>>,
+    legs: Vec<Leg>,
+}
+
+#[async_trait]
+impl Reader for Store {
+    async fn range(&self, range: &Range) -> Result<Vec<Series>, Error> {
+        let grid = self.0.grid(range)?;
+        let tests = select::compile(&range.selector)?;
+        self.aside(move |inner| inner.range(&tests, grid)).await
+    }
+
+    async fn instant(&self, selector: &Selector, at: Time) -> Result<Vec<Entry>, Error> {
+        let tests = select::compile(selector)?;
+        self.aside(move |inner| inner.instant(&tests, at.0)).await
+    }
+
+    async fn series(&self, selector: &Selector, from: Time) -> Result<Vec<Labels>, Error> {
+        let tests = select::compile(selector)?;
+        let state = self.0.state();
+        let most = self.0.options.limits.names;
+        let found = select(&state, &tests, from.0, most)?;
+        Ok(found.into_iter().map(|(_, labels)| labels).collect())
+    }
+}
+
+/// Series that fit, in the order of their labels.
+fn select(state: &State, tests: &[Test], from: i64, most: usize) -> Result<Vec<(u32, Labels)>, Error> {
+    let found = state.catalogue.select(tests, from, most);
+    let found = found.ok_or(Error::TooMuch {
+        what: "series or more",
+        asked: most as u64 + 1,
+        limit: most as u64,
+        hint: "name more labels",
+    })?;
+    let named = |series| (series, state.catalogue.labels(series));
+    let mut found: Vec<(u32, Labels)> = found.into_iter().map(named).collect();
+    found.sort_by(|a, b| a.1.cmp(&b.1));
+    Ok(found)
+}
+
+/// Where points stand: at multiples of `step` from `first`, for times within `span`.
+#[derive(Debug, Clone)]
+struct Grid {
+    span: Span<i64>,
+    first: i64,
+    step: i64,
+    points: usize,
+}
+
+impl Grid {
+    fn add(&self, cells: &mut [Fold], at: i64, fold: &Fold) {
+        let cell = (floor(at, self.step) - self.first) / self.step;
+        let cell = usize::try_from(cell).ok();
+        if let Some(cell) = cell.and_then(|cell| cells.get_mut(cell)) {
+            cell.add(fold);
+        }
+    }
+}
+
+impl Store {
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = Arc::clone(&self.0);
+        aside(&*self.0.disk, move || work(&inner)).await.map_err(fault)?
+    }
+}
+
+impl Inner {
+    /// The points of an answer, if they are not too many.
+    fn grid(&self, range: &Range) -> Result<Grid, Error> {
+        let finest = self.options.tiers.step(0);
+        let step = i64::try_from(range.step.0).unwrap_or(i64::MAX / 4).min(i64::MAX / 4).max(finest);
+        // Nothing is kept of times beyond, and sums of these cannot overflow.
+        let (least, most) = (-(1_i64 << 50), 1_i64 << 50);
+        let span = range.from.0.clamp(least, most)..range.to.0.clamp(least, most);
+        let first = floor(span.start, step);
+        let points = if span.is_empty() {
+            0
+        } else {
+            (floor(span.end - 1, step) - first) / step + 1
+        };
+        let limit = self.options.limits.points;
+        if points > limit as i64 {
+            return Err(Error::TooMuch {
+                what: "points of one series",
+                asked: points as u64,
+                limit: limit as u64,
+                hint: "ask with a longer step or for a shorter time",
+            });
+        }
+        Ok(Grid {
+            span,
+            first,
+            step,
+            points: points as usize,
+        })
+    }
+
+    /// What is needed to read the series that fit, from `span`.
+    fn view(&self, tests: &[Test], span: &Span<i64>, step: i64) -> Result<View, Error> {
+        let now = self.now();
+        let state = self.state();
+        let tiers = &self.options.tiers;
+        let horizon = |tier| {
+            let dropped = state.ledger.dropped.get(&tiers.step(tier)).copied();
+            tiers.horizon(tier, now).max(dropped.unwrap_or(NEVER))
+        };
+        let horizons: Vec<i64> = (0..tiers.len()).map(horizon).collect();
+        let found = select(&state, tests, span.start, self.options.limits.series)?;
+        let with_head = |(series, labels)| {
+            let samples = state.head.of(series);
+            let samples = samples
+                .skip_while(|(at, _)| *at >= span.end)
+                .take_while(|(at, _)| *at >= span.start);
+            (series, labels, samples.collect())
+        };
+        Ok(View {
+            series: found.into_iter().map(with_head).collect(),
+            frozen: state.frozen.clone(),
+            parts: Arc::clone(&state.ledger.parts),
+            legs: tier::stitch(tiers, &horizons, span.start, span.end, step),
+        })
+    }
+
+    fn range(&self, tests: &[Test], grid: Grid) -> Result<Vec<Series>, Error> {
+        if grid.points == 0 {
+            return Ok(Vec::new());
+        }
+        let view = self.view(tests, &(grid.first..grid.span.end), grid.step)?;
+        let mut cells = vec![Fold::EMPTY; grid.points];
+        let mut answer = Vec::new();
+        let mut left = self.options.limits.rows;
+        for (series, labels, samples) in &view.series {
+            cells.fill(Fold::EMPTY);
+            let into = &mut |at, fold: &Fold| grid.add(&mut cells, at, fold);
+            self.rows(&view, *series, samples, &mut left, into)?;
+            let seen = cells.iter().enumerate().filter(|(_, fold)| fold.count > 0);
+            let point = |(n, fold): (usize, &Fold)| Point {
+                at: Time(grid.first + n as i64 * grid.step),
+                min: fold.min,
+                max: fold.max,
+                avg: fold.average(),
+            };
+            let points: Vec<Point> = seen.map(point).collect();
+            if !points.is_empty() {
+                answer.push(Series {
+                    labels: labels.clone(),
+                    points,
+                });
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Hands every row of a series to `into`, in no order. `left` is how many may still be looked at.
+    fn rows(
+        &self,
+        view: &View,
+        series: u32,
+        samples: &[(i64, f64)],
+        left: &mut u64,
+        into: &mut dyn FnMut(i64, &Fold),
+    ) -> Result<(), Error> {
+        let frozen = view.frozen.as_ref().map(|frozen| frozen.head.of(series));
+        let in_memory: Vec<(i64, f64)> = samples.iter().copied().chain(frozen.into_iter().flatten()).collect();
+        for leg in &view.legs {
+            let step = self.options.tiers.step(leg.tier);
+            // A fold stands at the start of its step, which may be before the leg.
+            let from = if leg.tier == 0 { leg.from } else { floor(leg.from, step) };
+            for (at, value) in &in_memory {
+                if (leg.from..leg.to).contains(at) {
+                    // Where it will be once it is in a part.
+                    let at = if leg.tier == 0 { *at } else { floor(*at, step) };
+                    into(at, &Fold::of(*value));
+                }
+            }
+            let overlaps = |part: &&Arc<Part>| {
+                part.about.step == step && part.first < leg.to && part.last >= from
+            };
+            for part in view.parts.iter().filter(overlaps) {
+                self.rows_of(part, series, from..leg.to, left, into)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rows_of(
+        &self,
+        part: &Part,
+        series: u32,
+        span: Span<i64>,
+        left: &mut u64,
+        into: &mut dyn FnMut(i64, &Fold),
+    ) -> Result<(), Error> {
+        let entries = match part.of(series) {
+            Ok(entries) => entries,
+            Err(why) => return self.pass_over(why),
+        };
+        for entry in entries {
+            if entry.first >= span.end || entry.last < span.start {
+                continue;
+            }
+            *left = left.checked_sub(u64::from(entry.count)).ok_or(Error::TooMuch {
+                what: "rows to read or more",
+                asked: self.options.limits.rows + 1,
+                limit: self.options.limits.rows,
+                hint: "ask with a longer step, for a shorter time, or for fewer series",
+            })?;
+            match part.chunk(&entry) {
+                Ok(Chunk::Readings { times, values }) => {
+                    let from = times.partition_point(|at| *at < span.start);
+                    let to = times.partition_point(|at| *at < span.end);
+                    for n in from..to {
+                        into(times[n], &Fold::of(values[n]));
+                    }
+                }
+                Ok(Chunk::Folds(rows)) => {
+                    for Row { at, fold } in rows.iter().filter(|row| span.contains(&row.at)) {
+                        into(*at, fold);
+                    }
+                }
+                Err(why) => self.pass_over(why)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn instant(&self, tests: &[Test], at: i64) -> Result<Vec<Entry>, Error> {
+        let at = at.clamp(-(1_i64 << 50), 1_i64 << 50);
+        let tiers = &self.options.tiers;
+        let tier = (0..tiers.len()).find(|tier| tiers.horizon(*tier, self.now()) <= at);
+        let step = tier.map_or(0, |tier| tiers.step(tier));
+        let span = at - LOOK_BACK.max(2 * step)..at + 1;
+        let view = self.view(tests, &span, 0)?;
+        let mut left = self.options.limits.rows;
+        let mut answer = Vec::new();
+        for (series, labels, samples) in &view.series {
+            let mut last: Option<(i64, Fold)> = None;
+            let into = &mut |at, fold: &Fold| match &mut last {
+                Some((when, known)) if *when == at => known.add(fold),
+                Some((when, _)) if *when > at => {}
+                _ => last = Some((at, *fold)),
+            };
+            self.rows(&view, *series, samples, &mut left, into)?;
+            if let Some((when, fold)) = last.filter(|(_, fold)| fold.count > 0) {
+                answer.push(Entry {
+                    labels: labels.clone(),
+                    sample: Sample {
+                        at: Time(when),
+                        value: fold.average(),
+                    },
+                });
+            }
+        }
+        Ok(answer)
+    }
+}
