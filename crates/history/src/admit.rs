@@ -36,7 +36,10 @@ pub fn snap(at: i64, last: i64, step: i64) -> i64 {
 /// Whether a series may be called so.
 pub fn is_name(labels: &Labels) -> bool {
     let short = |(name, value): (&str, &str)| name.len() <= TEXT && value.len() <= TEXT;
-    let bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes: usize = labels
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     let few = labels.len() <= LABELS && bytes <= ALL;
     !labels.metric().is_empty() && few && labels.iter().all(short)
 }
@@ -85,6 +88,9 @@ mod tests {
         let long = "x".repeat(TEXT + 1);
         assert!(!is_name(&Labels::new("cpu", [("node", long.as_str())])));
         let many: Vec<String> = (0..LABELS).map(|n| format!("l{n}")).collect();
-        assert!(!is_name(&Labels::new("cpu", many.iter().map(|name| (name.as_str(), "x")))));
+        assert!(!is_name(&Labels::new(
+            "cpu",
+            many.iter().map(|name| (name.as_str(), "x"))
+        )));
     }
 }

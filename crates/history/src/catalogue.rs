@@ -169,7 +169,10 @@ impl Catalogue {
     /// Series that fit every test and had a sample at `from` or later, in order; `None` if they are more than `most`.
     pub fn select(&self, tests: &[Test], from: i64, most: usize) -> Option<Vec<u32>> {
         let only = |test: &Test| Some(self.with(&test.label, test.only()?));
-        let fewest = tests.iter().filter_map(only).min_by_key(|having| having.len());
+        let fewest = tests
+            .iter()
+            .filter_map(only)
+            .min_by_key(|having| having.len());
         let mut memory = HashMap::new();
         let mut fits = |series: &u32| {
             let entry = &self.series[*series as usize];
@@ -182,13 +185,22 @@ impl Catalogue {
                 .filter(|series| fits(series))
                 .take(most + 1)
                 .collect(),
-            None => self.iter().filter(|series| fits(series)).take(most + 1).collect(),
+            None => self
+                .iter()
+                .filter(|series| fits(series))
+                .take(most + 1)
+                .collect(),
         };
         (found.len() <= most).then_some(found)
     }
 
     /// What a test said about a value is remembered, since many series share it.
-    fn fits(&self, entry: &Entry, tests: &[Test], memory: &mut HashMap<(usize, u32), bool>) -> bool {
+    fn fits(
+        &self,
+        entry: &Entry,
+        tests: &[Test],
+        memory: &mut HashMap<(usize, u32), bool>,
+    ) -> bool {
         tests.iter().enumerate().all(|(n, test)| {
             let pair = entry
                 .labels
@@ -206,7 +218,10 @@ impl Catalogue {
     /// Forgets series and whatever text only they had. Takes as long as adding all the others.
     pub fn forget(&mut self, gone: &HashSet<u32>) {
         let mut kept = Catalogue::default();
-        let alive: Vec<u32> = self.iter().filter(|series| !gone.contains(series)).collect();
+        let alive: Vec<u32> = self
+            .iter()
+            .filter(|series| !gone.contains(series))
+            .collect();
         for series in alive {
             kept.add(series, &self.labels(series));
             kept.set_last(series, self.last(series));
@@ -246,16 +261,35 @@ mod tests {
         let catalogue = filled();
         let cpu = Selector::metric("cpu");
         assert_eq!(select(&catalogue, &cpu), 50);
-        assert_eq!(select(&catalogue, &cpu.clone().with("node", Op::Equal, "a")), 17);
-        assert_eq!(select(&catalogue, &cpu.clone().with("node", Op::NotEqual, "a")), 33);
-        assert_eq!(select(&catalogue, &cpu.clone().with("node", Op::Matches, "a|b")), 33);
-        assert_eq!(select(&catalogue, &cpu.clone().with("node", Op::Differs, "a|b")), 17);
-        assert_eq!(select(&catalogue, &cpu.clone().with("none", Op::Equal, "")), 50);
+        assert_eq!(
+            select(&catalogue, &cpu.clone().with("node", Op::Equal, "a")),
+            17
+        );
+        assert_eq!(
+            select(&catalogue, &cpu.clone().with("node", Op::NotEqual, "a")),
+            33
+        );
+        assert_eq!(
+            select(&catalogue, &cpu.clone().with("node", Op::Matches, "a|b")),
+            33
+        );
+        assert_eq!(
+            select(&catalogue, &cpu.clone().with("node", Op::Differs, "a|b")),
+            17
+        );
+        assert_eq!(
+            select(&catalogue, &cpu.clone().with("none", Op::Equal, "")),
+            50
+        );
         assert_eq!(select(&catalogue, &cpu.with("none", Op::Matches, ".+")), 0);
         let all = Selector::default().with(NAME, Op::Matches, "cpu|load");
         assert_eq!(select(&catalogue, &all), 100);
         let tests = compile(&all).unwrap();
-        assert_eq!(catalogue.select(&tests, NEVER, 99), None, "more than asked for");
+        assert_eq!(
+            catalogue.select(&tests, NEVER, 99),
+            None,
+            "more than asked for"
+        );
         assert_eq!(catalogue.select(&tests, 90, 99).unwrap().len(), 10);
     }
 

@@ -50,7 +50,7 @@ impl Tiers {
         }
         let rises = |pair: &[Tier]| {
             pair[1].step > pair[0].step
-                && pair[1].step.0 % pair[0].step.0 == 0
+                && pair[1].step.0.is_multiple_of(pair[0].step.0)
                 && pair[1].keep > pair[0].keep
         };
         if !tiers.windows(2).all(rises) {
@@ -138,9 +138,9 @@ pub struct Leg {
 pub fn stitch(tiers: &Tiers, horizons: &[i64], from: i64, to: i64, step: i64) -> Vec<Leg> {
     let mut legs = Vec::new();
     let mut end = to;
-    for tier in tiers.answering(step)..tiers.len() {
+    for (tier, horizon) in horizons.iter().enumerate().skip(tiers.answering(step)) {
         let last = tier + 1 == tiers.len();
-        let start = if last { from } else { from.max(horizons[tier]) };
+        let start = if last { from } else { from.max(*horizon) };
         if start < end {
             legs.push(Leg {
                 tier,

@@ -13,7 +13,7 @@ use super::varint::{Broken, Cursor, put, put_signed};
 /// Shorter columns are written as varints.
 const FEW: usize = 24;
 /// Decimal places that are looked for. Readings of machines have fewer; more would cost time on floats that are none.
-const PLACES: usize = 6;
+pub const PLACES: usize = 6;
 /// Beyond this, scaling might not be exact.
 const LARGEST: f64 = (1_u64 << 51) as f64;
 const POWERS: [f64; PLACES + 1] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6];
@@ -50,9 +50,7 @@ fn unpack<T: Number + Default>(cursor: &mut Cursor<'_>, count: usize) -> Result<
     let length = cursor.count(usize::MAX)?;
     let packed = cursor.take(length)?;
     let (file, rest) = FileDecompressor::new(packed).map_err(|_| Broken)?;
-    let (mut chunk, rest) = file
-        .chunk_decompressor::<T, _>(rest)
-        .map_err(|_| Broken)?;
+    let (mut chunk, rest) = file.chunk_decompressor::<T, _>(rest).map_err(|_| Broken)?;
     let mut page = chunk.page_decompressor(rest, count).map_err(|_| Broken)?;
     let mut values = vec![T::default(); count];
     let progress = page.read(&mut values).map_err(|_| Broken)?;
@@ -193,7 +191,10 @@ mod tests {
 
     #[test]
     fn decimals_are_found_only_where_they_are_exact() {
-        assert_eq!(decimals(&[1.0, 2.5, -3.75]), Some((2, vec![100, 250, -375])));
+        assert_eq!(
+            decimals(&[1.0, 2.5, -3.75]),
+            Some((2, vec![100, 250, -375]))
+        );
         assert_eq!(decimals(&[0.1, 0.2]), Some((1, vec![1, 2])));
         assert_eq!(decimals(&[4096.0]), Some((0, vec![4096])));
         for none in [1.0 / 3.0, -0.0, f64::NAN, f64::INFINITY, 1e300, 5e-324] {

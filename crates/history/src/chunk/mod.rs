@@ -8,7 +8,9 @@ mod column;
 pub mod varint;
 
 use crate::fold::{Fold, Row};
-use column::{decimals, floats, ints, nearest, places, put_floats, put_ints, put_places, unscaled};
+use column::{
+    PLACES, decimals, floats, ints, nearest, places, put_floats, put_ints, put_places, unscaled,
+};
 use varint::{Cursor, put};
 
 pub use varint::Broken;
@@ -33,7 +35,11 @@ pub fn put_readings(out: &mut Vec<u8>, times: &[i64], values: &[f64]) {
 pub fn put_folds(out: &mut Vec<u8>, rows: &[Row]) {
     assert!(rows.len() <= MOST);
     let scaled = scale(rows);
-    out.push(if scaled.is_some() { DECIMAL_FOLDS } else { FOLDS });
+    out.push(if scaled.is_some() {
+        DECIMAL_FOLDS
+    } else {
+        FOLDS
+    });
     put(out, rows.len() as u64);
     put_ints(out, &rows.iter().map(|row| row.at).collect::<Vec<_>>());
     let counts: Vec<i64> = rows.iter().map(|row| row.fold.count as i64).collect();
@@ -76,25 +82,35 @@ struct Scaled {
 }
 
 fn scale(rows: &[Row]) -> Option<Scaled> {
-    let ends: Vec<f64> = rows
-        .iter()
-        .flat_map(|row| [row.fold.min, row.fold.max])
-        .collect();
-    let (places, ends) = decimals(&ends)?;
-    let sum = |(row, ends): (&Row, &[i64])| {
-        let floor = ends[0].checked_mul(i64::try_from(row.fold.count).ok()?)?;
-        // So that it can be put together again without rounding.
-        let whole = nearest(row.fold.sum, places)?;
-        nearest(unscaled(floor, places), places)?;
-        Some(whole - floor)
+    let ends = rows.iter().flat_map(|row| [row.fold.min, row.fold.max]);
+    let (places, _) = decimals(&ends.collect::<Vec<f64>>())?;
+    // Lowest and highest may be whole where what lies between them is not.
+    let places = rows.iter().try_fold(places, |places, row| {
+        (places..=PLACES).find(|places| is_near(row.fold.sum, *places))
+    })?;
+    let column = |value: fn(&Fold) -> f64| {
+        let whole = rows.iter().map(|row| nearest(value(&row.fold), places));
+        whole.collect::<Option<Vec<i64>>>()
     };
-    let sums = rows.iter().zip(ends.chunks_exact(2)).map(sum);
+    let (low, high) = (column(|fold| fold.min)?, column(|fold| fold.max)?);
+    let mut sums = column(|fold| fold.sum)?;
+    for (sum, (low, row)) in sums.iter_mut().zip(low.iter().zip(rows)) {
+        let floor = low.checked_mul(i64::try_from(row.fold.count).ok()?)?;
+        *sum = sum.checked_sub(floor)?;
+    }
+    let above = high.iter().zip(&low).map(|(high, low)| high - low);
     Some(Scaled {
         places,
-        sums: sums.collect::<Option<_>>()?,
-        low: ends.chunks_exact(2).map(|ends| ends[0]).collect(),
-        above: ends.chunks_exact(2).map(|ends| ends[1] - ends[0]).collect(),
+        above: above.collect(),
+        low,
+        sums,
     })
+}
+
+/// Whether a sum differs from a decimal by no more than what was rounded while it was added up.
+fn is_near(sum: f64, places: usize) -> bool {
+    nearest(sum, places)
+        .is_some_and(|whole| (unscaled(whole, places) - sum).abs() <= sum.abs() * 1e-12)
 }
 
 /// What a chunk holds.
@@ -145,7 +161,10 @@ fn unscale(cursor: &mut Cursor<'_>, counts: &[i64]) -> Result<[Vec<f64>; 3], Bro
     let mut column = || ints(cursor, counts.len());
     let (low, above, sums) = (column()?, column()?, column()?);
     let float = |whole: i64| unscaled(whole, places);
-    let high = low.iter().zip(&above).map(|(l, a)| float(l.wrapping_add(*a)));
+    let high = low
+        .iter()
+        .zip(&above)
+        .map(|(l, a)| float(l.wrapping_add(*a)));
     let sum = |n: usize| float(low[n].wrapping_mul(counts[n]).wrapping_add(sums[n]));
     Ok([
         low.iter().map(|whole| float(*whole)).collect(),

@@ -75,7 +75,10 @@ impl Wal {
     /// All of the record or nothing of it.
     fn append(&mut self, rows: &[Row], up: u64) -> io::Result<()> {
         self.buffer.clear();
-        let names = self.unlogged.iter().map(|(series, labels)| (*series, labels));
+        let names = self
+            .unlogged
+            .iter()
+            .map(|(series, labels)| (*series, labels));
         put_record(&mut self.buffer, names, rows);
         if let Err(error) = self.file.write_at(&self.buffer, self.size) {
             // What cannot be cut off is written over by the next record, and is no frame until then.
@@ -184,7 +187,13 @@ impl Reason {
 }
 
 impl State {
-    fn admit(&mut self, entry: &Entry, options: &Options, now: i64, up: u64) -> Result<Row, Reason> {
+    fn admit(
+        &mut self,
+        entry: &Entry,
+        options: &Options,
+        now: i64,
+        up: u64,
+    ) -> Result<Row, Reason> {
         let at = entry.sample.at.0;
         if at > now.saturating_add(admit::AHEAD) {
             return Err(Reason::Future);
@@ -208,7 +217,13 @@ impl State {
     }
 
     /// Gives a new series its number, if there may be another one.
-    fn enrol(&mut self, labels: &Labels, options: &Options, now: i64, up: u64) -> Result<u32, Reason> {
+    fn enrol(
+        &mut self,
+        labels: &Labels,
+        options: &Options,
+        now: i64,
+        up: u64,
+    ) -> Result<u32, Reason> {
         if !admit::is_name(labels) {
             return Err(Reason::Labels);
         }
@@ -235,7 +250,10 @@ impl State {
 
     /// Forgets those that were silent for longest, of one metric or of all; at most once a minute.
     fn forget_silent(&mut self, metric: Option<&str>, options: &Options, now: i64, up: u64) {
-        if self.sought.is_some_and(|then| up.saturating_sub(then) < 60_000) {
+        if self
+            .sought
+            .is_some_and(|then| up.saturating_sub(then) < 60_000)
+        {
             return;
         }
         self.sought = Some(up);
@@ -254,7 +272,9 @@ impl State {
         if !silent.is_empty() {
             self.stats.forgotten += silent.len() as u64;
             let gone: HashSet<u32> = silent.into_iter().collect();
-            self.wal.unlogged.retain(|(series, _)| !gone.contains(series));
+            self.wal
+                .unlogged
+                .retain(|(series, _)| !gone.contains(series));
             self.catalogue.forget(&gone);
         }
     }

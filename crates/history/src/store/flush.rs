@@ -19,8 +19,6 @@ use crate::head::Head;
 
 /// Names written as one frame.
 const NAMES: usize = 1024;
-/// The list of names is written anew once it holds twice as many as there are, and these.
-const STALE_NAMES: u32 = 1000;
 
 impl Store {
     /// Writes out what is held in memory.
@@ -148,6 +146,7 @@ impl Inner {
             let mut state = self.state();
             state.frozen = None;
             state.wal.before = 0;
+            state.listed = names.forgotten;
         }
         for wal in oldest..frozen.wal {
             self.disk.remove(&self.places.wal(wal)).ok();
@@ -165,7 +164,12 @@ impl Inner {
     }
 
     /// Parts and names, durable; `ledger` says what would count.
-    fn write_out(&self, frozen: &Frozen, ledger: &mut Ledger, names: &NewNames) -> Result<(), Error> {
+    fn write_out(
+        &self,
+        frozen: &Frozen,
+        ledger: &mut Ledger,
+        names: &NewNames,
+    ) -> Result<(), Error> {
         let mut batch = Batch {
             inner: self,
             writing: BTreeMap::new(),
@@ -207,15 +211,17 @@ impl Inner {
             return Ok(None);
         };
         let ledger = state.ledger.clone();
-        let alive = state.catalogue.len() as u32;
-        let anew = ledger.names.count > alive.saturating_mul(2) + STALE_NAMES;
+        let anew = state.listed < state.stats.forgotten;
         let first = if anew { 0 } else { ledger.names.upto };
         let catalogue = &state.catalogue;
         let list = (first..catalogue.next()).filter(|series| catalogue.has(*series));
         let names = NewNames {
             anew,
+            forgotten: state.stats.forgotten,
             upto: catalogue.next(),
-            list: list.map(|series| (series, catalogue.labels(series))).collect(),
+            list: list
+                .map(|series| (series, catalogue.labels(series)))
+                .collect(),
         };
         Ok(Some((frozen, ledger, names)))
     }
@@ -243,15 +249,16 @@ impl Inner {
         file.write_at(&bytes, ledger.names.size)?;
         file.sync()?;
         ledger.names.size += bytes.len() as u64;
-        ledger.names.count += new.list.len() as u32;
         Ok(())
     }
 }
 
 /// Names that the list does not have.
 struct NewNames {
-    /// The list is written anew.
+    /// The list is written anew, since series in it are forgotten.
     anew: bool,
+    /// How many had been forgotten by then.
+    forgotten: u64,
     upto: u32,
     list: Vec<(u32, Labels)>,
 }

@@ -65,7 +65,10 @@ mod tests {
         let count = |bytes: &[u8]| Frames::of(bytes).count();
         assert_eq!(count(&bytes), 3);
         for cut in 0..bytes.len() {
-            assert_eq!(count(&bytes[..cut]), usize::from(cut >= 11) + usize::from(cut >= 22));
+            assert_eq!(
+                count(&bytes[..cut]),
+                usize::from(cut >= 11) + usize::from(cut >= 22)
+            );
         }
         bytes[12] ^= 1;
         let mut frames = Frames::of(&bytes);

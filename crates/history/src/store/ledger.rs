@@ -21,8 +21,6 @@ const NAME: &str = "ledger";
 pub struct Names {
     pub number: u64,
     pub size: u64,
-    /// How many are in it, forgotten ones too.
-    pub count: u32,
     /// All series below this number are in it, but those that are forgotten.
     pub upto: u32,
 }

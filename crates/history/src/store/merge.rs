@@ -38,7 +38,13 @@ fn choose(parts: &[Candidate]) -> Option<Vec<u64>> {
             return Some(numbers);
         }
         if closed.is_none() && group.len() > 1 && group.iter().all(|(_, closed)| *closed) {
-            closed = Some(group.iter().take(MANY).map(|(about, _)| about.number).collect());
+            closed = Some(
+                group
+                    .iter()
+                    .take(MANY)
+                    .map(|(about, _)| about.number)
+                    .collect(),
+            );
         }
     }
     closed
@@ -77,7 +83,9 @@ impl Inner {
         let number = ledger.next;
         ledger.next += 1;
         self.reserve(ledger.next);
-        let merged = self.merge_into(number, &old, &alive).inspect_err(|_| self.remove_part(number))?;
+        let merged = self
+            .merge_into(number, &old, &alive)
+            .inspect_err(|_| self.remove_part(number))?;
         if merged.about.rows > 0 {
             ledger.add(vec![merged]);
         }
@@ -95,7 +103,12 @@ impl Inner {
         tier.map_or(0, |tier| tiers.partition(tier))
     }
 
-    fn merge_into(&self, number: u64, old: &[Arc<Part>], alive: &[bool]) -> Result<Arc<Part>, Error> {
+    fn merge_into(
+        &self,
+        number: u64,
+        old: &[Arc<Part>],
+        alive: &[bool],
+    ) -> Result<Arc<Part>, Error> {
         let file = self.new_part(number).map_err(fault)?;
         let mut writing = Writing::new(file);
         let mut walks: Vec<Walk<'_>> = old.iter().map(|part| Walk::new(part)).collect();
@@ -118,7 +131,12 @@ impl Inner {
         }
         let about = About {
             number,
-            level: old.iter().map(|part| part.about.level).max().unwrap_or(0).saturating_add(1),
+            level: old
+                .iter()
+                .map(|part| part.about.level)
+                .max()
+                .unwrap_or(0)
+                .saturating_add(1),
             ..old[0].about
         };
         let part = self.finish(writing, about)?;
@@ -207,7 +225,9 @@ impl Rows {
 
     fn add(&mut self, chunk: Chunk) {
         match chunk {
-            Chunk::Readings { times, values } => self.readings.extend(times.into_iter().zip(values)),
+            Chunk::Readings { times, values } => {
+                self.readings.extend(times.into_iter().zip(values))
+            }
             Chunk::Folds(rows) => self.folds.extend(rows),
         }
     }
@@ -245,16 +265,28 @@ mod tests {
 
     #[test]
     fn four_of_a_level_or_all_of_a_closed_partition() {
-        let three = [part(1, 0, 0, false), part(2, 0, 0, false), part(3, 0, 0, false)];
+        let three = [
+            part(1, 0, 0, false),
+            part(2, 0, 0, false),
+            part(3, 0, 0, false),
+        ];
         assert_eq!(choose(&three), None);
         let mut four = three.to_vec();
         four.push(part(4, 0, 1, false));
         assert_eq!(choose(&four), None, "of different levels");
         four.push(part(5, 0, 0, false));
         assert_eq!(choose(&four), Some(vec![1, 2, 3, 5]));
-        let closed = [part(1, 0, 3, true), part(2, 0, 0, true), part(3, 9, 0, true)];
+        let closed = [
+            part(1, 0, 3, true),
+            part(2, 0, 0, true),
+            part(3, 9, 0, true),
+        ];
         assert_eq!(choose(&closed), Some(vec![1, 2]));
         assert_eq!(choose(&[part(1, 0, 3, true), part(2, 0, 0, false)]), None);
-        assert_eq!(choose(&[part(1, 0, 3, true)]), None, "one is what it should be");
+        assert_eq!(
+            choose(&[part(1, 0, 3, true)]),
+            None,
+            "one is what it should be"
+        );
     }
 }

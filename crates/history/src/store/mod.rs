@@ -161,6 +161,8 @@ struct State {
     ledger: Ledger,
     /// When room was last sought by forgetting series.
     sought: Option<u64>,
+    /// How many series were forgotten when the list of names was last written.
+    listed: u64,
     stats: Stats,
 }
 
@@ -183,7 +185,9 @@ impl Store {
         let places = Places(dir.to_owned());
         let there = Arc::clone(&disk);
         let work = move || Inner::open(there, clock, places, options);
-        let inner = stead_ports::disk::aside(&*disk, work).await.map_err(fault)??;
+        let inner = stead_ports::disk::aside(&*disk, work)
+            .await
+            .map_err(fault)??;
         Ok(Store(Arc::new(inner)))
     }
 
@@ -239,9 +243,7 @@ impl Inner {
 
     /// Makes `ledger` the one that counts. Blocks; only with the right to change files.
     fn commit(&self, ledger: Ledger) -> Result<(), Error> {
-        ledger
-            .write(&*self.disk, &self.places.0)
-            .map_err(fault)?;
+        ledger.write(&*self.disk, &self.places.0).map_err(fault)?;
         self.state().ledger = ledger;
         Ok(())
     }

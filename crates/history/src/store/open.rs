@@ -41,7 +41,12 @@ impl Inner {
         };
         let ledger = match page {
             Some(page) => opening.ledger(page, &options)?,
-            None => Ledger::default(),
+            // From the first file on there is a ledger, so that one that is missing is damage.
+            None => {
+                let ledger = Ledger::default();
+                ledger.write(&*disk, &places.0).map_err(fault)?;
+                ledger
+            }
         };
         opening.sweep(&found, &ledger);
         let wal = opening.replay(&found, &ledger)?;
@@ -54,6 +59,7 @@ impl Inner {
             wal,
             ledger,
             sought: None,
+            listed: 0,
             stats,
         };
         Ok(Inner {
@@ -85,7 +91,11 @@ impl Opening<'_> {
         self.names(&page.names)?;
         let mut parts = Vec::new();
         for about in &page.parts {
-            if !options.tiers.iter().any(|tier| tier.step.0 as i64 == about.step) {
+            if !options
+                .tiers
+                .iter()
+                .any(|tier| tier.step.0 as i64 == about.step)
+            {
                 self.stats.retired += 1;
                 continue;
             }
@@ -113,11 +123,16 @@ impl Opening<'_> {
     /// Who wants to look at a damaged file finds it; nothing else looks at it again.
     fn set_aside(&self, number: u64) {
         let path = self.places.part(number);
-        self.disk.rename(&path, &path.with_extension("damaged")).ok();
+        self.disk
+            .rename(&path, &path.with_extension("damaged"))
+            .ok();
     }
 
     fn part(&self, about: &About) -> Result<Part, Fault> {
-        match self.disk.open(&self.places.part(about.number), Open::Existing) {
+        match self
+            .disk
+            .open(&self.places.part(about.number), Open::Existing)
+        {
             Ok(file) => Part::open(file, *about, self.up),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(Fault::Damaged),
             Err(error) => Err(error.into()),
@@ -129,18 +144,28 @@ impl Opening<'_> {
         if names.size == 0 {
             return Ok(());
         }
-        let bytes = self.disk.read(&self.places.names(names.number)).map_err(fault)?;
+        let bytes = self
+            .disk
+            .read(&self.places.names(names.number))
+            .map_err(fault)?;
         let bytes = &bytes[..bytes.len().min(names.size as usize)];
         let mut frames = Frames::of(bytes);
         // Of one that was forgotten and came again, the later number counts.
         let mut found: HashMap<Labels, u32> = HashMap::new();
         for payload in frames.by_ref() {
             let record = record::read(payload).unwrap_or_default();
-            found.extend(record.names.into_iter().map(|(series, labels)| (labels, series)));
+            found.extend(
+                record
+                    .names
+                    .into_iter()
+                    .map(|(series, labels)| (labels, series)),
+            );
         }
         self.stats.damaged += u64::from(frames.at as u64 != names.size);
-        let mut found: Vec<(u32, Labels)> =
-            found.into_iter().map(|(labels, series)| (series, labels)).collect();
+        let mut found: Vec<(u32, Labels)> = found
+            .into_iter()
+            .map(|(labels, series)| (series, labels))
+            .collect();
         found.sort_by_key(|(series, _)| *series);
         for (series, labels) in &found {
             self.catalogue.add(*series, labels);

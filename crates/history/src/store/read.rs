@@ -20,9 +20,12 @@ use crate::tier::{self, Leg};
 /// How old the last sample of an instant may be: as in Prometheus.
 const LOOK_BACK: i64 = 5 * 60_000;
 
+/// A series, with what of it is in memory, newest first.
+type Found = (u32, Labels, Vec<(i64, f64)>);
+
 /// Series and their samples in memory, and whatever else is needed to read them.
 struct View {
-    series: Vec<(u32, Labels, Vec<(i64, f64)>)>,
+    series: Vec<Found>,
     frozen: Option<Arc<Frozen>>,
     parts: Arc<Vec<Arc<Part>>>,
     legs: Vec<Leg>,
@@ -51,7 +54,12 @@ impl Reader for Store {
 }
 
 /// Series that fit, in the order of their labels.
-fn select(state: &State, tests: &[Test], from: i64, most: usize) -> Result<Vec<(u32, Labels)>, Error> {
+fn select(
+    state: &State,
+    tests: &[Test],
+    from: i64,
+    most: usize,
+) -> Result<Vec<(u32, Labels)>, Error> {
     let found = state.catalogue.select(tests, from, most);
     let found = found.ok_or(Error::TooMuch {
         what: "series or more",
@@ -90,7 +98,9 @@ impl Store {
         work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let inner = Arc::clone(&self.0);
-        aside(&*self.0.disk, move || work(&inner)).await.map_err(fault)?
+        aside(&*self.0.disk, move || work(&inner))
+            .await
+            .map_err(fault)?
     }
 }
 
@@ -98,7 +108,10 @@ impl Inner {
     /// The points of an answer, if they are not too many.
     fn grid(&self, range: &Range) -> Result<Grid, Error> {
         let finest = self.options.tiers.step(0);
-        let step = i64::try_from(range.step.0).unwrap_or(i64::MAX / 4).min(i64::MAX / 4).max(finest);
+        let step = i64::try_from(range.step.0)
+            .unwrap_or(i64::MAX / 4)
+            .min(i64::MAX / 4)
+            .max(finest);
         // Nothing is kept of times beyond, and sums of these cannot overflow.
         let (least, most) = (-(1_i64 << 50), 1_i64 << 50);
         let span = range.from.0.clamp(least, most)..range.to.0.clamp(least, most);
@@ -191,11 +204,19 @@ impl Inner {
         into: &mut dyn FnMut(i64, &Fold),
     ) -> Result<(), Error> {
         let frozen = view.frozen.as_ref().map(|frozen| frozen.head.of(series));
-        let in_memory: Vec<(i64, f64)> = samples.iter().copied().chain(frozen.into_iter().flatten()).collect();
+        let in_memory: Vec<(i64, f64)> = samples
+            .iter()
+            .copied()
+            .chain(frozen.into_iter().flatten())
+            .collect();
         for leg in &view.legs {
             let step = self.options.tiers.step(leg.tier);
             // A fold stands at the start of its step, which may be before the leg.
-            let from = if leg.tier == 0 { leg.from } else { floor(leg.from, step) };
+            let from = if leg.tier == 0 {
+                leg.from
+            } else {
+                floor(leg.from, step)
+            };
             for (at, value) in &in_memory {
                 if (leg.from..leg.to).contains(at) {
                     // Where it will be once it is in a part.
@@ -229,12 +250,14 @@ impl Inner {
             if entry.first >= span.end || entry.last < span.start {
                 continue;
             }
-            *left = left.checked_sub(u64::from(entry.count)).ok_or(Error::TooMuch {
-                what: "rows to read or more",
-                asked: self.options.limits.rows + 1,
-                limit: self.options.limits.rows,
-                hint: "ask with a longer step, for a shorter time, or for fewer series",
-            })?;
+            *left = left
+                .checked_sub(u64::from(entry.count))
+                .ok_or(Error::TooMuch {
+                    what: "rows to read or more",
+                    asked: self.options.limits.rows + 1,
+                    limit: self.options.limits.rows,
+                    hint: "ask with a longer step, for a shorter time, or for fewer series",
+                })?;
             match part.chunk(&entry) {
                 Ok(Chunk::Readings { times, values }) => {
                     let from = times.partition_point(|at| *at < span.start);

@@ -86,10 +86,17 @@ mod tests {
         let row = |series, at, value| Row { series, at, value };
         let record = Record {
             names: vec![(7, labels.clone()), (8, Labels::new("load", []))],
-            rows: vec![row(7, 1_795_000_000_000, 0.5), row(8, -3, -1.0), row(0, 0, 1e300)],
+            rows: vec![
+                row(7, 1_795_000_000_000, 0.5),
+                row(8, -3, -1.0),
+                row(0, 0, 1e300),
+            ],
         };
         let mut bytes = Vec::new();
-        let names = record.names.iter().map(|(series, labels)| (*series, labels));
+        let names = record
+            .names
+            .iter()
+            .map(|(series, labels)| (*series, labels));
         put_record(&mut bytes, names, &record.rows);
         let payload = frame::Frames::of(&bytes).next().unwrap();
         assert_eq!(read(payload), Ok(record));

@@ -19,7 +19,10 @@ struct Inner {
 
 impl Labels {
     /// The series of `metric` with these labels.
-    pub fn new<'a>(metric: &'a str, labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Labels {
+    pub fn new<'a>(
+        metric: &'a str,
+        labels: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Labels {
         Labels::from_pairs(std::iter::once((NAME, metric)).chain(labels))
     }
 

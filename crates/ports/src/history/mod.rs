@@ -155,7 +155,8 @@ pub struct Accepted {
 /// Why nothing was written, or nothing can be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Nothing of the batch was taken. Reading works on; writing does once there is room.
+    /// Some or all of the batch was not taken; when it comes again, what was taken is refused as said before. Reading works
+    /// on; writing does once there is room.
     #[error("the disk that holds the history is full: free some space, it goes on by itself")]
     Full,
     #[error("the selector cannot be used: {0}")]

@@ -39,7 +39,12 @@ impl Writing {
         for (times, values) in times.chunks(MOST).zip(values.chunks(MOST)) {
             let start = self.buffer.len();
             chunk::put_readings(&mut self.buffer, times, values);
-            self.enter(series, times.len(), (times[0], times[times.len() - 1]), start)?;
+            self.enter(
+                series,
+                times.len(),
+                (times[0], times[times.len() - 1]),
+                start,
+            )?;
         }
         Ok(())
     }
@@ -49,12 +54,23 @@ impl Writing {
         for rows in rows.chunks(MOST) {
             let start = self.buffer.len();
             chunk::put_folds(&mut self.buffer, rows);
-            self.enter(series, rows.len(), (rows[0].at, rows[rows.len() - 1].at), start)?;
+            self.enter(
+                series,
+                rows.len(),
+                (rows[0].at, rows[rows.len() - 1].at),
+                start,
+            )?;
         }
         Ok(())
     }
 
-    fn enter(&mut self, series: u32, rows: usize, span: (i64, i64), start: usize) -> io::Result<()> {
+    fn enter(
+        &mut self,
+        series: u32,
+        rows: usize,
+        span: (i64, i64),
+        start: usize,
+    ) -> io::Result<()> {
         let bytes = &self.buffer[start..];
         self.entries.push(Entry {
             series,
@@ -94,8 +110,14 @@ impl Writing {
         let mut footer = Vec::new();
         put_signed(&mut footer, about.step);
         put_signed(&mut footer, about.from);
-        put_signed(&mut footer, entries.iter().map(|e| e.first).min().unwrap_or(0));
-        put_signed(&mut footer, entries.iter().map(|e| e.last).max().unwrap_or(0));
+        put_signed(
+            &mut footer,
+            entries.iter().map(|e| e.first).min().unwrap_or(0),
+        );
+        put_signed(
+            &mut footer,
+            entries.iter().map(|e| e.last).max().unwrap_or(0),
+        );
         put(&mut footer, pages_at);
         put(&mut footer, entries.len() as u64);
         for page in entries.chunks(PAGE) {
