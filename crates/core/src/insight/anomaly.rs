@@ -17,8 +17,6 @@ use super::amount;
 use super::annotation::{Annotation, last_before};
 use crate::time::{Span, Time};
 
-/// An ordinary spread is never taken for less than this share of the usual rate: what writes like a clock may hiccup.
-const LEAST_SPREAD: f64 = 0.1;
 /// From the median distance to a deviation.
 const DEVIATION: f64 = 1.4826;
 /// On so many days it must have written this much for that to be its habit.
@@ -263,7 +261,7 @@ fn bound(given: &Written<'_>, past: &[Bucket], settings: &AnomalySettings) -> (u
     let mut rates: Vec<u64> = past.iter().map(|b| given.rate(b)).collect();
     let usual = middle(&mut rates);
     let mut distances: Vec<u64> = rates.iter().map(|rate| rate.abs_diff(usual)).collect();
-    let spread = (middle(&mut distances) as f64 * DEVIATION).max(usual as f64 * LEAST_SPREAD);
+    let spread = middle(&mut distances) as f64 * DEVIATION;
     let bound = (usual as f64 + settings.deviations * spread)
         .max(usual as f64 * settings.times)
         .max(settings.floor_per_hour as f64)

@@ -149,8 +149,10 @@ fn check(services: Cursor<'_>, memory: &Memory<'_>) -> Result<(), String> {
         ));
     }
     let swap = service.get("memswap_limit");
-    let too_small = |text: &str| scalar::size(text).is_ok_and(|swap| swap < memory.limit);
-    if service.has("memswap_limit") && swap.text().is_some_and(|t| t != "-1" && too_small(t)) {
+    // -1 is no size: it stands for no bound, and so does 0.
+    let too_small =
+        |text: &str| scalar::size(text).is_ok_and(|swap| swap > 0 && swap < memory.limit);
+    if service.has("memswap_limit") && swap.text().is_some_and(too_small) {
         return Err(format!(
             "`memswap_limit` on line {} is smaller than the new limit, and the engine refuses that; raise or remove it first",
             swap.at().line

@@ -284,6 +284,34 @@ fn where_it_is_not_certain_a_person_is_told_what_and_why() {
 }
 
 #[test]
+fn swap_without_a_bound_is_no_obstacle_and_comments_at_the_margin_end_no_service() {
+    for swap in ["-1", "0", "\"2g\""] {
+        let text = format!(
+            "services:\n  web:\n    memswap_limit: {swap}\n# at the margin\n    image: x\n  # of db\n  db:\n    image: y\n"
+        );
+        let expected = text.replace(
+            "image: x\n",
+            "image: x\n    mem_limit: 512m\n    mem_reservation: 224m\n",
+        );
+        assert_eq!(patch(&text, "web").text, expected);
+    }
+}
+
+#[test]
+fn changes_that_are_near_share_a_hunk_and_ranges_of_nothing_name_the_line_before() {
+    let near = "services:\n  web:\n    mem_limit: 1m\n    a: 1\n    b: 2\n    c: 3\n    d: 4\n    e: 5\n    f: 6\n";
+    assert_eq!(patch(near, "web").diff.matches("@@ -").count(), 1);
+    assert_eq!(
+        diff::unified("f", "", "a\n"),
+        "--- a/f\n+++ b/f\n@@ -0,0 +1,1 @@\n+a\n"
+    );
+    assert_eq!(
+        diff::unified("f", "a\n", ""),
+        "--- a/f\n+++ b/f\n@@ -1,1 +0,0 @@\n-a\n"
+    );
+}
+
+#[test]
 fn an_anchor_nobody_uses_is_no_obstacle() {
     let text = "services:\n  web: &web\n    image: x\n  api:\n    image: y\n";
     assert!(

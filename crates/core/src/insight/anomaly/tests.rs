@@ -123,6 +123,36 @@ fn a_row_is_needed_and_the_floor_holds() {
 }
 
 #[test]
+fn four_times_the_usual_and_eight_deviations_are_the_bound() {
+    let steady = |newest| hourly(80, move |n| if n < 78 { GIB } else { newest });
+    assert!(matches!(of(&steady(4 * GIB), None), Verdict::Usual { bound, .. } if bound == 4 * GIB));
+    anomaly(of(&steady(4 * GIB + 1), None));
+    // It writes between nothing and 2 GiB, all the time: its deviation is half a median and more.
+    let restless = |newest| {
+        hourly(82, move |n| {
+            if n < 80 {
+                (n as u64 * 7 % 10) * 2 * GIB / 9
+            } else {
+                newest
+            }
+        })
+    };
+    let Verdict::Usual { usual, bound, .. } = of(&restless(5 * GIB), None) else {
+        panic!("five times its usual is nothing to it")
+    };
+    // Usually 8/9 GiB, the median distance 4/9: 8/9 + 8 × 1.4826 × 4/9.
+    assert_eq!((usual / MIB, bound / MIB), (910, 6308));
+    anomaly(of(&restless(bound + 1), None));
+}
+
+#[test]
+fn what_was_not_read_parts_one_row_from_the_next() {
+    let mut buckets = hourly(110, |n| if n < 100 { 30 * MIB } else { 2 * GIB });
+    buckets.retain(|b| !(hour(104)..hour(107)).contains(&b.at));
+    assert_eq!(anomaly(of(&buckets, None)).since, hour(107));
+}
+
+#[test]
 fn a_nightly_backup_is_a_habit() {
     let night = |n: i64| matches!(n % 24, 3..=5);
     let nightly = hourly(7 * 24 + 6, |n| if night(n) { 5 * GIB } else { 10 * MIB });
@@ -159,6 +189,14 @@ fn it_lasts_through_a_lull_ends_when_calm_and_never_becomes_its_own_excuse() {
         }
     });
     anomaly(of(&lull, Some(&began)));
+    let less = hourly(109, |n| {
+        if n < 103 {
+            case(103)[n as usize].bytes
+        } else {
+            began.bound / 2 + 1
+        }
+    });
+    anomaly(of(&less, Some(&began)));
     let calm = hourly(107, |n| {
         if n < 103 {
             case(103)[n as usize].bytes

@@ -216,6 +216,24 @@ fn a_leak_is_told_of() {
 }
 
 #[test]
+fn an_average_above_its_maximum_is_the_peak() {
+    let used = quarters(100, |_| (0, 250 * MIB));
+    assert_eq!(change(of(&container(&used))).peak, 250 * MIB);
+}
+
+#[test]
+fn without_headroom_the_reservation_still_ends_at_the_limit() {
+    let used = quarters(100, |_| (250 * MIB, 250 * MIB));
+    let settings = MemorySettings {
+        headroom: 0,
+        least_headroom: 0,
+        ..MemorySettings::default()
+    };
+    let advice = change(advise(&container(&used), Time(START), &settings));
+    assert_eq!((advice.limit, advice.reservation), (256 * MIB, 256 * MIB));
+}
+
+#[test]
 fn sizes_are_rounded_up_to_what_people_write() {
     let mib = |n: u64| readable(n * MIB) / MIB;
     assert_eq!(
@@ -241,6 +259,7 @@ proptest! {
         let given = Container { limit, killed, node_memory: 64 * GIB, ..container(&used) };
         match of(&given) {
             Advice::Change(change) => {
+                prop_assert!(used.iter().all(|u| u.average < change.limit));
                 prop_assert!(change.limit > change.peak && change.reservation <= change.limit);
                 prop_assert!(killed == 0 || change.limit > limit);
                 prop_assert!(!change.why.is_empty());

@@ -229,6 +229,74 @@ fn spikes_move_nothing() {
 }
 
 #[test]
+fn a_spike_noise_and_a_small_step_are_no_jumps() {
+    let spike = hourly(10, |day| {
+        if (4.99..5.01).contains(&day) {
+            100.0
+        } else {
+            20.0 + day
+        }
+    });
+    assert_eq!(of(&spike).expect("a trend").jumps, []);
+    for seed in 0..100 {
+        let mut noise = Noise(seed);
+        let short: Vec<Point> = hourly(2, |day| day + noise.draw()).split_off(20);
+        assert_eq!(of(&short).expect("a trend").jumps, [], "seed {seed}");
+    }
+    // Far outside the noise, and nothing beside all it did: ranks pass over it.
+    let step = hourly(30, |day| day + if day >= 12.0 { 3.0 } else { 0.0 });
+    let trend = of(&step).expect("a trend");
+    assert!(
+        trend.jumps.is_empty() && (1.0..1.15).contains(&trend.per_day),
+        "{trend:?}"
+    );
+}
+
+#[test]
+fn the_error_of_the_level_widens_the_range_at_both_ends() {
+    let trend = Trend {
+        per_day: 1.0,
+        low: 1.0,
+        high: 1.0,
+        level: 50.0,
+        level_error: 1.0,
+        at: Time(START),
+        points: 100,
+        span: Span::days(7),
+        jumps: Vec::new(),
+    };
+    let settings = TrendSettings::default();
+    let reaches = |bound| trend.reaches(Bound::RisesTo(bound), YEAR, &settings);
+    assert_eq!(
+        reaches(55.0),
+        Ok(Projection::Within {
+            earliest: Span::days(4),
+            latest: Span::days(6)
+        })
+    );
+    let near = reaches(50.5).expect("near, so its ends may be far apart");
+    assert_eq!(
+        near,
+        Projection::Within {
+            earliest: Span::ZERO,
+            latest: Span::hours(36)
+        }
+    );
+    assert_eq!(near.words("50.5 %"), "reaches 50.5 % within 36 hours");
+    let wide = Trend {
+        low: 0.1,
+        ..trend.clone()
+    };
+    let refusal = wide
+        .reaches(Bound::RisesTo(55.0), YEAR, &settings)
+        .expect_err("4 to 60 days");
+    assert_eq!(
+        refusal.to_string(),
+        "too noisy: it could be reached in 4 days or in 2 months"
+    );
+}
+
+#[test]
 fn whole_percents_are_no_jumps() {
     let points = hourly(20, |day| f64::from((40.0 + 0.4 * day) as u32));
     let trend = of(&points).expect("a trend");
