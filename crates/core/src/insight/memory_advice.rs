@@ -107,7 +107,7 @@ pub enum Advice {
 }
 
 /// A change to a container's definition. Bytes; 0: none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub limit: u64,
     pub reservation: u64,

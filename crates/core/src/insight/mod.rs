@@ -22,3 +22,72 @@ pub mod memory_advice;
 pub mod oom_watch;
 pub mod score;
 pub mod trend;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{Span, Time};
+    use alloc::string::String;
+    use serde::{Serialize, de::DeserializeOwned};
+
+    /// As it travels; it must come back as it was.
+    fn json<T: Serialize + DeserializeOwned + PartialEq + core::fmt::Debug>(value: &T) -> String {
+        let text = serde_json::to_string(value).expect("json");
+        assert_eq!(&serde_json::from_str::<T>(&text).expect("back"), value);
+        text
+    }
+
+    #[test]
+    fn every_answer_travels_as_an_object_that_names_itself() {
+        let within = trend::Projection::Within {
+            earliest: Span::days(9),
+            latest: Span::days(14),
+        };
+        assert_eq!(
+            json(&within),
+            r#"{"answer":"within","earliest":777600000,"latest":1209600000}"#
+        );
+        let few = trend::Refusal::TooFew { have: 3, need: 12 };
+        assert_eq!(json(&few), r#"{"why":"too_few","have":3,"need":12}"#);
+        assert!(json(&few).contains(few.word()));
+        assert_eq!(
+            json(&trend::Bound::RisesTo(55.0)),
+            r#"{"when":"rises_to","bound":55.0}"#
+        );
+        let silent = anomaly::Verdict::Unjudged {
+            why: anomaly::Thin::Silent {
+                since: Span::hours(3),
+            },
+        };
+        assert_eq!(
+            json(&silent),
+            r#"{"verdict":"unjudged","why":{"kind":"silent","since":10800000}}"#
+        );
+        json(&anomaly::Verdict::Anomalous(anomaly::Anomaly {
+            since: Time(0),
+            rate: 2,
+            usual: 1,
+            bound: 1,
+            factor: Some(2.0),
+            before: None,
+            full_in: None,
+        }));
+        let refused = memory_advice::Advice::Refused {
+            why: memory_advice::Refusal::Gaps {
+                percent: 10,
+                need: 80,
+            },
+        };
+        assert_eq!(
+            json(&refused),
+            r#"{"advice":"refused","why":{"kind":"gaps","percent":10,"need":80}}"#
+        );
+        json(&memory_advice::Advice::Change(
+            memory_advice::Change::default(),
+        ));
+        json(&oom_watch::Verdict::Killed {
+            at: Time(0),
+            kills: 1,
+        });
+    }
+}
