@@ -12,12 +12,15 @@
 //! | [`tier`] | how finely what is kept how long, and who answers which stretch; pure |
 //! | [`fold`] | many readings as one; pure |
 //! | [`chunk`] | rows of one series as bytes; pure |
+//! | [`store`] | the files, and everything that reads and writes them |
+//! | [`corpus`] | samples as machines make them, to measure on |
 //!
 //! Nothing here knows what a metric means, reads a clock but through its port, or retries.
 
 mod admit;
 mod catalogue;
 pub mod chunk;
+pub mod corpus;
 pub mod fold;
 mod head;
 mod select;

@@ -203,6 +203,14 @@ impl Store {
         }
     }
 
+    /// Bytes of the finest tier's parts, and of all parts.
+    pub fn sizes(&self) -> (u64, u64) {
+        let ledger = self.0.state().ledger.clone();
+        let step = self.0.options.tiers.step(0);
+        let finest = ledger.parts.iter().filter(|part| part.about.step == step);
+        (finest.map(|part| part.about.size).sum(), ledger.size())
+    }
+
     pub fn options(&self) -> &Options {
         &self.0.options
     }
