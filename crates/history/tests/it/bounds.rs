@@ -2,7 +2,7 @@
 
 use stead_core::time::{Span, Time};
 use stead_history::store::{Limits, Options};
-use stead_ports::history::{Entry, Error, Labels, Range, Reader, Refused, Selector, Writer};
+use stead_ports::history::{Entry, Error, Range, Reader, Refused, Selector, Writer};
 
 use crate::places::{
     DAY, HOUR, MINUTE, Place, SECOND, START, append, entry, labels, plain, points,

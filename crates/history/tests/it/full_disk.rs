@@ -5,7 +5,7 @@ use stead_ports::history::{Error, Selector, Writer};
 use crate::places::{HOUR, Place, START, append, entry, labels, plain, points, value};
 
 #[tokio::test]
-async fn f3_a_full_disk_refuses_whole_batches_reads_live_on_and_it_resumes() {
+async fn f3_a_full_disk_refuses_what_comes_reads_live_on_and_it_resumes() {
     for room in (0..4_000).step_by(61) {
         let place = Place::server();
         let store = place.open().await;
