@@ -325,8 +325,4 @@ async fn other_tiers_leave_out_what_no_tier_has() {
             .samples,
         1
     );
-    let _: Vec<Labels> = store
-        .series(&Selector::metric("cpu"), Time(0))
-        .await
-        .unwrap();
 }
