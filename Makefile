@@ -1,6 +1,6 @@
 # A menu. The work is in xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test sim lint fmt bench soak deny openapi clean-lab
+.PHONY: help run demo build test sim bugs lint fmt bench soak deny openapi clean-lab
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -19,6 +19,9 @@ test: ## everything: lint, UI, Rust, end to end in a lab of its own
 
 sim: ## simulate SEEDS=1000 fleets under faults, or tell SEED=0x… (DROP=…)
 	@cargo xtask sim $(if $(SEED),--seed $(SEED) $(if $(DROP),--drop $(DROP)) --story,--seeds $(or $(SEEDS),1000) $(if $(FROM),--from $(FROM)))
+
+bugs: ## plant each bug the simulation must find, and let it
+	@cargo xtask sim --bugs
 
 lint: ## formatting, clippy, and the guards of `cargo xtask tidy`
 	@cargo xtask lint

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import { test } from 'node:test';
-import { Fleet } from '../harness/fleet.mjs';
+import { Fleet, NODE } from '../harness/fleet.mjs';
 import { docker, need } from '../harness/lab.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { until } from '../harness/until.mjs';
@@ -38,7 +38,7 @@ async function withCanary(scene, more = '') {
       'stead.yaml':
         `fleet: lab\ndrill: { node: piha, image: "${need('STEAD_LAB_IMAGE')}", within: 60s, ` +
         `command: [sh, -c, "trap exit TERM; while :; do sleep 1 & wait; done"] }\n${more}`,
-      'hosts/piha/node.yaml': 'access: operator\n',
+      'hosts/piha/node.yaml': NODE,
     }),
   );
   const stead = await scene.up(fleet);

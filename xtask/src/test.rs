@@ -89,7 +89,6 @@ pub fn everything(args: &[String]) -> Result<()> {
             let up = report.stage("lab up (rest of it)", || lab.join());
             if built && up && options.wants("rust") {
                 report.stage_keeping("rust tests", rust_tests);
-                report.stage_keeping("simulation", simulation);
             }
             if built && up && options.wants("e2e") {
                 end_to_end(&mut report);
@@ -138,9 +137,6 @@ fn build_all() -> Result<()> {
         "--release",
         "--locked",
         "--workspace",
-        // Its build has bugs planted: nothing else may be built together with it.
-        "--exclude",
-        "stead-sim",
         "--lib",
         "--bins",
         "--tests",
@@ -155,26 +151,12 @@ fn rust_tests() -> (Vec<String>, Result<()>) {
             "--release",
             "--locked",
             "--workspace",
-            "--exclude",
-            "stead-sim",
             "--no-fail-fast",
             "--lib",
             "--bins",
             "--tests",
         ])
         .envs(environment());
-    process::run_keeping(&mut command, |line| {
-        line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed")
-    })
-}
-
-/// By itself: its build has bugs planted, which are searched for by `cargo test --release -p stead-sim` alone: that takes
-/// longer than a run of everything may.
-fn simulation() -> (Vec<String>, Result<()>) {
-    let mut command = checkout::cargo();
-    command.args(["test", "--release", "--locked", "-p", "stead-sim", "--"]);
-    // F7 with a clock at twice its rate is not settled yet: see docs/simulation.md.
-    command.args(["--skip", "bugs::", "--skip", "f07_"]);
     process::run_keeping(&mut command, |line| {
         line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed")
     })

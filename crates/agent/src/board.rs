@@ -65,6 +65,8 @@ struct Inner {
 #[derive(Debug)]
 pub enum Next {
     Lines(Bytes),
+    /// The line that tells of a gap; a snapshot comes next.
+    Gap(Bytes),
     /// Nothing new; wait.
     Nothing,
 }
@@ -208,24 +210,22 @@ impl Board {
     }
 
     /// The next lines for a reader: what is in the spool, then, if `snapshot` is asked for, everything that is so now.
-    /// A gap asks for one by itself.
-    pub fn next(&self, position: &mut Position, snapshot: &mut bool) -> Next {
+    /// A gap asks for one by itself, where `gaps` may be told.
+    pub fn next(&self, position: &mut Position, snapshot: &mut bool, gaps: bool) -> Next {
         let mut inner = self.lock();
-        match inner.spool.read(position, CHUNK) {
+        match inner.spool.read(position, CHUNK, gaps) {
             Ok(Read::Frames(bytes)) => return Next::Lines(bytes.into()),
             Ok(Read::Gap(gap)) => {
                 *snapshot = true;
                 let body = FrameBody::Gap {
                     dropped: gap.dropped,
                 };
-                return Next::Lines(
-                    line(&Frame {
-                        cursor: gap.to,
-                        at: self.0.clock.wall(),
-                        body,
-                    })
-                    .into(),
-                );
+                let frame = Frame {
+                    cursor: gap.to,
+                    at: self.0.clock.wall(),
+                    body,
+                };
+                return Next::Gap(line(&frame).into());
             }
             Ok(Read::End) => {}
             Err(error) => tracing::warn!(%error, "the spool cannot be read"),

@@ -45,6 +45,8 @@ pub enum Bug {
     AliasKept,
     /// A deposed leader's epoch is not looked at.
     EpochIgnored,
+    /// Each gap in what an agent says is told at once, and a snapshot with it.
+    GapsUnpaced,
 }
 
 impl Bug {
@@ -72,6 +74,7 @@ impl Bug {
         Bug::SpoolForgets,
         Bug::AliasKept,
         Bug::EpochIgnored,
+        Bug::GapsUnpaced,
     ];
 }
 

@@ -18,7 +18,7 @@ const USAGE: &str = "\
 usage: stead-sim [--seeds N] [--from SEED]     run N seeds (1000), from SEED (1) on, on every core
        stead-sim --seed SEED [--drop A,B] [--story]
                                                run one, without the moves A and B, and tell its story
-       --bug NAME                              the same with a bug planted in the real code";
+       --bug NAME                              the same with a bug planted in the real code, if this build has any";
 
 /// Broken invariants after which no more seeds are run.
 const ENOUGH: usize = 4;
@@ -35,8 +35,8 @@ struct Wanted {
 impl Wanted {
     fn options(&self) -> Options {
         Options {
-            story: false,
             bug: self.bug,
+            ..Options::default()
         }
     }
 }
@@ -86,6 +86,11 @@ fn wanted(args: &[String]) -> Result<Wanted> {
 }
 
 fn bug(name: &str) -> Result<Bug> {
+    if !cfg!(feature = "planted") {
+        bail!(
+            "this build has no bugs planted: it needs `--features planted`, which `cargo xtask sim --bug` asks for"
+        );
+    }
     let found = Bug::ALL.iter().find(|b| format!("{b:?}") == name);
     found
         .copied()
@@ -108,23 +113,21 @@ fn one(seed: u64, wanted: &Wanted) -> bool {
         &plan,
         &Options {
             story: true,
+            aloud: wanted.story,
             bug: wanted.bug,
         },
     );
     match &report.finding {
         Some(finding) => {
+            // It was told as it happened.
+            let lines = if wanted.story { &[][..] } else { &report.story };
             print!(
                 "{}",
-                story::told(seed, &wanted.dropped, &report.story, finding, wanted.story)
+                story::told(seed, &wanted.dropped, lines, finding, false)
             );
             false
         }
         None => {
-            if wanted.story {
-                for line in &report.story {
-                    println!("{} {}", story::clock(line.at), line.text);
-                }
-            }
             println!(
                 "seed {seed:#x}: every invariant held over {} of simulated time, {} events, {} effects; log {}",
                 story::clock(report.length),

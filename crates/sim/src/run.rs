@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stead_core::world::World;
-use stead_ports::planted::{self, Bug};
+use stead_ports::planted::Bug;
+#[cfg(feature = "planted")]
+use stead_ports::planted::plant;
 use tokio::time::Instant;
 
 use crate::fleet::Running;
@@ -17,6 +19,8 @@ use crate::truth::{Effect, Line, Truth};
 pub struct Options {
     /// Keep the story.
     pub story: bool,
+    /// Print the story as it happens, for a seed that does not end.
+    pub aloud: bool,
     /// A bug to plant in the real code.
     pub bug: Option<Bug>,
 }
@@ -42,6 +46,12 @@ pub struct Report {
     pub under_way: usize,
 }
 
+/// What ships has no place for bugs.
+#[cfg(not(feature = "planted"))]
+fn plant(bug: Option<Bug>) {
+    assert!(bug.is_none(), "this build has no bugs planted");
+}
+
 /// Runs a plan.
 pub fn once(plan: &Plan, options: &Options) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -49,16 +59,16 @@ pub fn once(plan: &Plan, options: &Options) -> Report {
         .start_paused(true)
         .build()
         .expect("a runtime of one thread needs nothing that could be missing");
-    planted::plant(options.bug);
+    plant(options.bug);
     let panics = crate::panics::watch();
     let report = runtime.block_on(play(plan, options, &panics));
     drop(runtime);
-    planted::plant(None);
+    plant(None);
     report
 }
 
 async fn play(plan: &Plan, options: &Options, panics: &crate::panics::Watch) -> Report {
-    let truth = Truth::new(options.story);
+    let truth = Truth::new(options.story, options.aloud);
     let began = Instant::now();
     let mut running = Running::begin(plan, &truth).await;
     let end = Duration::from_millis(plan.end);

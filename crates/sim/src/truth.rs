@@ -110,19 +110,22 @@ pub struct Truth {
     inner: Arc<Mutex<Inner>>,
     began: tokio::time::Instant,
     telling: bool,
+    /// The story is printed as it happens, too.
+    aloud: bool,
     /// A finding ends the run.
     pub found: Arc<Notify>,
 }
 
 impl Truth {
-    /// `telling`: keep the story. It costs more than everything else.
-    pub fn new(telling: bool) -> Truth {
+    /// `telling`: keep the story, which costs more than everything else; `aloud`: print it as it happens.
+    pub fn new(telling: bool, aloud: bool) -> Truth {
         let mut inner = Inner::default();
         inner.history.world.planted = planted::planted();
         Truth {
             inner: Arc::new(Mutex::new(inner)),
             began: tokio::time::Instant::now(),
             telling,
+            aloud,
             found: Arc::default(),
         }
     }
@@ -149,6 +152,9 @@ impl Truth {
         if self.telling {
             let at = self.now();
             let text = line();
+            if self.aloud {
+                println!("{} {text}", crate::story::clock(at));
+            }
             self.lock().story.push(Line { at, text });
         }
     }

@@ -70,8 +70,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// The only crate whose build may have bugs planted (docs/adr/0046).
-const SIMULATOR: &str = "stead-sim";
+/// The only crate whose build may have bugs planted, when it is asked to (docs/adr/0046), and who passes that on.
+const SIMULATOR: &[&str] = &["stead-sim", "stead-ports"];
 
 /// (library, the only crates that may name it)
 const BEHIND: &[(&str, &[&str])] = &[
@@ -120,6 +120,7 @@ fn in_metadata(metadata: &Value) -> Result<Vec<String>> {
             .as_array()
             .map(Vec::as_slice)
             .unwrap_or_default();
+        found.extend(plants(name, package));
         // Test dependencies may point anywhere.
         for dependency in dependencies
             .iter()
@@ -127,9 +128,9 @@ fn in_metadata(metadata: &Value) -> Result<Vec<String>> {
         {
             let on = dependency["name"].as_str().unwrap_or_default();
             let chosen = dependency["optional"].as_bool() == Some(true);
-            if name != SIMULATOR && has_planted(dependency) {
+            if has_planted(dependency) {
                 found.push(format!(
-                    "{name} asks {on} for planted bugs: only {SIMULATOR} may"
+                    "{name} asks {on} for planted bugs: only a feature of the simulator may"
                 ));
             }
             if let Some(why) = refused(name, on, chosen, allowed, &members) {
@@ -138,6 +139,24 @@ fn in_metadata(metadata: &Value) -> Result<Vec<String>> {
         }
     }
     Ok(found)
+}
+
+/// A feature that plants bugs where none may be.
+fn plants(name: &str, package: &Value) -> Option<String> {
+    let features = package["features"].as_object()?;
+    let asks = |list: &Value| {
+        let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        list.iter()
+            .filter_map(Value::as_str)
+            .any(|f| f.ends_with("planted"))
+    };
+    let bad = |(feature, list): &(&String, &Value)| {
+        asks(list) && (*feature == "default" || !SIMULATOR.contains(&name))
+    };
+    let (feature, _) = features.iter().find(bad)?;
+    Some(format!(
+        "the feature {feature} of {name} plants bugs: only one of the simulator may, and never by default"
+    ))
 }
 
 fn has_planted(dependency: &Value) -> bool {
@@ -210,17 +229,22 @@ mod tests {
     }
 
     #[test]
-    fn bugs_are_planted_in_the_simulator_alone() {
-        let asks = |from: &str| {
-            let core = json!([{ "name": "stead-core", "features": ["planted"] }]);
-            let metadata = json!({ "packages": [
-                { "name": "stead-core", "dependencies": [] },
-                { "name": from, "dependencies": core },
-            ]});
-            in_metadata(&metadata).unwrap().len()
+    fn bugs_are_planted_by_a_feature_of_the_simulator_alone() {
+        let found = |package: Value| {
+            in_metadata(&json!({ "packages": [package] }))
+                .unwrap()
+                .len()
         };
-        assert_eq!(asks("stead-engine"), 1);
-        assert_eq!(asks("stead-sim"), 0);
+        let with = |name: &str, feature: &str| json!({ "name": name, "dependencies": [], "features": { feature: ["stead-core/planted"] } });
+        assert_eq!(found(with("stead-engine", "bugs")), 1);
+        assert_eq!(found(with("stead-sim", "default")), 1);
+        assert_eq!(found(with("stead-sim", "planted")), 0);
+        let asks = json!([{ "name": "stead-core", "features": ["planted"] }]);
+        let metadata = json!({ "packages": [
+            { "name": "stead-core", "dependencies": [] },
+            { "name": "stead-sim", "dependencies": asks },
+        ]});
+        assert_eq!(in_metadata(&metadata).unwrap().len(), 1);
     }
 
     #[test]

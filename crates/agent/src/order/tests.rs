@@ -1,3 +1,5 @@
+mod slow;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -160,7 +162,7 @@ fn order(container: usize, occurrence: u32, token: u64) -> Order {
 
 fn frames(board: &Board) -> Vec<Frame> {
     let (mut position, mut text) = (Position::after(0), Vec::new());
-    while let Next::Lines(lines) = board.next(&mut position, &mut false) {
+    while let Next::Lines(lines) = board.next(&mut position, &mut false, true) {
         text.extend_from_slice(&lines);
     }
     let text = String::from_utf8(text).expect("text");

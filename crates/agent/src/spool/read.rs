@@ -35,8 +35,9 @@ pub enum Read {
 }
 
 impl Spool {
-    /// The next frames after `position`, about `max` bytes of them, at least one.
-    pub fn read(&self, position: &mut Position, max: usize) -> Result<Read, Error> {
+    /// The next frames after `position`, about `max` bytes of them, at least one. `gaps`: whether one may be told; else
+    /// the stream ends before it for now.
+    pub fn read(&self, position: &mut Position, max: usize, gaps: bool) -> Result<Read, Error> {
         let stop = self.gap.filter(|gap| position.after < gap.to);
         let mut out = Vec::new();
         while out.is_empty() {
@@ -52,6 +53,7 @@ impl Spool {
             return Ok(Read::Frames(out));
         }
         Ok(match stop {
+            Some(_) if !gaps => Read::End,
             Some(gap) => {
                 position.after = gap.to;
                 Read::Gap(gap)

@@ -26,7 +26,7 @@ fn put(spool: &mut Spool, size: usize) -> u64 {
 fn read_all(spool: &Spool, position: &mut Position, max: usize) -> (Vec<u64>, u64) {
     let (mut cursors, mut dropped) = (Vec::new(), 0);
     loop {
-        match spool.read(position, max).expect("read") {
+        match spool.read(position, max, true).expect("read") {
             Read::End => return (cursors, dropped),
             Read::Gap(gap) => dropped += gap.dropped,
             Read::Frames(bytes) => {
@@ -216,9 +216,12 @@ fn a_failed_append_leaves_a_gap_and_the_rest_whole() {
     assert_eq!(error.code(), "spool-io");
     put(&mut spool, 1);
     let mut position = Position::after(0);
-    assert!(matches!(spool.read(&mut position, 10), Ok(Read::Frames(_))));
+    assert!(matches!(
+        spool.read(&mut position, 10, true),
+        Ok(Read::Frames(_))
+    ));
     assert_eq!(
-        spool.read(&mut position, 10).expect("read"),
+        spool.read(&mut position, 10, true).expect("read"),
         Read::Gap(Gap {
             from: 2,
             to: 2,
@@ -281,7 +284,7 @@ proptest! {
                 }
                 Op::Ack => spool.ack(position.after),
                 Op::Read(max) => {
-                    if let Read::Frames(bytes) = spool.read(&mut position, max).expect("read") {
+                    if let Read::Frames(bytes) = spool.read(&mut position, max, true).expect("read") {
                         for line in String::from_utf8(bytes).expect("text").lines() {
                             got.push(line.split(':').next().and_then(|n| n.parse().ok()).expect("whole"));
                         }
@@ -313,7 +316,7 @@ proptest! {
         }
         loop {
             let before = position.after;
-            if let Read::Frames(bytes) = spool.read(&mut position, 4096).expect("read") {
+            if let Read::Frames(bytes) = spool.read(&mut position, 4096, true).expect("read") {
                 for line in String::from_utf8(bytes).expect("text").lines() {
                     got.push(line.split(':').next().and_then(|n| n.parse().ok()).expect("whole"));
                 }

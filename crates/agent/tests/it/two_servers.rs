@@ -237,7 +237,7 @@ fn approve() -> controller::Command {
 /// How many orders ended, as the stream tells it.
 fn ended(board: &Board) -> usize {
     let (mut position, mut lines) = (Position::after(0), Vec::new());
-    while let Next::Lines(more) = board.next(&mut position, &mut false) {
+    while let Next::Lines(more) = board.next(&mut position, &mut false, true) {
         lines.extend_from_slice(&more);
     }
     let text = String::from_utf8(lines).expect("text");

@@ -149,14 +149,17 @@ impl Controller {
         self.tracker.heard(now.at, node.clone());
         let count = facts.len() as u64;
         // Empty means none: a snapshot without even the host is no snapshot of a machine.
-        if !facts.contains_key(&FactKey::Host) && !self.world.planted.on(Bug::EmptyMeansGone) {
+        let believed = self.world.planted.on(Bug::EmptyMeansGone);
+        if !facts.contains_key(&FactKey::Host) && !believed {
             return;
         }
+        // Believed is a snapshot of nothing with the sources still trusted: without them nothing is known at all.
+        let trusted = |key: &FactKey| believed && matches!(key, FactKey::Source(_));
         let ghosts: Vec<FactKey> = self.world.node(&node).map_or_else(Vec::new, |state| {
             state
                 .facts
                 .keys()
-                .filter(|k| !facts.contains_key(*k))
+                .filter(|k| !facts.contains_key(*k) && !trusted(k))
                 .cloned()
                 .collect()
         });

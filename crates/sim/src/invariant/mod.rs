@@ -204,6 +204,11 @@ pub const ALL: &[Invariant] = &[
         check: record::causes_come_first,
     },
     Invariant {
+        name: "log-stays-small",
+        sentence: "Whatever goes wrong, it does not flood the log.",
+        check: record::log_stays_small,
+    },
+    Invariant {
         name: "approved-ends",
         sentence: "Once faults are over, every approved action comes to an end.",
         check: ends::approved_ends,

@@ -138,3 +138,25 @@ pub fn causes_come_first(scene: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
         _ => Ok(()),
     }
 }
+
+/// More than a small fleet has to say in an hour, flapping included.
+const MANY: u64 = 20_000;
+
+pub fn log_stays_small(scene: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
+    let Moment::Event(event) = moment else {
+        return Ok(());
+    };
+    if scene.history.events < MANY {
+        return Ok(());
+    }
+    let (kind, n) = scene
+        .history
+        .kinds
+        .iter()
+        .max_by_key(|(_, n)| **n)
+        .map_or(("none", 0), |(kind, n)| (kind.as_str(), *n));
+    Err(Breach::new(
+        format!("fewer than {MANY} events"),
+        format!("{} of {}, {n} of them {kind}", event.seq, event.subject),
+    ))
+}

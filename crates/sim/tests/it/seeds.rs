@@ -4,8 +4,10 @@ use stead_sim::plan::Plan;
 use stead_sim::run::{self, Options};
 use stead_sim::{shrink, story};
 
-/// Seeds of each part; two minutes of two cores in all.
-const EACH: u64 = 400;
+/// Tests that share the seeds, so that each core has some.
+pub const PARTS: u64 = 4;
+/// Seeds of each part.
+pub const EACH: u64 = 400;
 
 fn hold(part: u64) {
     let first = 1 + part * EACH;
@@ -59,10 +61,14 @@ fn the_same_seed_gives_the_same_log_byte_for_byte() {
     assert_ne!(log(1), log(2));
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn a_finding_is_told_shortly_and_names_what_replays_it() {
     let bug = Some(stead_ports::planted::Bug::VerificationForgotten);
-    let options = Options { story: false, bug };
+    let options = Options {
+        bug,
+        ..Options::default()
+    };
     let (seed, plan, name) = (1..)
         .find_map(|seed| {
             let plan = Plan::of(seed);
@@ -72,7 +78,10 @@ fn a_finding_is_told_shortly_and_names_what_replays_it() {
         .expect("some seed has an action that must end");
     let dropped = shrink::shrink(&plan, &options, &name);
     assert!(!dropped.is_empty(), "nothing of {plan:?} could be left out");
-    let telling = Options { story: true, bug };
+    let telling = Options {
+        story: true,
+        ..options
+    };
     let report = run::once(&plan.without(&dropped), &telling);
     let finding = report.finding.expect("it is found again");
     let told = story::told(seed, &dropped, &report.story, &finding, false);
