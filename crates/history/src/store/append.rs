@@ -155,6 +155,7 @@ impl Inner {
         }
         for row in &rows {
             state.head.push(row.series, row.at, row.value);
+            state.newest = state.newest.max(row.at);
         }
         let samples = rows.len() as u64;
         state.stats.samples += samples;

@@ -18,11 +18,11 @@ impl Inner {
             let state = self.state();
             (state.ledger.clone(), state.wal.bytes())
         };
-        let now = self.now();
+        let era = self.era();
         let tiers = &self.options.tiers;
         let mut gone = Vec::new();
         for tier in 0..tiers.len() {
-            let (step, horizon) = (tiers.step(tier), tiers.horizon(tier, now));
+            let (step, horizon) = (tiers.step(tier), tiers.horizon(tier, era));
             let old = ledger.take(|part| part.about.step == step && part.about.from < horizon);
             if !old.is_empty() {
                 mark(&mut ledger, step, horizon);
@@ -43,7 +43,7 @@ impl Inner {
         if gone.is_empty() {
             return Ok(false);
         }
-        self.commit(ledger)?;
+        self.commit(ledger, |_| {})?;
         for part in gone {
             self.remove_part(part.about.number);
         }

@@ -49,14 +49,14 @@ impl Batch<'_> {
     }
 
     /// Writes every series of the head, in every tier that still keeps that time.
-    fn fill(&mut self, head: &Head, now: i64) -> io::Result<()> {
+    fn fill(&mut self, head: &Head, era: i64) -> io::Result<()> {
         let tiers = &self.inner.options.tiers;
         let (mut times, mut values, mut rows) = (Vec::new(), Vec::new(), Vec::<Row>::new());
         for series in head.series() {
             head.read(series, &mut times, &mut values);
             for tier in 0..tiers.len() {
                 let length = tiers.partition(tier);
-                let horizon = tiers.horizon(tier, now);
+                let horizon = tiers.horizon(tier, era);
                 let mut start = times.partition_point(|at| *at < horizon);
                 while start < times.len() {
                     let from = floor(times[start], length);
@@ -141,13 +141,11 @@ impl Inner {
         self.reserve(ledger.next);
         written?;
         // Where this fails nobody knows which ledger counts, so that the new files stay.
-        self.commit(ledger)?;
-        {
-            let mut state = self.state();
+        self.commit(ledger, |state| {
             state.frozen = None;
             state.wal.before = 0;
             state.listed = names.forgotten;
-        }
+        })?;
         for wal in oldest..frozen.wal {
             self.disk.remove(&self.places.wal(wal)).ok();
         }
@@ -175,7 +173,7 @@ impl Inner {
             writing: BTreeMap::new(),
             next: ledger.next,
         };
-        let filled = batch.fill(&frozen.head, self.now());
+        let filled = batch.fill(&frozen.head, self.era());
         ledger.next = batch.next;
         filled.map_err(fault)?;
         let parts = batch.finish()?;

@@ -89,7 +89,7 @@ impl Inner {
         if merged.about.rows > 0 {
             ledger.add(vec![merged]);
         }
-        self.commit(ledger)?;
+        self.commit(ledger, |_| {})?;
         for part in old {
             self.remove_part(part.about.number);
         }

@@ -157,6 +157,8 @@ struct State {
     frozen: Option<Arc<Frozen>>,
     /// When the head got its first sample, by the clock that timers count by.
     begun: u64,
+    /// Time of the newest sample of all.
+    newest: i64,
     wal: Wal,
     ledger: Ledger,
     /// When room was last sought by forgetting series.
@@ -232,6 +234,13 @@ impl Inner {
         self.clock.wall().0
     }
 
+    /// Until when time is known to have come: what is too old is judged by it. A clock that is set a year ahead by mistake
+    /// drops nothing, since no sample is of that time.
+    fn era(&self) -> i64 {
+        let newest = self.state().newest;
+        self.now().min(newest)
+    }
+
     /// Does `work`, which blocks, to its end, with the right to change files, even if nobody waits for it any more.
     async fn alone<T: Send + 'static>(
         self: &Arc<Inner>,
@@ -249,10 +258,13 @@ impl Inner {
             .map_err(fault)?
     }
 
-    /// Makes `ledger` the one that counts. Blocks; only with the right to change files.
-    fn commit(&self, ledger: Ledger) -> Result<(), Error> {
+    /// Makes `ledger` the one that counts, and with it changes whatever else must change in the same instant. Blocks; only
+    /// with the right to change files.
+    fn commit(&self, ledger: Ledger, also: impl FnOnce(&mut State)) -> Result<(), Error> {
         ledger.write(&*self.disk, &self.places.0).map_err(fault)?;
-        self.state().ledger = ledger;
+        let mut state = self.state();
+        state.ledger = ledger;
+        also(&mut state);
         Ok(())
     }
 }

@@ -51,7 +51,9 @@ impl Inner {
         opening.sweep(&found, &ledger);
         let wal = opening.replay(&found, &ledger)?;
         let (catalogue, head, stats) = (opening.catalogue, opening.head, opening.stats);
+        let newest = catalogue.iter().map(|series| catalogue.last(series)).max();
         let state = State {
+            newest: newest.unwrap_or(NEVER),
             catalogue,
             head,
             frozen: None,

@@ -140,12 +140,12 @@ impl Inner {
 
     /// What is needed to read the series that fit, from `span`.
     fn view(&self, tests: &[Test], span: &Span<i64>, step: i64) -> Result<View, Error> {
-        let now = self.now();
+        let era = self.era();
         let state = self.state();
         let tiers = &self.options.tiers;
         let horizon = |tier| {
             let dropped = state.ledger.dropped.get(&tiers.step(tier)).copied();
-            tiers.horizon(tier, now).max(dropped.unwrap_or(NEVER))
+            tiers.horizon(tier, era).max(dropped.unwrap_or(NEVER))
         };
         let horizons: Vec<i64> = (0..tiers.len()).map(horizon).collect();
         let found = select(&state, tests, span.start, self.options.limits.series)?;
@@ -279,8 +279,8 @@ impl Inner {
 
     fn instant(&self, tests: &[Test], at: i64) -> Result<Vec<Entry>, Error> {
         let at = at.clamp(-(1_i64 << 50), 1_i64 << 50);
-        let tiers = &self.options.tiers;
-        let tier = (0..tiers.len()).find(|tier| tiers.horizon(*tier, self.now()) <= at);
+        let (tiers, era) = (&self.options.tiers, self.era());
+        let tier = (0..tiers.len()).find(|tier| tiers.horizon(*tier, era) <= at);
         let step = tier.map_or(0, |tier| tiers.step(tier));
         let span = at - LOOK_BACK.max(2 * step)..at + 1;
         let view = self.view(tests, &span, 0)?;

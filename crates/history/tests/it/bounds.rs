@@ -326,3 +326,21 @@ async fn other_tiers_leave_out_what_no_tier_has() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_clock_that_is_years_ahead_drops_nothing() {
+    let place = Place::server();
+    let store = place.open().await;
+    let cpu = labels("cpu", "a");
+    append(&store, &cpu, [(START - HOUR, 1.0)]).await;
+    store.flush().await.unwrap();
+    place.clock.set_wall(Time(START + 4_000 * DAY));
+    store.keep().await.unwrap();
+    let late = append(&store, &cpu, [(START, 1.0)]).await;
+    assert_eq!(late.refused.old, 1, "by that clock it is too old");
+    place.clock.set_wall(Time(START));
+    append(&store, &cpu, [(START, 2.0)]).await;
+    let selector = Selector::metric("cpu");
+    let found = points(&store, &selector, START - DAY, START + 1, 10_000).await;
+    assert_eq!(plain(&found), [(START - HOUR, 1.0), (START, 2.0)]);
+}
