@@ -13,6 +13,7 @@
 //! | [`fold`] | many readings as one; pure |
 //! | [`chunk`] | rows of one series as bytes; pure |
 //! | [`store`] | the files, and everything that reads and writes them |
+//! | [`promql`] | queries, evaluated by a library on what was read for them |
 //! | [`corpus`] | samples as machines make them, to measure on |
 //!
 //! Nothing here knows what a metric means, reads a clock but through its port, or retries.
@@ -23,6 +24,8 @@ pub mod chunk;
 pub mod corpus;
 pub mod fold;
 mod head;
+#[cfg(feature = "promql")]
+pub mod promql;
 mod select;
 pub mod store;
 pub mod tier;

@@ -76,6 +76,7 @@ const SIMULATOR: &[&str] = &["stead-sim", "stead-ports"];
 /// (library, the only crates that may name it)
 const BEHIND: &[(&str, &[&str])] = &[
     ("sqlx", &["stead-store", "stead-history"]),
+    ("tsink", &["stead-history"]),
     ("bollard", &["stead-adapters"]),
     ("zbus", &["stead-adapters"]),
     ("zbus_systemd", &["stead-adapters"]),

@@ -23,7 +23,7 @@ mod ledger;
 mod merge;
 mod open;
 mod part;
-mod read;
+pub(crate) mod read;
 mod record;
 
 use std::io;
@@ -211,6 +211,11 @@ impl Store {
         let step = self.0.options.tiers.step(0);
         let finest = ledger.parts.iter().filter(|part| part.about.step == step);
         (finest.map(|part| part.about.size).sum(), ledger.size())
+    }
+
+    #[cfg(feature = "promql")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.clock)
     }
 
     pub fn options(&self) -> &Options {

@@ -31,6 +31,13 @@ struct View {
     legs: Vec<Leg>,
 }
 
+/// Takes a row: its time, the step of its tier, and what was seen within.
+type Into<'a> = dyn FnMut(i64, i64, &Fold) + 'a;
+
+/// Rows of one series by time: when, the step of the tier, and what was seen within.
+#[cfg(feature = "promql")]
+pub(crate) type Rows = Vec<(i64, i64, Fold)>;
+
 #[async_trait]
 impl Reader for Store {
     async fn range(&self, range: &Range) -> Result<Vec<Series>, Error> {
@@ -93,6 +100,20 @@ impl Grid {
 }
 
 impl Store {
+    /// For engines that ask in their own way. At most `most` rows are looked at.
+    #[cfg(feature = "promql")]
+    pub(crate) async fn all_rows(
+        &self,
+        selector: &Selector,
+        span: Span<i64>,
+        step: i64,
+        most: u64,
+    ) -> Result<Vec<(Labels, Rows)>, Error> {
+        let tests = select::compile(selector)?;
+        let work = move |inner: &Inner| inner.all_rows(&tests, &span, step, most);
+        self.aside(work).await
+    }
+
     async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
@@ -164,6 +185,39 @@ impl Inner {
         })
     }
 
+    /// Rows of every series that fits, within `span`, by time, from the coarsest tiers that are as fine as `step`.
+    #[cfg(feature = "promql")]
+    fn all_rows(
+        &self,
+        tests: &[Test],
+        span: &Span<i64>,
+        step: i64,
+        most: u64,
+    ) -> Result<Vec<(Labels, Rows)>, Error> {
+        // A coarse row before the first one says where a counter came from.
+        let before = self.tier_at(span.start).filter(|tier| *tier > 0);
+        let reach = before.map_or(0, |tier| 2 * self.options.tiers.step(tier));
+        let span = span.start.saturating_sub(reach)..span.end;
+        let view = self.view(tests, &span, step)?;
+        let mut left = most;
+        let mut answer = Vec::new();
+        for (series, labels, samples) in &view.series {
+            let mut rows = Rows::new();
+            let into = &mut |at, step, fold: &Fold| rows.push((at, step, *fold));
+            self.rows(&view, *series, samples, &mut left, into)?;
+            rows.sort_by_key(|(at, ..)| *at);
+            rows.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                if same {
+                    kept.2.add(&next.2);
+                }
+                same
+            });
+            answer.push((labels.clone(), rows));
+        }
+        Ok(answer)
+    }
+
     fn range(&self, tests: &[Test], grid: Grid) -> Result<Vec<Series>, Error> {
         if grid.points == 0 {
             return Ok(Vec::new());
@@ -174,7 +228,7 @@ impl Inner {
         let mut left = self.options.limits.rows;
         for (series, labels, samples) in &view.series {
             cells.fill(Fold::EMPTY);
-            let into = &mut |at, fold: &Fold| grid.add(&mut cells, at, fold);
+            let into = &mut |at, _, fold: &Fold| grid.add(&mut cells, at, fold);
             self.rows(&view, *series, samples, &mut left, into)?;
             let seen = cells.iter().enumerate().filter(|(_, fold)| fold.count > 0);
             let point = |(n, fold): (usize, &Fold)| Point {
@@ -201,7 +255,7 @@ impl Inner {
         series: u32,
         samples: &[(i64, f64)],
         left: &mut u64,
-        into: &mut dyn FnMut(i64, &Fold),
+        into: &mut Into<'_>,
     ) -> Result<(), Error> {
         let frozen = view.frozen.as_ref().map(|frozen| frozen.head.of(series));
         let in_memory: Vec<(i64, f64)> = samples
@@ -221,7 +275,7 @@ impl Inner {
                 if (leg.from..leg.to).contains(at) {
                     // Where it will be once it is in a part.
                     let at = if leg.tier == 0 { *at } else { floor(*at, step) };
-                    into(at, &Fold::of(*value));
+                    into(at, step, &Fold::of(*value));
                 }
             }
             let overlaps = |part: &&Arc<Part>| {
@@ -240,7 +294,7 @@ impl Inner {
         series: u32,
         span: Span<i64>,
         left: &mut u64,
-        into: &mut dyn FnMut(i64, &Fold),
+        into: &mut Into<'_>,
     ) -> Result<(), Error> {
         let entries = match part.of(series) {
             Ok(entries) => entries,
@@ -263,12 +317,12 @@ impl Inner {
                     let from = times.partition_point(|at| *at < span.start);
                     let to = times.partition_point(|at| *at < span.end);
                     for n in from..to {
-                        into(times[n], &Fold::of(values[n]));
+                        into(times[n], part.about.step, &Fold::of(values[n]));
                     }
                 }
                 Ok(Chunk::Folds(rows)) => {
                     for Row { at, fold } in rows.iter().filter(|row| span.contains(&row.at)) {
-                        into(*at, fold);
+                        into(*at, part.about.step, fold);
                     }
                 }
                 Err(why) => self.pass_over(why)?,
@@ -277,18 +331,24 @@ impl Inner {
         Ok(())
     }
 
+    /// The finest tier that still has what was at `at`.
+    fn tier_at(&self, at: i64) -> Option<usize> {
+        let (tiers, era) = (&self.options.tiers, self.era());
+        (0..tiers.len()).find(|tier| tiers.horizon(*tier, era) <= at)
+    }
+
     fn instant(&self, tests: &[Test], at: i64) -> Result<Vec<Entry>, Error> {
         let at = at.clamp(-(1_i64 << 50), 1_i64 << 50);
-        let (tiers, era) = (&self.options.tiers, self.era());
-        let tier = (0..tiers.len()).find(|tier| tiers.horizon(*tier, era) <= at);
-        let step = tier.map_or(0, |tier| tiers.step(tier));
+        let step = self
+            .tier_at(at)
+            .map_or(0, |tier| self.options.tiers.step(tier));
         let span = at - LOOK_BACK.max(2 * step)..at + 1;
         let view = self.view(tests, &span, 0)?;
         let mut left = self.options.limits.rows;
         let mut answer = Vec::new();
         for (series, labels, samples) in &view.series {
             let mut last: Option<(i64, Fold)> = None;
-            let into = &mut |at, fold: &Fold| match &mut last {
+            let into = &mut |at, _, fold: &Fold| match &mut last {
                 Some((when, known)) if *when == at => known.add(fold),
                 Some((when, _)) if *when > at => {}
                 _ => last = Some((at, *fold)),

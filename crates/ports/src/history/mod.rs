@@ -161,6 +161,8 @@ pub enum Error {
     Full,
     #[error("the selector cannot be used: {0}")]
     Selector(String),
+    #[error("the query cannot be answered: {0}")]
+    Query(String),
     #[error("that would be {asked} {what}, and {limit} are the most: {hint}")]
     TooMuch {
         what: &'static str,
@@ -183,6 +185,7 @@ impl Error {
         match self {
             Error::Full => "history-full",
             Error::Selector(_) => "history-selector",
+            Error::Query(_) => "history-query",
             Error::TooMuch { .. } => "history-too-much",
             Error::Newer(_) => "history-newer",
             Error::Damaged(_) => "history-damaged",

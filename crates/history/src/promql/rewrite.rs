@@ -1,0 +1,236 @@
+//! Selectors of a query under names of their own, so that the library finds for each just the series it selects. It would
+//! compile a regular expression anew for every series at every step.
+
+use stead_ports::history::{Error, NAME, Op, Selector};
+use tsink::promql::PromqlValue;
+
+/// Begins the names; no metric is called so.
+const PREFIX: &str = "stead:selector:";
+
+/// A query whose selectors have names.
+#[derive(Debug)]
+pub struct Rewritten {
+    pub text: String,
+    /// By their number: the selector, and the metric's name where it says one.
+    selectors: Vec<(Selector, Option<String>)>,
+}
+
+impl Rewritten {
+    /// The selector that is called `metric`; one that has no braces is all series of that metric.
+    pub fn selector(&self, metric: &str) -> Selector {
+        self.number(metric)
+            .and_then(|number| self.selectors.get(number))
+            .map_or_else(
+                || Selector::metric(metric),
+                |(selector, _)| selector.clone(),
+            )
+    }
+
+    fn number(&self, metric: &str) -> Option<usize> {
+        metric.strip_prefix(PREFIX)?.parse().ok()
+    }
+
+    /// What the metric is called that a selector is about.
+    fn name(&self, metric: &mut String) {
+        if let Some(number) = self.number(metric) {
+            let name = self
+                .selectors
+                .get(number)
+                .and_then(|(_, name)| name.clone());
+            *metric = name.unwrap_or_default();
+        }
+    }
+
+    /// A value with the metrics' own names, or without.
+    pub fn named(&self, mut value: PromqlValue, named: bool) -> PromqlValue {
+        let name = |metric: &mut String| {
+            if named {
+                self.name(metric);
+            } else {
+                metric.clear();
+            }
+        };
+        match &mut value {
+            PromqlValue::InstantVector(all) => all.iter_mut().for_each(|s| name(&mut s.metric)),
+            PromqlValue::RangeVector(all) => all.iter_mut().for_each(|s| name(&mut s.metric)),
+            PromqlValue::Scalar(..) | PromqlValue::String(..) => {}
+        }
+        value
+    }
+
+    /// A message without names that nobody gave.
+    pub fn original(&self, message: &str) -> String {
+        let names = self.selectors.iter().enumerate().rev();
+        names.fold(message.to_owned(), |message, (n, (_, name))| {
+            message.replace(&format!("{PREFIX}{n}"), name.as_deref().unwrap_or("{…}"))
+        })
+    }
+}
+
+/// Gives a name to every selector with braces.
+pub fn rewrite(query: &str) -> Result<Rewritten, Error> {
+    let mut text = String::new();
+    let mut selectors = Vec::new();
+    let mut rest = query;
+    while let Some(next) = rest.chars().next() {
+        match next {
+            '"' | '\'' | '`' => {
+                let end = quoted(rest)?;
+                text.push_str(&rest[..end]);
+                rest = &rest[end..];
+            }
+            '#' => rest = rest.split_once('\n').map_or("", |(_, after)| after),
+            '{' => {
+                let before = text.trim_end_matches(is_of_name).len();
+                let name = text.split_off(before);
+                let (selector, after) = braces(&name, &rest[1..])?;
+                let metric = selector
+                    .matchers
+                    .iter()
+                    .find(|m| m.label == NAME && m.op == Op::Equal)
+                    .map(|m| m.value.clone());
+                text.push_str(&format!("{PREFIX}{}", selectors.len()));
+                selectors.push((selector, metric));
+                rest = after;
+            }
+            _ => {
+                text.push(next);
+                rest = &rest[next.len_utf8()..];
+            }
+        }
+    }
+    Ok(Rewritten { text, selectors })
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == ':'
+}
+
+fn unusable(why: &str) -> Error {
+    Error::Query(format!("a selector in braces {why}"))
+}
+
+/// Where a text in quotes ends that `rest` begins with.
+fn quoted(rest: &str) -> Result<usize, Error> {
+    let quote = rest.chars().next().unwrap_or('"');
+    let mut escaped = false;
+    for (at, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quote != '`' => escaped = true,
+            _ if c == quote => return Ok(at + c.len_utf8()),
+            _ => {}
+        }
+    }
+    Err(Error::Query("a text in quotes has no end".to_owned()))
+}
+
+/// The selector of metric `name` (which may be empty) and what is behind its braces.
+fn braces<'a>(name: &str, mut rest: &'a str) -> Result<(Selector, &'a str), Error> {
+    let mut selector = Selector::default();
+    if !name.is_empty() {
+        selector = Selector::metric(name);
+    }
+    loop {
+        rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix('}') {
+            return Ok((selector, after));
+        }
+        let end = rest.find(|c| !is_of_name(c)).unwrap_or(rest.len());
+        let (label, after) = rest.split_at(end);
+        let after = after.trim_start();
+        let ops = [
+            ("=~", Op::Matches),
+            ("!~", Op::Differs),
+            ("!=", Op::NotEqual),
+            ("=", Op::Equal),
+        ];
+        let op = ops
+            .iter()
+            .find_map(|(sign, op)| Some((*op, after.strip_prefix(sign)?)));
+        let (op, after) = op.ok_or_else(|| unusable("needs =, !=, =~ or !~ behind a label"))?;
+        if label.is_empty() {
+            return Err(unusable("has a matcher without a label"));
+        }
+        let after = after.trim_start();
+        if !after.starts_with(['"', '\'', '`']) {
+            return Err(unusable("needs its values in quotes"));
+        }
+        let end = quoted(after)?;
+        selector = selector.with(label, op, &unescaped(&after[..end]));
+        rest = after[end..].trim_start();
+        rest = match rest.strip_prefix(',') {
+            Some(after) => after,
+            None if rest.starts_with('}') => rest,
+            None => return Err(unusable("has no end")),
+        };
+    }
+}
+
+/// What stands between the quotes.
+fn unescaped(quoted: &str) -> String {
+    let inner = &quoted[1..quoted.len() - 1];
+    if quoted.starts_with('`') {
+        return inner.to_owned();
+    }
+    let mut text = String::new();
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        match (c, c == '\\') {
+            (_, true) => match chars.next() {
+                Some('n') => text.push('\n'),
+                Some('t') => text.push('\t'),
+                Some('r') => text.push('\r'),
+                other => text.extend(other),
+            },
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_get_names_and_nothing_else_changes() {
+        let query =
+            r#"sum by (mode) (rate(cpu_total{node="a\"}", mode!~`i.*`,}[5m])) / up # {x="y"}"#;
+        let rewritten = rewrite(query).unwrap();
+        assert_eq!(
+            rewritten.text,
+            "sum by (mode) (rate(stead:selector:0[5m])) / up "
+        );
+        let wanted = Selector::metric("cpu_total")
+            .with("node", Op::Equal, "a\"}")
+            .with("mode", Op::Differs, "i.*");
+        assert_eq!(rewritten.selector("stead:selector:0"), wanted);
+        assert_eq!(rewritten.selector("up"), Selector::metric("up"));
+        assert_eq!(
+            rewritten.original("no stead:selector:0 here"),
+            "no cpu_total here"
+        );
+    }
+
+    #[test]
+    fn texts_are_left_alone_and_nonsense_is_told() {
+        let query = r#"label_replace(up, "a", "{b='c'}", 'd', "")"#;
+        assert_eq!(rewrite(query).unwrap().text, query);
+        for bad in [
+            "a{",
+            "a{b}",
+            "a{b=c}",
+            "a{=\"c\"}",
+            "a{b=\"c}",
+            "a{b=\"c\" d=\"e\"}",
+            "\"x",
+        ] {
+            assert_eq!(rewrite(bad).unwrap_err().code(), "history-query", "{bad}");
+        }
+        assert_eq!(
+            rewrite("{__name__=~\"a.*\"}").unwrap().text,
+            "stead:selector:0"
+        );
+    }
+}

@@ -1,0 +1,196 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use stead_ports::clock::ManualClock;
+use stead_ports::disk::{Disk, MemoryDisk};
+use stead_ports::history::{Entry, Writer};
+
+use super::*;
+use crate::store::Options;
+
+const START: i64 = 20_000 * 86_400_000;
+const MINUTE: i64 = 60_000;
+
+/// Two nodes with a counter that grows by one a second on a and by two on b, and a gauge of five, for `minutes`.
+async fn store(minutes: i64) -> Store {
+    let disk = MemoryDisk::new().mount();
+    disk.create_dir(Path::new("/h")).unwrap();
+    let clock = Arc::new(ManualClock::at(Time(START)));
+    let store = Store::open(disk, clock, Path::new("/h"), Options::server());
+    let store = store.await.unwrap();
+    for (node, rate) in [("a", 1.0), ("b", 2.0)] {
+        let requests = Labels::new("requests_total", [("node", node)]);
+        let five = Labels::new("five", [("node", node)]);
+        let batch = (0..minutes * 6).flat_map(|n| {
+            let at = START - minutes * MINUTE + n * 10_000;
+            let entry = |labels: &Labels, value| Entry {
+                labels: labels.clone(),
+                sample: sample(at, value),
+            };
+            [entry(&requests, n as f64 * 10.0 * rate), entry(&five, 5.0)]
+        });
+        store.append(batch.collect()).await.unwrap();
+    }
+    store
+}
+
+async fn vector(store: &Store, query: &str) -> Vec<(String, f64)> {
+    match store.promql_instant(query, Time(START - 10_000)).await {
+        Ok(Answer::Vector(all)) => all
+            .into_iter()
+            .map(|(labels, sample)| (labels.to_string(), sample.value))
+            .collect(),
+        other => panic!("{query}: {other:?}"),
+    }
+}
+
+fn named(pairs: &[(&str, f64)]) -> Vec<(String, f64)> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), *value))
+        .collect()
+}
+
+#[tokio::test]
+async fn selectors_rates_sums_and_arithmetic_come_out_right() {
+    let store = store(60).await;
+    let a = r#"five{node="a"}"#;
+    assert_eq!(vector(&store, a).await, named(&[(a, 5.0)]));
+    assert_eq!(
+        vector(&store, "five{node=~'a|x'}").await,
+        named(&[(a, 5.0)])
+    );
+    assert_eq!(
+        vector(&store, r#"{__name__="five",node!="b"}"#).await,
+        named(&[(a, 5.0)])
+    );
+    let rates = vector(&store, "rate(requests_total[5m])").await;
+    assert_eq!(
+        rates,
+        named(&[(r#"{node="a"}"#, 1.0), (r#"{node="b"}"#, 2.0)])
+    );
+    assert_eq!(
+        vector(&store, "sum(rate(requests_total{node=~\".+\"}[5m])) * 10").await,
+        named(&[("", 30.0)])
+    );
+    assert_eq!(vector(&store, "topk(1, requests_total)").await.len(), 1);
+    assert_eq!(vector(&store, "five / on (node) five").await.len(), 2);
+    assert_eq!(
+        vector(&store, "count(five) + count(five offset 10m)").await,
+        named(&[("", 4.0)])
+    );
+    assert_eq!(
+        vector(
+            &store,
+            "max_over_time(rate(requests_total{node='b'}[5m])[10m:1m])"
+        )
+        .await[0]
+            .1,
+        2.0
+    );
+    assert!(vector(&store, "nothing").await.is_empty());
+    let scalar = store.promql_instant("1 + 2", Time(START)).await.unwrap();
+    assert_eq!(scalar, Answer::Scalar(sample(START, 3.0)));
+}
+
+#[tokio::test]
+async fn a_range_has_a_value_at_every_step() {
+    let store = store(60).await;
+    let (from, to) = (Time(START - 30 * MINUTE), Time(START - MINUTE));
+    let query = "rate(requests_total{node=\"a\"}[5m])";
+    let answer = store
+        .promql_range(query, from, to, Span::mins(1))
+        .await
+        .unwrap();
+    let Answer::Matrix(series) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(series.len(), 1);
+    let values: Vec<f64> = series[0].1.iter().map(|s| s.value).collect();
+    assert_eq!(values, vec![1.0; 30]);
+    assert_eq!(series[0].1[1].at, Time(START - 29 * MINUTE));
+    let named = store
+        .promql_range("five{node=\"a\"}", from, to, Span::mins(1))
+        .await
+        .unwrap();
+    let Answer::Matrix(series) = named else {
+        panic!("{named:?}")
+    };
+    assert_eq!(series[0].0.to_string(), "five{node=\"a\"}");
+}
+
+#[tokio::test]
+async fn a_rate_works_on_what_is_only_kept_by_the_quarter_of_an_hour() {
+    let disk = MemoryDisk::new().mount();
+    disk.create_dir(Path::new("/h")).unwrap();
+    let clock = Arc::new(ManualClock::at(Time(START)));
+    let store = Store::open(disk, clock, Path::new("/h"), Options::server());
+    let store = store.await.unwrap();
+    let requests = Labels::new("requests_total", [("node", "a")]);
+    let entry = |at, value| Entry {
+        labels: requests.clone(),
+        sample: sample(at, value),
+    };
+    // Newer ones first make the older too old for the finer tiers.
+    let now = Labels::new("now", []);
+    let new = Entry {
+        labels: now,
+        sample: sample(START, 1.0),
+    };
+    store.append(vec![new]).await.unwrap();
+    let begin = START - 100 * 86_400_000;
+    let old = (0..720).map(|n| entry(begin + n * 10_000, n as f64 * 10.0));
+    store.append(old.collect()).await.unwrap();
+    store.flush().await.unwrap();
+    let (from, to) = (Time(begin + 40 * MINUTE), Time(begin + 100 * MINUTE));
+    let answer = store
+        .promql_range("rate(requests_total[5m])", from, to, Span::mins(1))
+        .await
+        .unwrap();
+    let Answer::Matrix(series) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(series[0].1.len(), 61);
+    assert!(
+        series[0].1.iter().all(|s| (s.value - 1.0).abs() < 0.02),
+        "{:?}",
+        series[0].1
+    );
+}
+
+#[tokio::test]
+async fn nonsense_is_told_and_no_query_takes_the_server_down() {
+    let store = store(5).await;
+    let ask = async |query: &str| store.promql_instant(query, Time(START)).await.map(|_| ());
+    let deep = [
+        "(".repeat(4000),
+        "-".repeat(4000) + "1",
+        "1".to_owned() + &"+1".repeat(2000),
+        "1".to_owned() + &"^1".repeat(2000),
+        "abs(".repeat(1000) + "five" + &")".repeat(1000),
+        "x".repeat(5000),
+    ];
+    for query in deep.iter().map(String::as_str).chain([
+        "sum(",
+        "nosuch(five)",
+        "five{node=~\"(\"}",
+        "rate(five)",
+        "",
+    ]) {
+        match ask(query).await {
+            Ok(()) => assert!(query.starts_with(['1', '-', 'a']), "{query:.20}"),
+            Err(error) => assert!(
+                ["history-query", "history-selector"].contains(&error.code()),
+                "{query:.20}: {error}"
+            ),
+        }
+    }
+    let much = ask("max_over_time(rate(five[5m])[1000d:1s])")
+        .await
+        .unwrap_err();
+    assert_eq!(much.code(), "history-too-much");
+    let range = store
+        .promql_range("five", Time(0), Time(START), Span::secs(1))
+        .await;
+    assert_eq!(range.unwrap_err().code(), "history-too-much");
+}
