@@ -14,6 +14,7 @@
 //! | [`chunk`] | rows of one series as bytes; pure |
 //! | [`store`] | the files, and everything that reads and writes them |
 //! | [`promql`] | queries, evaluated by a library on what was read for them |
+//! | [`openmetrics`] | the text in which programs show their metrics, read; pure |
 //! | [`corpus`] | samples as machines make them, to measure on |
 //!
 //! Nothing here knows what a metric means, reads a clock but through its port, or retries.
@@ -24,6 +25,7 @@ pub mod chunk;
 pub mod corpus;
 pub mod fold;
 mod head;
+pub mod openmetrics;
 #[cfg(feature = "promql")]
 pub mod promql;
 mod select;
