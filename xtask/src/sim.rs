@@ -12,7 +12,8 @@ pub fn run(args: &[String]) -> Result<()> {
     let mut build = checkout::cargo();
     build.args([
         "build",
-        "--release",
+        "--profile",
+        "sim",
         "--locked",
         "-p",
         "stead-sim",
@@ -23,7 +24,7 @@ pub fn run(args: &[String]) -> Result<()> {
         build.args(["--features", "planted"]);
     }
     process::run(&mut build)?;
-    process::run(Command::new(checkout::target().join("release/stead-sim")).args(args))
+    process::run(Command::new(checkout::target().join("sim/stead-sim")).args(args))
 }
 
 /// Each bug is planted, and must be found within the seeds of `make test`.
