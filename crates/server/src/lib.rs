@@ -5,6 +5,7 @@
 //! | [`access`] | tokens, login links, sessions |
 //! | [`agents`] | the agents' side of the server |
 //! | [`files`] | the plain-file mirror of the state, in both directions |
+//! | [`history`] | samples recorded and read |
 //! | [`http`] | routes, live feed, pages |
 //! | `listen` | the accept loop |
 //! | [`present`] | from the world to what people read |
@@ -17,6 +18,7 @@
 pub mod access;
 pub mod agents;
 pub mod files;
+pub mod history;
 pub mod http;
 pub mod present;
 pub mod proxy;

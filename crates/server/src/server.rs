@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{self, Tokens};
 use crate::agents::Agents;
+use crate::history::History;
 use crate::http::{self, App, FleetProblems, Hosts, Parts, Problem};
 use crate::{files, listen};
 
@@ -90,6 +91,11 @@ impl Server {
             allowed: options.allow_hosts,
         };
         let door = agents.router();
+        let history = History::default();
+        agents.record_to(history.clone());
+        let recording = history
+            .clone()
+            .record(options.data.clone(), handle.clone(), stop.clone());
         let parts = Parts {
             handle: handle.clone(),
             agents,
@@ -97,6 +103,7 @@ impl Server {
             data: options.data,
             hosts,
             problems,
+            history,
             stop: stop.clone(),
         };
         let app = App::new(parts);
@@ -108,6 +115,7 @@ impl Server {
             listen::CONNECTIONS,
             stop.clone(),
         ));
+        tasks.spawn(recording);
         tasks.spawn(files::run(options.files, handle, stop));
         tasks.close();
         Ok(Server {

@@ -5,6 +5,7 @@
 mod action;
 mod event;
 mod fleet;
+mod history;
 mod message;
 mod node;
 mod past;
@@ -12,11 +13,13 @@ mod policy;
 mod problem;
 mod restraint;
 mod rollout;
+mod score;
 mod service;
 
 pub use action::*;
 pub use event::*;
 pub use fleet::*;
+pub use history::*;
 pub use message::*;
 pub use node::*;
 pub use past::*;
@@ -24,4 +27,5 @@ pub use policy::*;
 pub use problem::*;
 pub use restraint::*;
 pub use rollout::*;
+pub use score::*;
 pub use service::*;

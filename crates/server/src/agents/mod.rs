@@ -7,7 +7,7 @@ mod session;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -29,6 +29,7 @@ use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::history::History;
 use crate::proxy::{AgentProxy, ProxyError as Error};
 
 /// Agents that bring their whole state at the same time; others wait their turn, so that a thousand that reconnect at
@@ -46,6 +47,8 @@ pub struct Agents {
     sessions: Mutex<HashMap<NodeName, Link>>,
     syncing: Semaphore,
     next: AtomicU64,
+    /// Where samples are kept; empty where they are not.
+    history: OnceLock<History>,
 }
 
 impl std::fmt::Debug for Agents {
@@ -73,7 +76,13 @@ impl Agents {
             sessions,
             syncing: Semaphore::new(SYNCING),
             next: AtomicU64::new(1),
+            history: OnceLock::new(),
         })
+    }
+
+    /// From now on what agents measure is handed to `history` as well. The first one stays.
+    pub fn record_to(&self, history: History) {
+        let _ = self.history.set(history);
     }
 
     /// The one route that agents dial.

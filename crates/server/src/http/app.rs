@@ -18,6 +18,7 @@ use super::guard::Hosts;
 use super::metrics::Traffic;
 use super::problem::Problem;
 use crate::access::{Limiter, Links, Sessions, Tokens};
+use crate::history::History;
 use crate::present::{self, Counted, Look};
 use crate::proxy::AgentProxy;
 
@@ -25,6 +26,8 @@ use crate::proxy::AgentProxy;
 const NODES_AT_ONCE: usize = 64;
 /// How long an estimate is shown before it is asked for again.
 const ESTIMATE_KEPT: Duration = Duration::from_secs(60);
+/// How long the fleet's score is shown before it is made anew.
+const SCORE_KEPT: Duration = Duration::from_secs(2);
 /// How long an answer waits for an estimate that is only an ornament of it.
 const ESTIMATE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -43,6 +46,7 @@ pub struct Inner {
     pub traffic: Traffic,
     pub problems: FleetProblems,
     pub hosts: Hosts,
+    pub history: History,
     /// One policy is tried at a time.
     pub trials: Arc<tokio::sync::Mutex<()>>,
     /// Ends every live feed.
@@ -50,6 +54,7 @@ pub struct Inner {
     estimates: Mutex<BTreeMap<NodeName, (Instant, CleanupEstimate)>>,
     /// The counts as of a head of the log.
     counted: Mutex<Option<(Seq, Counted)>>,
+    scored: Mutex<Option<(Instant, api::FleetScore)>>,
 }
 
 impl Deref for App {
@@ -67,6 +72,7 @@ pub struct Parts {
     pub data: PathBuf,
     pub hosts: Hosts,
     pub problems: FleetProblems,
+    pub history: History,
     pub stop: CancellationToken,
 }
 
@@ -103,10 +109,12 @@ impl App {
             traffic: Traffic::default(),
             problems: parts.problems,
             hosts: parts.hosts,
+            history: parts.history,
             trials: Arc::default(),
             stop: parts.stop,
             estimates: Mutex::default(),
             counted: Mutex::default(),
+            scored: Mutex::default(),
         }))
     }
 
@@ -140,6 +148,26 @@ impl App {
             tokio::task::yield_now().await;
         }
         all
+    }
+
+    /// The fleet's score card, made anew every few seconds.
+    pub async fn score(&self) -> api::FleetScore {
+        if let Some(score) = self.score_kept() {
+            return score;
+        }
+        let cards = self
+            .each_node(|look, name| vec![(name.clone(), present::score_card(look, name))])
+            .await;
+        let score = present::fleet_score(&cards, self.handle.now().at);
+        let kept = (Instant::now(), score.clone());
+        *self.scored.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        score
+    }
+
+    fn score_kept(&self) -> Option<api::FleetScore> {
+        let kept = self.scored.lock().unwrap_or_else(PoisonError::into_inner);
+        let young = |(at, _): &&(Instant, api::FleetScore)| at.elapsed() < SCORE_KEPT;
+        kept.as_ref().filter(young).map(|(_, score)| score.clone())
     }
 
     /// What a cleanup of `node` would free.

@@ -19,6 +19,7 @@ mod extract;
 mod feed;
 mod fleet;
 mod guard;
+mod history;
 mod message;
 mod metrics;
 mod node;
@@ -27,8 +28,10 @@ mod policy;
 mod problem;
 mod restraint;
 mod rollout;
+mod score;
 mod service;
 mod session;
+mod trend;
 mod trial;
 mod why;
 
@@ -92,6 +95,11 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(node::list_nodes))
         .routes(routes!(node::get_node))
         .routes(routes!(node::get_samples))
+        .routes(routes!(score::get_node_score))
+        .routes(routes!(score::get_score))
+        .routes(routes!(history::get_history))
+        .routes(routes!(history::list_history_series))
+        .routes(routes!(trend::get_trends))
         .routes(routes!(service::list_services))
         .routes(routes!(service::get_service))
         .routes(routes!(service::get_logs))

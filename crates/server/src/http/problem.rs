@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use stead_core::controller::Refusal;
 use stead_engine as engine;
-use stead_ports::log;
+use stead_ports::{history, log};
 use stead_protocol::api;
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
@@ -87,6 +87,23 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("past-future", 400, "That has not been yet"),
     ("past-readonly", 409, "The past cannot be changed"),
     ("past-unknown", 400, "This route tells of the present only"),
+    // The history of samples.
+    ("history-selector", 400, "The series cannot be told"),
+    ("history-too-much", 422, "The answer would be too large"),
+    ("unknown-metric", 404, "There is no such metric"),
+    ("no-history", 503, "There is no history for now"),
+    (
+        "history-full",
+        503,
+        "The disk that holds the history is full",
+    ),
+    (
+        "history-newer",
+        500,
+        "The history was written by a newer Stead",
+    ),
+    ("history-damaged", 500, "The history is damaged"),
+    ("history-io", 503, "The history cannot be read"),
     // Not now.
     (
         "agent-not-connected",
@@ -228,6 +245,22 @@ impl From<engine::Error> for Problem {
 impl From<log::Error> for Problem {
     fn from(error: log::Error) -> Problem {
         Problem::new(error.code(), error.to_string(), error.remedy())
+    }
+}
+
+impl From<history::Error> for Problem {
+    fn from(error: history::Error) -> Problem {
+        let remedy = match &error {
+            history::Error::Selector(_) => "name a metric or a label; write it as in PromQL",
+            history::Error::TooMuch { hint, .. } => hint,
+            history::Error::Full => "free some space on the disk of the data directory",
+            history::Error::Newer(_) => "start the newer Stead again",
+            history::Error::Damaged(_) => {
+                "move the folder `history` of the data directory away and restart Stead"
+            }
+            history::Error::Io(_) => "look at the disk of the data directory, then try again",
+        };
+        Problem::new(error.code(), error.to_string(), remedy)
     }
 }
 

@@ -4,11 +4,13 @@
 //! either; it says what the core decided, with the core's reasons.
 
 mod action;
+mod annotation;
 mod container;
 mod did;
 mod drift;
 mod drilldown;
 mod event;
+mod history;
 mod message;
 mod node;
 mod overview;
@@ -16,6 +18,7 @@ mod policy;
 mod restraint;
 mod rollout;
 mod sample;
+mod score;
 mod service;
 mod stray;
 mod tested;
@@ -23,14 +26,17 @@ mod tested;
 mod tests;
 mod text;
 mod told;
+mod trend;
 mod why;
 mod why_not;
 
 pub use action::{action, actions, rank_needs_you};
+pub use annotation::{ANNOTATING, annotation};
 pub use container::{container, owners, unit};
 pub use drift::{drift, repair_table};
 pub use drilldown::service_detail;
 pub use event::event;
+pub use history::{history_name, history_series};
 pub use message::{alerts, channels, message, messages, simulate};
 pub use node::{node, node_detail, node_names};
 pub use overview::{Counted, counted, desired_info, overview, summary, troubles};
@@ -38,9 +44,11 @@ pub use policy::{policy_in_force, verdict_on};
 pub use restraint::{brake, locks, locks_on};
 pub use rollout::{canary_node, drills, rollout, rollouts};
 pub use sample::sample;
+pub use score::{fleet_score, node_score, score_card};
 pub use service::{Health, counts, health, service, services_of};
 pub use tested::tested;
 pub use text::text;
+pub use trend::{About, Metric, rank_trends, trend};
 pub use why::{waits_for, why};
 pub use why_not::why_subject;
 
@@ -84,6 +92,10 @@ impl<'a> Look<'a> {
 /// What is known beside the log.
 pub trait Live {
     fn sample(&self, node: &NodeName) -> Option<&HostSample>;
+    /// Mean of the last minutes, in percent.
+    fn steal(&self, _: &NodeName) -> Option<f64> {
+        None
+    }
     fn container_samples(&self, node: &NodeName) -> &[ContainerSample];
     fn is_connected(&self, node: &NodeName) -> bool;
     fn last_seen(&self, node: &NodeName) -> Option<Time>;
@@ -93,6 +105,13 @@ pub trait Live {
 impl Live for View<'_> {
     fn sample(&self, node: &NodeName) -> Option<&HostSample> {
         View::sample(self, node)
+    }
+    fn steal(&self, node: &NodeName) -> Option<f64> {
+        let shares = View::samples(self, node).filter_map(|s| s.cpu);
+        let (sum, count) = shares.fold((0.0, 0_u32), |(sum, count), cpu| {
+            (sum + f64::from(cpu.steal), count + 1)
+        });
+        (count > 0).then(|| sum / f64::from(count))
     }
     fn container_samples(&self, node: &NodeName) -> &[ContainerSample] {
         View::container_samples(self, node)

@@ -6,6 +6,7 @@ mod auth;
 mod errors;
 mod feed;
 mod files;
+mod history;
 mod messages;
 mod openapi;
 mod past;

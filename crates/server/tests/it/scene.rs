@@ -27,6 +27,7 @@ use stead_ports::clock::SystemClock;
 use stead_ports::log::EventLog;
 use stead_ports::log::memory::{Disk, Faults, MemoryLog};
 use stead_server::access::Tokens;
+use stead_server::history::History;
 use stead_server::http::{App, FleetProblems, Hosts, Parts, router};
 use stead_server::{AgentProxy, ProxyError};
 use tempfile::TempDir;
@@ -89,6 +90,7 @@ pub struct Scene {
     pub stop: CancellationToken,
     pub token: String,
     pub faults: Faults,
+    pub history: History,
     /// Next place in the agent's spool; the snapshot has the first.
     cursor: AtomicU64,
 }
@@ -183,6 +185,12 @@ impl Scene {
         tokio::spawn(engine.run(stop.clone()));
         tokio::spawn(async move { while effects.recv().await.is_some() {} });
         let agents = Arc::new(Agents::default());
+        let history = History::default();
+        tokio::spawn(history.clone().record(
+            data.path().to_path_buf(),
+            handle.clone(),
+            stop.clone(),
+        ));
         let app = App::new(Parts {
             handle: handle.clone(),
             agents: agents.clone(),
@@ -190,6 +198,7 @@ impl Scene {
             data: data.path().to_path_buf(),
             hosts,
             problems: FleetProblems::default(),
+            history: history.clone(),
             stop: stop.clone(),
         });
         let token = std::fs::read_to_string(data.path().join("admin.token"))
@@ -204,6 +213,7 @@ impl Scene {
             stop,
             token,
             faults,
+            history,
             cursor: AtomicU64::new(2),
         }
     }

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVerdictData, GetVerdictErrors, GetVerdictResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses, TestPolicyData, TestPolicyErrors, TestPolicyResponses } from './types.gen';
+import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetHistoryData, GetHistoryErrors, GetHistoryResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetNodeScoreData, GetNodeScoreErrors, GetNodeScoreResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetScoreData, GetScoreErrors, GetScoreResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetTrendsData, GetTrendsErrors, GetTrendsResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVerdictData, GetVerdictErrors, GetVerdictResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListHistorySeriesData, ListHistorySeriesErrors, ListHistorySeriesResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses, TestPolicyData, TestPolicyErrors, TestPolicyResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -242,6 +242,24 @@ export const getFeed = <ThrowOnError extends boolean = false>(options?: Options<
 });
 
 /**
+ * Points of series between two instants, with what was lowest, average and highest in each step.
+ */
+export const getHistory = <ThrowOnError extends boolean = false>(options?: Options<GetHistoryData, ThrowOnError>) => (options?.client ?? client).get<GetHistoryResponses, GetHistoryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/history',
+    ...options
+});
+
+/**
+ * Which series there are.
+ */
+export const listHistorySeries = <ThrowOnError extends boolean = false>(options?: Options<ListHistorySeriesData, ThrowOnError>) => (options?.client ?? client).get<ListHistorySeriesResponses, ListHistorySeriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/history/series',
+    ...options
+});
+
+/**
  * Every lock that holds, the soonest to end first.
  */
 export const listLocks = <ThrowOnError extends boolean = false>(options?: Options<ListLocksData, ThrowOnError>) => (options?.client ?? client).get<ListLocksResponses, ListLocksErrors, ThrowOnError>({
@@ -327,6 +345,15 @@ export const getNode = <ThrowOnError extends boolean = false>(options: Options<G
 export const getSamples = <ThrowOnError extends boolean = false>(options: Options<GetSamplesData, ThrowOnError>) => (options.client ?? client).get<GetSamplesResponses, GetSamplesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/nodes/{node}/samples',
+    ...options
+});
+
+/**
+ * The score of a node, with what every lost point is about and what to do.
+ */
+export const getNodeScore = <ThrowOnError extends boolean = false>(options: Options<GetNodeScoreData, ThrowOnError>) => (options.client ?? client).get<GetNodeScoreResponses, GetNodeScoreErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/nodes/{node}/score',
     ...options
 });
 
@@ -451,6 +478,15 @@ export const simulateRoutes = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
+ * The fleet's score: the mean of its nodes, with the lowest of them.
+ */
+export const getScore = <ThrowOnError extends boolean = false>(options?: Options<GetScoreData, ThrowOnError>) => (options?.client ?? client).get<GetScoreResponses, GetScoreErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/score',
+    ...options
+});
+
+/**
  * Every service: those of the files first on each node, then what runs beside them (`managed: false`).
  */
 export const listServices = <ThrowOnError extends boolean = false>(options?: Options<ListServicesData, ThrowOnError>) => (options?.client ?? client).get<ListServicesResponses, ListServicesErrors, ThrowOnError>({
@@ -504,6 +540,15 @@ export const signIn = <ThrowOnError extends boolean = false>(options: Options<Si
 export const getTable = <ThrowOnError extends boolean = false>(options?: Options<GetTableData, ThrowOnError>) => (options?.client ?? client).get<GetTableResponses, GetTableErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/table',
+    ...options
+});
+
+/**
+ * Where a number leads: for each node that has it, the points, what happened, the slope, and when bounds are reached.
+ */
+export const getTrends = <ThrowOnError extends boolean = false>(options: Options<GetTrendsData, ThrowOnError>) => (options.client ?? client).get<GetTrendsResponses, GetTrendsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/trends/{metric}',
     ...options
 });
 

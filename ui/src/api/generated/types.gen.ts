@@ -169,6 +169,26 @@ export type Alerts = {
 };
 
 /**
+ * What happened at an instant, to draw beside the numbers.
+ */
+export type Annotation = {
+    at: string;
+    /**
+     * The event it is made from.
+     */
+    event?: number | null;
+    /**
+     * `deploy`, `restart`, `reboot`, `update`, `repair`, `cleanup`, `config`.
+     */
+    kind: string;
+    /**
+     * Null: it concerns the whole fleet.
+     */
+    node?: string | null;
+    what: string;
+};
+
+/**
  * How many at once: `2`, or a share such as `"25%"`.
  */
 export type Batch = number | string;
@@ -597,6 +617,34 @@ export type FleetProblem = {
 };
 
 /**
+ * `GET /api/v1/score`: the mean of the nodes, with the lowest.
+ */
+export type FleetScore = {
+    at: string;
+    /**
+     * The lowest first, those without a score last; at most 500.
+     */
+    cards: Array<ScoredNode>;
+    /**
+     * Nodes in the mean.
+     */
+    nodes: number;
+    /**
+     * Something about some node is not known.
+     */
+    partial: boolean;
+    /**
+     * 0–100; null while no node has one.
+     */
+    score?: number | null;
+    /**
+     * Nodes of which nothing fresh is known.
+     */
+    unscored: number;
+    worst?: ScoredNode | null;
+};
+
+/**
  * O3: why is it unhealthy.
  */
 export type HealthDetail = {
@@ -649,6 +697,82 @@ export type Held = {
     text: string;
     until: string;
     why: string;
+};
+
+/**
+ * `GET /api/v1/history`.
+ */
+export type History = {
+    from: string;
+    /**
+     * In the order of their labels.
+     */
+    series: Array<HistorySeries>;
+    /**
+     * Milliseconds between two points. Where a series has none, nothing was measured.
+     */
+    step_ms: number;
+    /**
+     * How finely the history keeps what was asked for, the newest stretch first.
+     */
+    tiers: Array<HistoryTier>;
+    to: string;
+};
+
+export type HistoryName = {
+    labels: {
+        [key: string]: string;
+    };
+    metric: string;
+    /**
+     * To be given as `match`: this series and no other.
+     */
+    selector: string;
+    unit: string;
+};
+
+/**
+ * `GET /api/v1/history/series`: what could be asked for.
+ */
+export type HistoryNames = {
+    /**
+     * In the order of their labels, at most 5,000.
+     */
+    series: Array<HistoryName>;
+    /**
+     * How many there are.
+     */
+    total: number;
+};
+
+export type HistorySeries = {
+    /**
+     * The metric's name aside.
+     */
+    labels: {
+        [key: string]: string;
+    };
+    /**
+     * `stead_node_cpu_percent`
+     */
+    metric: string;
+    /**
+     * Each `[at, min, avg, max]`; `at` is in milliseconds since 1970.
+     */
+    points: Array<Array<number>>;
+    /**
+     * `percent`, `bytes`, `bytes_per_second`, `per_second`, `celsius`, `seconds` or `number`.
+     */
+    unit: string;
+};
+
+/**
+ * A stretch of an answer, and the step at which it is kept.
+ */
+export type HistoryTier = {
+    from: string;
+    step_ms: number;
+    to: string;
 };
 
 export type Level = {
@@ -714,6 +838,13 @@ export type LoginLink = {
      * Put the server's address in front: `/login#…`. The fragment never reaches a server's log.
      */
     path: string;
+};
+
+export type LostPoints = {
+    kind: string;
+    lost: number;
+    measured: string;
+    title: string;
 };
 
 /**
@@ -896,6 +1027,28 @@ export type NodeDetail = Node & {
     reboots: Array<Event>;
     services_list: Array<Service>;
     units_list: Array<Unit>;
+};
+
+/**
+ * `GET /api/v1/nodes/{node}/score`.
+ */
+export type NodeScore = {
+    at: string;
+    dimensions: Array<ScoreDimension>;
+    node: string;
+    /**
+     * Some dimension has no data; the others were scaled to 100.
+     */
+    partial: boolean;
+    /**
+     * Points reached, of `weight`.
+     */
+    points: number;
+    /**
+     * 0–100; null where nothing fresh is known.
+     */
+    score?: number | null;
+    weight: number;
 };
 
 /**
@@ -1426,6 +1579,67 @@ export type Samples = {
 };
 
 /**
+ * One dimension of a card.
+ */
+export type ScoreDimension = {
+    fix?: ScoreFix | null;
+    /**
+     * `cpu`, `memory`, `disk`, `services`, `maintenance`, `llm`.
+     */
+    kind: string;
+    lost: number;
+    /**
+     * The reading for people.
+     */
+    measured: string;
+    next?: ScoreNext | null;
+    /**
+     * Null: no data, left out of the total.
+     */
+    points?: number | null;
+    title: string;
+    /**
+     * The trend of this dimension: the last part of `/api/v1/trends/…`; null where there is none.
+     */
+    trend?: string | null;
+    /**
+     * Percent, bytes, a number or days, by kind.
+     */
+    value?: number | null;
+    /**
+     * The most it gives.
+     */
+    weight: number;
+};
+
+/**
+ * What to do about lost points.
+ */
+export type ScoreFix = {
+    /**
+     * To run as it stands.
+     */
+    command?: string | null;
+    /**
+     * The page that shows it.
+     */
+    page: string;
+    what: string;
+};
+
+export type ScoreNext = {
+    points: number;
+    wants: string;
+};
+
+export type ScoredNode = {
+    most_lost?: LostPoints | null;
+    node: string;
+    partial: boolean;
+    score?: number | null;
+};
+
+/**
  * `GET /api/v1/services`, one row.
  */
 export type Service = {
@@ -1542,6 +1756,33 @@ export type SignIn = {
     secret: string;
 };
 
+/**
+ * How a number moves, in its unit per day. 95 % of such ranges hold the true slope.
+ */
+export type Slope = {
+    /**
+     * `rising`, `falling` or `unclear`.
+     */
+    direction: string;
+    high: number;
+    /**
+     * Changes that happened once and were left out.
+     */
+    jumps: Array<TrendJump>;
+    /**
+     * The value now, cleared of noise, and how far it may be off.
+     */
+    level: number;
+    level_error: number;
+    low: number;
+    per_day: number;
+    /**
+     * Points it is made from, and the time they cover.
+     */
+    points: number;
+    span_ms: number;
+};
+
 export type Source = {
     /**
      * What to know or do when it is not up.
@@ -1615,6 +1856,117 @@ export type Summary = {
      */
     score?: number | null;
     services: ServiceCounts;
+};
+
+/**
+ * One number over time, where it leads, and what happened meanwhile.
+ */
+export type Trend = {
+    /**
+     * Oldest first.
+     */
+    annotations: Array<Annotation>;
+    /**
+     * The newest value.
+     */
+    latest?: number | null;
+    /**
+     * What of the node it is, where there are several: `/srv`.
+     */
+    name?: string | null;
+    /**
+     * Null where the metric belongs to no node.
+     */
+    node?: string | null;
+    /**
+     * Each `[at, min, avg, max]`; `at` is in milliseconds since 1970.
+     */
+    points: Array<Array<number>>;
+    /**
+     * For each bound of the node that matters here, the nearest first.
+     */
+    projections: Array<TrendProjection>;
+    refusal?: TrendRefusal | null;
+    /**
+     * To be given as `match` to `/api/v1/history`.
+     */
+    selector: string;
+    /**
+     * One sentence that says it all.
+     */
+    sentence: string;
+    slope?: Slope | null;
+};
+
+export type TrendJump = {
+    at: string;
+    by: number;
+};
+
+/**
+ * When a bound is reached.
+ */
+export type TrendProjection = {
+    /**
+     * `within`, `reached`, `away`, `not_within` or `refused`.
+     */
+    answer: string;
+    bound: number;
+    /**
+     * Where it is `within`.
+     */
+    earliest?: string | null;
+    /**
+     * The bound for people: `70 %`.
+     */
+    label: string;
+    latest?: string | null;
+    /**
+     * What it means: `noted`, `warning`, `critical`.
+     */
+    level: string;
+    refusal?: TrendRefusal | null;
+    /**
+     * `reaches 70 % in 9 to 14 days`, or why nobody can say.
+     */
+    text: string;
+};
+
+/**
+ * Why there is no answer.
+ */
+export type TrendRefusal = {
+    text: string;
+    /**
+     * `too_few`, `too_short`, `too_short_for`, `too_noisy`, `stale`.
+     */
+    why: string;
+};
+
+/**
+ * `GET /api/v1/trends/{metric}`: a trend for each node that has the metric, for disks one for each filesystem.
+ */
+export type Trends = {
+    from: string;
+    /**
+     * `disk`, `memory`, `swap`, `steal`, `containers`, `io`, or the name of a metric.
+     */
+    metric: string;
+    /**
+     * Milliseconds between two points.
+     */
+    step_ms: number;
+    title: string;
+    to: string;
+    /**
+     * How many there are.
+     */
+    total: number;
+    /**
+     * What calls for a look first comes first; at most 100.
+     */
+    trends: Array<Trend>;
+    unit: string;
 };
 
 /**
@@ -2401,6 +2753,76 @@ export type GetFeedResponses = {
 
 export type GetFeedResponse = GetFeedResponses[keyof GetFeedResponses];
 
+export type GetHistoryData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Series, as in PromQL: `stead_node_cpu_percent{node="piha",mode=~"user|steal"}`.
+         */
+        match?: string;
+        /**
+         * Included: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`). An hour before `to` unless told.
+         */
+        from?: string;
+        /**
+         * Excluded; the same. Now unless told.
+         */
+        to?: string;
+        /**
+         * Between two points: `10s`, `1m`, `1h`. As long as gives some 500 points unless told.
+         */
+        step?: string;
+    };
+    url: '/api/v1/history';
+};
+
+export type GetHistoryErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetHistoryError = GetHistoryErrors[keyof GetHistoryErrors];
+
+export type GetHistoryResponses = {
+    200: History;
+};
+
+export type GetHistoryResponse = GetHistoryResponses[keyof GetHistoryResponses];
+
+export type ListHistorySeriesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Series, as in PromQL; every one of a node unless told otherwise: `{node="piha"}`.
+         */
+        match?: string;
+        /**
+         * Only those with a sample since then: RFC 3339, a span ago (`2h`), or a time of day. A day ago unless told.
+         */
+        from?: string;
+    };
+    url: '/api/v1/history/series';
+};
+
+export type ListHistorySeriesErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListHistorySeriesError = ListHistorySeriesErrors[keyof ListHistorySeriesErrors];
+
+export type ListHistorySeriesResponses = {
+    200: HistoryNames;
+};
+
+export type ListHistorySeriesResponse = ListHistorySeriesResponses[keyof ListHistorySeriesResponses];
+
 export type ListLocksData = {
     body?: never;
     path?: never;
@@ -2642,6 +3064,30 @@ export type GetSamplesResponses = {
 };
 
 export type GetSamplesResponse = GetSamplesResponses[keyof GetSamplesResponses];
+
+export type GetNodeScoreData = {
+    body?: never;
+    path: {
+        node: string;
+    };
+    query?: never;
+    url: '/api/v1/nodes/{node}/score';
+};
+
+export type GetNodeScoreErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetNodeScoreError = GetNodeScoreErrors[keyof GetNodeScoreErrors];
+
+export type GetNodeScoreResponses = {
+    200: NodeScore;
+};
+
+export type GetNodeScoreResponse = GetNodeScoreResponses[keyof GetNodeScoreResponses];
 
 export type GetOverviewData = {
     body?: never;
@@ -2956,6 +3402,28 @@ export type SimulateRoutesResponses = {
 
 export type SimulateRoutesResponse = SimulateRoutesResponses[keyof SimulateRoutesResponses];
 
+export type GetScoreData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/score';
+};
+
+export type GetScoreErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetScoreError = GetScoreErrors[keyof GetScoreErrors];
+
+export type GetScoreResponses = {
+    200: FleetScore;
+};
+
+export type GetScoreResponse = GetScoreResponses[keyof GetScoreResponses];
+
 export type ListServicesData = {
     body?: never;
     path?: never;
@@ -3113,6 +3581,42 @@ export type GetTableResponses = {
 };
 
 export type GetTableResponse = GetTableResponses[keyof GetTableResponses];
+
+export type GetTrendsData = {
+    body?: never;
+    path: {
+        /**
+         * `disk`, `memory`, `swap`, `steal`, `containers`, `io`, or a metric's name
+         */
+        metric: string;
+    };
+    query?: {
+        /**
+         * Of this node only.
+         */
+        node?: string;
+        /**
+         * How far back: `24h`, `7d` (unless told), `30d`, `365d`.
+         */
+        range?: string;
+    };
+    url: '/api/v1/trends/{metric}';
+};
+
+export type GetTrendsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetTrendsError = GetTrendsErrors[keyof GetTrendsErrors];
+
+export type GetTrendsResponses = {
+    200: Trends;
+};
+
+export type GetTrendsResponse = GetTrendsResponses[keyof GetTrendsResponses];
 
 export type GetUnitLogsData = {
     body?: never;

@@ -1,0 +1,127 @@
+//! The server's history of samples: what agents measured, recorded and read back.
+//!
+//! ```text
+//! session ─ offer ─► queue (bounded) ─► fold (10 s a step) ─► store ─► routes
+//! ```
+//!
+//! | module | its noun |
+//! |---|---|
+//! | [`series`] | which number of a sample has which name; pure |
+//! | [`fold`] | the seconds of a node, as one step; pure |
+//! | [`recorder`] | the task that keeps the store |
+//! | [`selector`] | series, as people ask for them; pure |
+//!
+//! Nothing here slows a session: a reading that finds the queue full is dropped and counted. A store that cannot be opened or
+//! written is a trouble that is shown and tried again, and everything else goes on. Only a server that leads gets samples, so
+//! one on standby records nothing.
+
+pub mod fold;
+pub mod recorder;
+pub mod selector;
+pub mod series;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use stead_core::container_sample::ContainerSample;
+use stead_core::ids::NodeName;
+use stead_core::sample::HostSample;
+use stead_core::time::Time;
+use stead_history::store::{Stats, Store};
+use stead_history::tier::{self, Leg, Tiers};
+use stead_ports::history::Reader;
+use tokio::sync::mpsc;
+
+use fold::Reading;
+
+/// Readings that wait to be folded: four seconds of a thousand nodes.
+const QUEUE: usize = 4_096;
+
+/// The history as routes and sessions see it. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct History(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Empty until the store could be opened.
+    store: OnceLock<Store>,
+    queue: OnceLock<mpsc::Sender<Reading>>,
+    counts: Counts,
+}
+
+/// What became of readings and samples since the start.
+#[derive(Debug, Default)]
+struct Counts {
+    readings: AtomicU64,
+    dropped: AtomicU64,
+    crowded: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// The same, looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Readings that agents sent.
+    pub readings: u64,
+    /// Of those: dropped because the queue was full.
+    pub dropped: u64,
+    /// Numbers of nodes with too many series.
+    pub crowded: u64,
+    /// Samples that the store could not take.
+    pub lost: u64,
+}
+
+impl History {
+    /// Hands over what an agent said. Never waits.
+    pub fn offer(&self, node: &NodeName, host: &HostSample, containers: &[ContainerSample]) {
+        let Some(queue) = self.0.queue.get() else {
+            return;
+        };
+        self.0.counts.readings.fetch_add(1, Ordering::Relaxed);
+        let reading = Reading {
+            node: node.clone(),
+            host: host.clone(),
+            containers: containers.to_vec(),
+        };
+        if queue.try_send(reading).is_err() {
+            self.0.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whoever reads samples; `None` while the store is not open.
+    pub fn reader(&self) -> Option<&dyn Reader> {
+        self.0.store.get().map(|store| store as &dyn Reader)
+    }
+
+    /// What the store holds; `None` while it is not open.
+    pub fn stats(&self) -> Option<Stats> {
+        self.0.store.get().map(Store::stats)
+    }
+
+    pub fn counted(&self) -> Counted {
+        let counts = &self.0.counts;
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        Counted {
+            readings: read(&counts.readings),
+            dropped: read(&counts.dropped),
+            crowded: read(&counts.crowded),
+            lost: read(&counts.lost),
+        }
+    }
+
+    /// Which stretch of a question is kept how finely, the newest first.
+    pub fn legs(&self, from: Time, to: Time, step: u64, now: Time) -> Vec<(Leg, u64)> {
+        let tiers = self.tiers();
+        let horizons: Vec<i64> = (0..tiers.len()).map(|n| tiers.horizon(n, now.0)).collect();
+        let step = i64::try_from(step).unwrap_or(i64::MAX);
+        let legs = tier::stitch(&tiers, &horizons, from.0, to.0, step);
+        legs.into_iter()
+            .map(|leg| (leg, tiers.get(leg.tier).step.0))
+            .collect()
+    }
+
+    fn tiers(&self) -> Tiers {
+        let store = self.0.store.get();
+        store.map_or_else(Tiers::server, |store| store.options().tiers.clone())
+    }
+}

@@ -1,0 +1,224 @@
+//! Series as people ask for them: `stead_node_cpu_percent{node="piha",mode=~"user|steal"}`, as in PromQL. Pure.
+//!
+//! Only what names series is read here: no functions, no ranges, no arithmetic.
+
+use stead_ports::history::{Labels, NAME, Op, Selector};
+
+/// Bytes of a question.
+const LONGEST: usize = 8 * 1024;
+/// Matchers of one.
+const MOST: usize = 32;
+
+/// Why a text names no series, and where that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}, at character {at}")]
+pub struct Invalid {
+    pub why: &'static str,
+    pub at: usize,
+}
+
+/// Reads a selector.
+pub fn read(text: &str) -> Result<Selector, Invalid> {
+    let mut rest = Rest { text, at: 0 };
+    if text.len() > LONGEST {
+        return Err(rest.wrong("it is too long"));
+    }
+    let mut selector = Selector::default();
+    rest.space();
+    let name = rest.word(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+    if !name.is_empty() {
+        selector = selector.with(NAME, Op::Equal, name);
+    }
+    rest.space();
+    if rest.eat("{") {
+        selector = matchers(&mut rest, selector)?;
+    }
+    rest.space();
+    if !rest.left().is_empty() {
+        return Err(rest.wrong("here nothing is expected any more"));
+    }
+    // Whatever any series fits would ask for all of them.
+    let narrows = |op: Op, value: &str| match op {
+        Op::Equal => !value.is_empty(),
+        Op::Matches => !["", ".*", ".+"].contains(&value),
+        Op::NotEqual | Op::Differs => false,
+    };
+    if !selector.matchers.iter().any(|m| narrows(m.op, &m.value)) {
+        return Err(rest.wrong("a metric, or a label with a value, must be named"));
+    }
+    Ok(selector)
+}
+
+fn matchers(rest: &mut Rest<'_>, mut selector: Selector) -> Result<Selector, Invalid> {
+    loop {
+        rest.space();
+        if rest.eat("}") {
+            return Ok(selector);
+        }
+        let label = rest.word(|c| c.is_ascii_alphanumeric() || c == '_');
+        if label.is_empty() {
+            return Err(rest.wrong("a label is expected"));
+        }
+        rest.space();
+        let ops = [
+            ("=~", Op::Matches),
+            ("!~", Op::Differs),
+            ("!=", Op::NotEqual),
+            ("=", Op::Equal),
+        ];
+        let Some((_, op)) = ops.into_iter().find(|(sign, _)| rest.eat(sign)) else {
+            return Err(rest.wrong("one of = != =~ !~ is expected"));
+        };
+        rest.space();
+        let value = value(rest)?;
+        selector = selector.with(label, op, &value);
+        if selector.matchers.len() > MOST {
+            return Err(rest.wrong("there are too many labels"));
+        }
+        rest.space();
+        if !rest.eat(",") && !rest.left().starts_with('}') {
+            return Err(rest.wrong("a comma or } is expected"));
+        }
+    }
+}
+
+fn value(rest: &mut Rest<'_>) -> Result<String, Invalid> {
+    let Some(quote) = rest.left().chars().next().filter(|c| "\"'".contains(*c)) else {
+        return Err(rest.wrong("a value in quotes is expected"));
+    };
+    rest.at += 1;
+    let mut value = String::new();
+    loop {
+        let Some(c) = rest.next() else {
+            return Err(rest.wrong("the quote is not closed"));
+        };
+        if c == quote {
+            return Ok(value);
+        }
+        if c != '\\' {
+            value.push(c);
+            continue;
+        }
+        match rest.next() {
+            Some('n') => value.push('\n'),
+            Some('t') => value.push('\t'),
+            Some(c) if "\\\"'".contains(c) => value.push(c),
+            _ => return Err(rest.wrong("after \\ one of \\ \" ' n t is expected")),
+        }
+    }
+}
+
+struct Rest<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Rest<'a> {
+    fn left(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.left().chars().next()?;
+        self.at += c.len_utf8();
+        Some(c)
+    }
+
+    fn space(&mut self) {
+        let left = self.left();
+        self.at += left.len() - left.trim_start().len();
+    }
+
+    fn eat(&mut self, sign: &str) -> bool {
+        let there = self.left().starts_with(sign);
+        self.at += if there { sign.len() } else { 0 };
+        there
+    }
+
+    fn word(&mut self, of: impl Fn(char) -> bool) -> &'a str {
+        let left = self.left();
+        let end = left.find(|c| !of(c)).unwrap_or(left.len());
+        self.at += end;
+        &left[..end]
+    }
+
+    fn wrong(&self, why: &'static str) -> Invalid {
+        let at = self.text.get(..self.at).unwrap_or(self.text);
+        Invalid {
+            why,
+            at: at.chars().count() + 1,
+        }
+    }
+}
+
+/// The selector of exactly one series.
+pub fn of(labels: &Labels) -> String {
+    let quoted = |text: &str| {
+        text.replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n")
+    };
+    let pairs: Vec<String> = labels
+        .iter()
+        .filter(|(name, _)| *name != NAME)
+        .map(|(name, value)| format!("{name}=\"{}\"", quoted(value)))
+        .collect();
+    format!("{}{{{}}}", labels.metric(), pairs.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(text: &str) -> String {
+        read(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_selector_reads_as_in_promql() {
+        let read = read(r#" up{node="piha", mode=~'user|steal',x!="a\"\\b",} "#).unwrap();
+        let told: Vec<(&str, Op, &str)> = read
+            .matchers
+            .iter()
+            .map(|m| (m.label.as_str(), m.op, m.value.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (NAME, Op::Equal, "up"),
+                ("node", Op::Equal, "piha"),
+                ("mode", Op::Matches, "user|steal"),
+                ("x", Op::NotEqual, "a\"\\b"),
+            ]
+        );
+        assert_eq!(super::read("up").unwrap(), Selector::metric("up"));
+        assert_eq!(super::read("{node=\"a\"}").unwrap().matchers.len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        assert!(why("").contains("must be named"));
+        assert!(why("{}").contains("must be named"));
+        assert!(why("{node=~\".*\"}").contains("must be named"));
+        assert!(why("{node!=\"a\"}").contains("must be named"));
+        assert!(why("up{").contains("a label is expected, at character 4"));
+        assert!(why("up{node}").contains("one of = != =~ !~"));
+        assert!(why("up{node=piha}").contains("in quotes"));
+        assert!(why("up{node=\"piha}").contains("not closed"));
+        assert!(why("up{node=\"a\" mode=\"b\"}").contains("a comma"));
+        assert!(why("rate(up[5m])").contains("nothing is expected"));
+        assert!(why("up{é=\"a\"}").contains("at character 4"));
+        assert!(why(&format!("up{{a=\"{}\"}}", "x".repeat(LONGEST))).contains("too long"));
+        assert!(why(&format!("up{{{}}}", "a=\"b\",".repeat(MOST + 1))).contains("too many"));
+    }
+
+    #[test]
+    fn a_series_is_found_by_its_selector() {
+        let labels = Labels::new("up", [("name", "a \"b\" \\ <i>\n"), ("node", "piha")]);
+        let found = read(&of(&labels)).unwrap();
+        for matcher in &found.matchers {
+            assert_eq!(labels.get(&matcher.label), Some(matcher.value.as_str()));
+        }
+        assert_eq!(found.matchers.len(), labels.len());
+    }
+}

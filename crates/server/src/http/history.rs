@@ -1,0 +1,247 @@
+//! The history of samples, by range.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use stead_core::time::{Span, Time};
+use stead_ports::history::{Range, Reader, Selector};
+use stead_protocol::api;
+use utoipa::IntoParams;
+
+use super::App;
+use super::extract::Ask;
+use super::past::instant;
+use super::problem::Problem;
+use crate::history::{fold, selector};
+use crate::present;
+
+/// What is asked about where nobody says since when.
+const LATELY: Span = Span::hours(1);
+/// Points of a series where nobody says how many.
+const POINTS: u64 = 500;
+/// Points of one answer: some 20 MB of JSON.
+const POINTS_MAX: u64 = 500_000;
+/// Series of a list of names.
+const NAMES: usize = 5_000;
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Series, as in PromQL: `stead_node_cpu_percent{node="piha",mode=~"user|steal"}`.
+    #[serde(rename = "match")]
+    matching: Option<String>,
+    /// Included: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`). An hour before `to` unless told.
+    from: Option<String>,
+    /// Excluded; the same. Now unless told.
+    to: Option<String>,
+    /// Between two points: `10s`, `1m`, `1h`. As long as gives some 500 points unless told.
+    step: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Named {
+    /// Series, as in PromQL; every one of a node unless told otherwise: `{node="piha"}`.
+    #[serde(rename = "match")]
+    matching: Option<String>,
+    /// Only those with a sample since then: RFC 3339, a span ago (`2h`), or a time of day. A day ago unless told.
+    from: Option<String>,
+}
+
+/// A stretch of time that is asked about, and the step of the points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    pub from: Time,
+    pub to: Time,
+    pub step: Span,
+}
+
+impl Stretch {
+    /// From `from` to `to` in some `points`.
+    pub fn of(from: Time, to: Time, points: u64) -> Stretch {
+        let step = nice(to.since(from).0.div_ceil(points));
+        Stretch { from, to, step }
+    }
+
+    pub fn range(&self, selector: Selector) -> Range {
+        Range {
+            selector,
+            from: self.from,
+            to: self.to,
+            step: self.step,
+        }
+    }
+}
+
+/// The shortest step people count in that is at least `ms`, and never finer than what is kept.
+fn nice(ms: u64) -> Span {
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+    const STEPS: [u64; 14] = [
+        fold::STEP as u64,
+        30_000,
+        MINUTE,
+        2 * MINUTE,
+        5 * MINUTE,
+        15 * MINUTE,
+        30 * MINUTE,
+        HOUR,
+        2 * HOUR,
+        3 * HOUR,
+        6 * HOUR,
+        12 * HOUR,
+        24 * HOUR,
+        48 * HOUR,
+    ];
+    let fits = STEPS.into_iter().find(|step| *step >= ms);
+    Span(fits.unwrap_or_else(|| ms.div_ceil(24 * HOUR) * 24 * HOUR))
+}
+
+/// Points of series between two instants, with what was lowest, average and highest in each step.
+#[utoipa::path(get, path = "/api/v1/history", operation_id = "get_history", tag = "history", params(Asked),
+    responses((status = 200, body = api::History)))]
+pub async fn get_history(
+    State(app): State<App>,
+    Ask(asked): Ask<Asked>,
+) -> Result<Json<api::History>, Problem> {
+    let selector = read_selector(asked.matching.as_deref())?;
+    let stretch = stretch(&app, &asked)?;
+    let reader = reader(&app)?;
+    let names = reader.series(&selector, stretch.from).await?;
+    bounded(names.len() as u64, &stretch)?;
+    let found = reader.range(&stretch.range(selector)).await?;
+    let now = app.handle.now().at;
+    let legs = app
+        .history
+        .legs(stretch.from, stretch.to, stretch.step.0, now);
+    let tier = |(leg, step_ms): (stead_history::tier::Leg, u64)| api::HistoryTier {
+        from: Time(leg.from).to_string(),
+        to: Time(leg.to).to_string(),
+        step_ms,
+    };
+    Ok(Json(api::History {
+        from: stretch.from.to_string(),
+        to: stretch.to.to_string(),
+        step_ms: stretch.step.0,
+        tiers: legs.into_iter().map(tier).collect(),
+        series: found.iter().map(present::history_series).collect(),
+    }))
+}
+
+/// Which series there are.
+#[utoipa::path(get, path = "/api/v1/history/series", operation_id = "list_history_series", tag = "history",
+    params(Named), responses((status = 200, body = api::HistoryNames)))]
+pub async fn list_history_series(
+    State(app): State<App>,
+    Ask(asked): Ask<Named>,
+) -> Result<Json<api::HistoryNames>, Problem> {
+    let selector = read_selector(asked.matching.as_deref())?;
+    let from = told(asked.from.as_deref()).unwrap_or("24h");
+    let from = instant(&app, from)?;
+    let names = reader(&app)?.series(&selector, from).await?;
+    Ok(Json(api::HistoryNames {
+        total: names.len() as u64,
+        series: names
+            .iter()
+            .take(NAMES)
+            .map(present::history_name)
+            .collect(),
+    }))
+}
+
+/// Whoever reads the history, once it is open.
+pub fn reader(app: &App) -> Result<&dyn Reader, Problem> {
+    app.history.reader().ok_or_else(|| Problem {
+        retry_after: Some(5),
+        ..Problem::new(
+            "no-history",
+            "the history is not open",
+            "try again in a moment; if it stays, the overview shows why",
+        )
+    })
+}
+
+fn read_selector(text: Option<&str>) -> Result<Selector, Problem> {
+    let Some(text) = told(text) else {
+        return Err(Problem::new(
+            "bad-query",
+            "`match` is missing",
+            "name series: match=stead_node_cpu_percent{node=\"piha\"}; /api/v1/history/series lists them",
+        ));
+    };
+    selector::read(text).map_err(|e| {
+        Problem::new(
+            "history-selector",
+            e.to_string(),
+            "write it like stead_node_cpu_percent{node=\"piha\",mode=~\"user|steal\"}",
+        )
+    })
+}
+
+fn told(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+fn stretch(app: &App, asked: &Asked) -> Result<Stretch, Problem> {
+    let now = app.handle.now().at;
+    let to = told(asked.to.as_deref()).map_or(Ok(now), |text| instant(app, text))?;
+    let before = Time(to.0.saturating_sub(LATELY.0 as i64));
+    let from = told(asked.from.as_deref()).map_or(Ok(before), |text| instant(app, text))?;
+    if from >= to {
+        let detail = format!("from {from} to {to} there is no time");
+        return Err(Problem::new(
+            "bad-period",
+            detail,
+            "give a `from` that is before `to`",
+        ));
+    }
+    let Some(step) = told(asked.step.as_deref()) else {
+        return Ok(Stretch::of(from, to, POINTS));
+    };
+    let step: Span = step.parse().map_err(|e: stead_core::time::InvalidSpan| {
+        Problem::new("bad-query", e.to_string(), "correct the step")
+    })?;
+    let step = step.max(Span(fold::STEP as u64));
+    Ok(Stretch { from, to, step })
+}
+
+/// The whole answer is bounded, not only each series of it.
+fn bounded(series: u64, stretch: &Stretch) -> Result<(), Problem> {
+    let points = stretch.to.since(stretch.from).0 / stretch.step.0.max(1) + 1;
+    let all = series.saturating_mul(points);
+    if all <= POINTS_MAX {
+        return Ok(());
+    }
+    Err(stead_ports::history::Error::TooMuch {
+        what: "points",
+        asked: all,
+        limit: POINTS_MAX,
+        hint: "ask with a longer step, for a shorter time, or for fewer series",
+    }
+    .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_those_people_count_in() {
+        let steps = |ms| nice(ms).to_string();
+        assert_eq!(steps(1), "10s");
+        assert_eq!(steps(10_001), "30s");
+        assert_eq!(steps(7_200), "10s");
+        assert_eq!(steps(61_000), "2m");
+        assert_eq!(steps(172_800_001), "3d");
+    }
+
+    #[test]
+    fn an_answer_is_bounded_as_a_whole() {
+        let day = Stretch::of(Time(0), Time(86_400_000), POINTS);
+        assert_eq!(day.step, Span::mins(5));
+        assert!(bounded(100, &day).is_ok());
+        let problem = bounded(2_000, &day).unwrap_err();
+        assert_eq!(problem.code, "history-too-much");
+        assert!(problem.detail.contains("500000"), "{}", problem.detail);
+    }
+}

@@ -1,0 +1,157 @@
+//! The score card as people see it. Row S2.
+//!
+//! A node is scored from what its agent says now: evidence that is not fresh is no reading, and without a single sample
+//! there is no card, so that nothing of the past is scored by half of what was known.
+
+use stead_core::action::{ActionKey, ActionKind, State};
+use stead_core::ids::NodeName;
+use stead_core::insight::score::{
+    Card, Cleanup, Dimension, FleetCard, Kind, Readings, ScoreSettings, Upkeep, card, fleet,
+};
+use stead_core::subject::Subject;
+use stead_core::world::EvidenceState;
+use stead_protocol::api;
+
+use super::{Look, counts, word};
+
+/// Cards listed with the fleet's.
+const CARDS: usize = 500;
+
+/// The card of a node; every dimension without data where nothing fresh is known.
+pub fn score_card(look: Look<'_>, node: &NodeName) -> Card {
+    let readings = readings(look, node).unwrap_or_default();
+    card(node, &readings, &ScoreSettings::default(), look.now.at)
+}
+
+/// `None`: no agent says anything now.
+fn readings(look: Look<'_>, node: &NodeName) -> Option<Readings> {
+    let state = look.world.node(node)?;
+    if state.evidence.state != EvidenceState::Fresh || !look.live.is_connected(node) {
+        return None;
+    }
+    let sample = look.live.sample(node)?;
+    let counts = counts(Some(state), look.world.fleet.nodes.get(node));
+    let fullest = sample.filesystems.iter().map(|f| f.used_percent);
+    let unhealthy = counts.unhealthy + counts.missing;
+    Some(Readings {
+        steal: look.live.steal(node),
+        memory_available: Some(sample.memory.available),
+        disk_used: fullest.reduce(f32::max).map(f64::from),
+        unhealthy: Some(u32::try_from(unhealthy).unwrap_or(u32::MAX)),
+        upkeep: Some(Upkeep {
+            last: last_cleanup(look, node),
+        }),
+        llm_free: Some(sample.memory.available),
+    })
+}
+
+/// The last cleanup that Stead did and saw end well. What it freed is remembered as long as the action is.
+fn last_cleanup(look: Look<'_>, node: &NodeName) -> Option<Cleanup> {
+    let key = ActionKey {
+        kind: ActionKind::DiskCleanup,
+        subject: Subject::Node(node.clone()),
+    };
+    let actions = &look.world.actions;
+    let at = actions.memory.get(&key)?.completed_at?;
+    let ended = actions.ended.iter().rev();
+    let freed = ended
+        .filter(|a| a.key == key && a.state == State::Completed)
+        .find_map(|a| a.freed);
+    Some(Cleanup {
+        at,
+        freed: freed.unwrap_or(0),
+    })
+}
+
+pub fn node_score(look: Look<'_>, node: &NodeName) -> api::NodeScore {
+    let card = score_card(look, node);
+    api::NodeScore {
+        node: node.to_string(),
+        score: card.score,
+        points: card.points,
+        weight: card.weight,
+        partial: card.partial,
+        dimensions: card.dimensions.into_iter().map(dimension).collect(),
+        at: look.now.at.to_string(),
+    }
+}
+
+fn dimension(d: Dimension) -> api::ScoreDimension {
+    let trend = match d.kind {
+        Kind::Cpu => Some("steal"),
+        Kind::Memory | Kind::Llm => Some("memory"),
+        Kind::Disk => Some("disk"),
+        Kind::Services => Some("containers"),
+        Kind::Maintenance => None,
+    };
+    api::ScoreDimension {
+        lost: d.lost(),
+        kind: d.kind.word().to_string(),
+        title: d.title,
+        weight: d.weight,
+        points: d.points,
+        value: d.value,
+        measured: d.measured,
+        next: d.next.map(|next| api::ScoreNext {
+            points: next.points,
+            wants: next.wants,
+        }),
+        fix: d.fix.map(|fix| api::ScoreFix {
+            what: fix.what,
+            page: fix.page,
+            command: fix.command,
+        }),
+        trend: trend.map(str::to_string),
+    }
+}
+
+/// One row of the fleet's card.
+pub fn scored_node(node: &NodeName, card: &Card) -> api::ScoredNode {
+    let lost = card.dimensions.iter().filter(|d| d.lost() > 0);
+    // The first of those that lost as much.
+    let most = lost.rev().max_by_key(|d| d.lost());
+    api::ScoredNode {
+        node: node.to_string(),
+        score: card.score,
+        partial: card.partial && card.score.is_some(),
+        most_lost: most.map(|d| api::LostPoints {
+            kind: word(d.kind),
+            title: d.title.clone(),
+            lost: d.lost(),
+            measured: d.measured.clone(),
+        }),
+    }
+}
+
+/// The fleet's card from those of its nodes.
+pub fn fleet_score(cards: &[(NodeName, Card)], at: stead_core::time::Time) -> api::FleetScore {
+    let FleetCard {
+        score,
+        partial,
+        worst,
+        nodes,
+        unscored,
+    } = fleet(cards.iter().map(|(node, card)| (node, card)));
+    let row = |(node, _): &(NodeName, u8)| {
+        let found = cards.iter().find(|(name, _)| name == node);
+        found.map(|(node, card)| scored_node(node, card))
+    };
+    let mut rows: Vec<api::ScoredNode> = cards
+        .iter()
+        .map(|(node, card)| scored_node(node, card))
+        .collect();
+    rows.sort_by(|a, b| {
+        let rank = |row: &api::ScoredNode| row.score.unwrap_or(u8::MAX);
+        rank(a).cmp(&rank(b)).then_with(|| a.node.cmp(&b.node))
+    });
+    rows.truncate(CARDS);
+    api::FleetScore {
+        score,
+        partial,
+        worst: worst.as_ref().and_then(row),
+        nodes,
+        unscored,
+        cards: rows,
+        at: at.to_string(),
+    }
+}

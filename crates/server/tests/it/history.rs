@@ -1,0 +1,228 @@
+//! Samples on their way through: offered as sessions do, folded, stored, asked for.
+
+use http::StatusCode;
+use stead_core::sample::{CpuShare, Filesystem, HostSample, Memory};
+use stead_core::time::{Span, Time};
+
+use crate::scene::{Scene, node, until};
+
+const CPU: &str =
+    "/api/v1/history?match=stead_node_cpu_percent%7Bnode%3D%22piha%22%2Cmode%3D%22steal%22%7D";
+
+fn sample(at: Time, steal: f32, used: f32) -> HostSample {
+    HostSample {
+        at,
+        cpu: Some(CpuShare {
+            steal,
+            ..CpuShare::default()
+        }),
+        memory: Memory {
+            total: 8 << 30,
+            available: 7 << 30,
+            ..Memory::default()
+        },
+        filesystems: vec![Filesystem {
+            mount: "/srv".into(),
+            fs: "ext4".into(),
+            device: "vda".into(),
+            total: 1000,
+            used: 600,
+            available: 400,
+            used_percent: used,
+            inodes_percent: None,
+        }],
+        ..HostSample::default()
+    }
+}
+
+/// A scene whose history is open, with `count` samples, `apart`, the last one now; the disk fills by `growth` each.
+async fn measured(count: i64, apart: Span, growth: f32) -> Scene {
+    let scene = Scene::well().await;
+    until("the history is open", async || {
+        scene.history.reader().map(drop)
+    })
+    .await;
+    let apart = apart.0 as i64;
+    let now = scene.handle.now().at.0;
+    for n in 0..=count {
+        let at = Time(now - (count - n) * apart);
+        let wave = if n % 2 == 0 { 0.2 } else { 0.0 };
+        let sample = sample(at, 6.0, 50.0 + growth * n as f32 + wave);
+        scene.history.offer(&node(), &sample, &[]);
+        if n % 500 == 0 {
+            drained(&scene).await;
+        }
+    }
+    drained(&scene).await;
+    scene
+}
+
+async fn drained(scene: &Scene) {
+    until("everything was folded", async || {
+        let counted = scene.history.counted();
+        assert_eq!((counted.dropped, counted.lost), (0, 0));
+        let stats = scene.history.stats().unwrap();
+        (stats.samples > 0 || counted.readings < 2).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_agent_measured_is_answered_by_range() {
+    let scene = measured(60, Span::secs(5), 0.0).await;
+    let answer = until("the last step but one is there", async || {
+        let answer = scene.get(&format!("{CPU}&from=10m&step=10s")).await;
+        let points = answer["series"][0]["points"].as_array()?.len();
+        (points >= 30).then_some(answer)
+    })
+    .await;
+    let series = &answer["series"][0];
+    assert_eq!(series["metric"], "stead_node_cpu_percent");
+    assert_eq!(series["labels"]["mode"], "steal");
+    assert_eq!(series["unit"], "percent");
+    assert_eq!(answer["tiers"][0]["step_ms"], 10_000);
+    let point = series["points"][3].as_array().unwrap();
+    assert_eq!(point.len(), 4);
+    assert_eq!(point[0].as_i64().unwrap() % 10_000, 0, "on the grid");
+    assert!((point[2].as_f64().unwrap() - 6.0).abs() < 0.01);
+
+    let names = scene
+        .get("/api/v1/history/series?match=%7Bnode%3D%22piha%22%7D&from=1h")
+        .await;
+    let names: Vec<&str> = names["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["selector"].as_str().unwrap())
+        .collect();
+    assert!(
+        names.contains(&"stead_node_filesystem_used_percent{mount=\"/srv\",node=\"piha\"}"),
+        "{names:?}"
+    );
+    assert!(
+        names.contains(&"stead_node_unhealthy_services{node=\"piha\"}"),
+        "{names:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_answered_says_why() {
+    let scene = measured(2, Span::secs(10), 0.0).await;
+    for (path, status, code) in [
+        ("/api/v1/history", 400, "bad-query"),
+        ("/api/v1/history?match=%7B%7D", 400, "history-selector"),
+        (
+            "/api/v1/history?match=up%7Ba%3D~%22(%22%7D",
+            400,
+            "history-selector",
+        ),
+        ("/api/v1/history?match=up&step=often", 400, "bad-query"),
+        ("/api/v1/history?match=up&from=soon", 400, "bad-query"),
+        ("/api/v1/history?match=up&from=1h&to=2h", 400, "bad-period"),
+        (
+            "/api/v1/history?match=stead_node_load1&from=700d&step=10s",
+            422,
+            "history-too-much",
+        ),
+        ("/api/v1/history/series", 400, "bad-query"),
+        ("/api/v1/trends/nonsense", 404, "unknown-metric"),
+        ("/api/v1/trends/no_such_metric", 404, "unknown-metric"),
+        ("/api/v1/trends/disk?range=1s", 400, "bad-query"),
+        ("/api/v1/trends/disk?range=fast", 400, "bad-query"),
+        ("/api/v1/trends/disk?node=nobody", 404, "unknown-node"),
+        ("/api/v1/nodes/nobody/score", 404, "unknown-node"),
+        ("/api/v1/score?at=2h", 400, "past-unknown"),
+    ] {
+        let (answered, body) = scene.call("GET", path, None).await;
+        assert_eq!(
+            (answered.as_u16(), body["code"].as_str()),
+            (status, Some(code)),
+            "{path}: {body}"
+        );
+    }
+    let (status, empty) = scene
+        .call("GET", "/api/v1/history?match=no_such_metric", None)
+        .await;
+    assert_eq!(
+        (status, empty["series"].as_array().map(Vec::len)),
+        (StatusCode::OK, Some(0))
+    );
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_has_a_trend_with_a_range() {
+    // Two days, one sample every ten minutes: 288 of them, from 50 to 59.
+    let scene = measured(288, Span::mins(10), 9.0 / 288.0).await;
+    let answer = until("the trend is there", async || {
+        let answer = scene.get("/api/v1/trends/disk?node=piha&range=3d").await;
+        answer["trends"][0]["slope"].is_object().then_some(answer)
+    })
+    .await;
+    let trend = &answer["trends"][0];
+    assert_eq!(
+        (trend["name"].as_str(), trend["node"].as_str()),
+        (Some("/srv"), Some("piha"))
+    );
+    let per_day = trend["slope"]["per_day"].as_f64().unwrap();
+    assert!((4.3..4.7).contains(&per_day), "{per_day}");
+    assert_eq!(trend["slope"]["direction"], "rising");
+    let answers: Vec<&str> = trend["projections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["answer"].as_str().unwrap())
+        .collect();
+    assert_eq!(answers, ["reached", "within", "within"]);
+    let sentence = trend["sentence"].as_str().unwrap();
+    assert!(sentence.contains("reaches 70 % in"), "{sentence}");
+
+    let thin = scene.get("/api/v1/trends/steal?range=1h").await;
+    assert_eq!(thin["trends"][0]["refusal"]["why"], "too_few", "{thin}");
+    let fleet = scene.get("/api/v1/trends/containers").await;
+    assert_eq!(fleet["title"], "Unhealthy services");
+}
+
+#[tokio::test]
+async fn the_score_is_read_from_what_is_measured_now() {
+    let scene = Scene::well().await;
+    let before = scene.get("/api/v1/score").await;
+    assert_eq!(
+        (before["score"].as_u64(), before["unscored"].as_u64()),
+        (None, Some(1))
+    );
+    let (node, now) = (node(), scene.handle.now().at);
+    scene.handle.linked(&node, 1);
+    scene
+        .handle
+        .sample(&node, sample(now, 6.2, 60.0), Vec::new());
+    let card = scene.get("/api/v1/nodes/piha/score").await;
+    let dimension = |kind: &str| {
+        let all = card["dimensions"].as_array().unwrap();
+        all.iter().find(|d| d["kind"] == kind).unwrap().clone()
+    };
+    assert_eq!(
+        dimension("cpu")["points"],
+        10,
+        "6.2 % is above 5 and below 10"
+    );
+    assert_eq!(dimension("memory")["points"], 20);
+    assert_eq!(dimension("disk")["points"], 5);
+    assert_eq!(dimension("services")["points"], 20);
+    assert_eq!(dimension("maintenance")["points"], 0);
+    assert_eq!(dimension("llm")["points"], 7);
+    assert_eq!(
+        (card["score"].as_u64(), card["partial"].as_bool()),
+        (Some(62), Some(false))
+    );
+    assert_eq!(
+        dimension("disk")["fix"]["command"],
+        "stead actions start disk_cleanup node/piha"
+    );
+    let fleet = until("the fleet's score is made anew", async || {
+        let fleet = scene.get("/api/v1/score").await;
+        fleet["score"].is_u64().then_some(fleet)
+    })
+    .await;
+    assert_eq!(fleet["worst"]["node"], "piha");
+    assert_eq!(fleet["worst"]["most_lost"]["kind"], "maintenance");
+}
