@@ -89,6 +89,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("past-unknown", 400, "This route tells of the present only"),
     // The history of samples.
     ("history-selector", 400, "The series cannot be told"),
+    ("history-query", 400, "The query cannot be answered"),
     ("history-too-much", 422, "The answer would be too large"),
     ("unknown-metric", 404, "There is no such metric"),
     ("no-history", 503, "There is no history for now"),
@@ -252,6 +253,7 @@ impl From<history::Error> for Problem {
     fn from(error: history::Error) -> Problem {
         let remedy = match &error {
             history::Error::Selector(_) => "name a metric or a label; write it as in PromQL",
+            history::Error::Query(_) => "correct the query; it is PromQL",
             history::Error::TooMuch { hint, .. } => hint,
             history::Error::Full => "free some space on the disk of the data directory",
             history::Error::Newer(_) => "start the newer Stead again",
