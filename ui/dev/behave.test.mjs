@@ -154,6 +154,67 @@ test('a long table draws only what is seen, sorts and filters', async () => {
   await close()
 })
 
+test('a lost point opens what was measured and leads to its chart, by keyboard alone', async () => {
+  const { page, complaints, close } = await open('/nodes/vps-fra?range=7d')
+  const disk = page.getByRole('button', { name: /^Disk 0 of 15 points/ })
+  await disk.focus()
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**range=7d&score=disk')
+  await page.getByText('Start the disk cleanup').waitFor()
+  await page.getByRole('link', { name: 'Where to look' }).focus()
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**range=7d&score=disk#disk')
+  await page.waitForFunction(() => document.activeElement?.id === 'disk')
+  await page.locator('figure#disk').getByText('Disk used').waitFor()
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('a fix from elsewhere finds its part though the page grows meanwhile', async () => {
+  const { page, close } = await open('/nodes/vps-fra#memory')
+  await page.locator('figure#memory').waitFor()
+  await page.waitForFunction(() => {
+    const box = document.querySelector('figure#memory')?.getBoundingClientRect()
+    return box && box.top > 0 && box.top < 300
+  })
+  await page.goto(`${BASE}/nodes/vps-fra#maintenance`)
+  await page.locator('#maintenance').waitFor()
+  await close()
+})
+
+test('the range stands in the address, and what happened is told on the chart and in a list', async () => {
+  const { page, complaints, close } = await open('/nodes/vps-fra')
+  await page.locator('figure#cpu').waitFor()
+  await page.getByText(/reaches 80.% in 2 to 4.days/).waitFor()
+  await page.getByRole('button', { name: '30 d' }).click()
+  await page.waitForURL('**/nodes/vps-fra?range=30d')
+  await page.getByText('A point is 2 h').waitFor()
+  await page.locator('figure#cpu [data-mark]').first().hover()
+  await page.locator('[data-mark-words]').getByText('away for 38 s').waitFor()
+  await page.getByText('What happened meanwhile').click()
+  await page.getByRole('link', { name: 'vps-fra rebooted cleanly, away for 38 s' }).waitFor()
+  await page.goBack()
+  await page.getByText('A point is 5 min').waitFor()
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('the fleet’s score leads to the lowest of its nodes', async () => {
+  const { page, close } = await open('/')
+  await page.getByRole('link', { name: /^vps-fra \d+$/ }).click()
+  await page.waitForURL('**/nodes/vps-fra?score=*')
+  await page.getByRole('button', { expanded: true }).waitFor()
+  await close()
+})
+
+test('nothing measured is not zero: no score, no lines, and what comes next', async () => {
+  const { page, close } = await open('/nodes/piha', 'young')
+  await page.getByText('No score now').waitFor()
+  await page.getByText('Nothing is recorded yet').waitFor()
+  assert.equal(await page.locator('figure#cpu').count(), 0)
+  await close()
+})
+
 test('who is not signed in signs in and comes to where they wanted', async () => {
   const { page, close } = await open('/events?severity=critical', 'signedout')
   await page.waitForURL('**/login?next=**')

@@ -1,9 +1,10 @@
 // A stand-in for the server while the UI is developed and looked at. The cookie `mood` chooses what it shows:
-// well, trouble, empty, many, error, loading. Not part of the product; the end-to-end tests use the real server.
+// well, trouble, empty, many, error, loading, young (a fleet of which nothing is recorded yet). Not part of the product; the end-to-end tests use the real server.
 import { createServer } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { extname, join, normalize } from 'node:path'
 import { whyOf } from './guard.mjs'
+import { fleetScore, history, nodeScore, trends } from './past.mjs'
 import { ago, build, sample } from './world.mjs'
 
 const PORT = Number(process.env.PORT ?? 18180)
@@ -112,11 +113,15 @@ const GET = {
     return rollout ? json(res, rollout) : missing(res, `The rollout ${id}`)
   },
   desired: (w, res) => json(res, w.desired),
+  score: (w, res) => json(res, fleetScore(w)),
+  history: (w, res, _, query) => json(res, history(w, query)),
+  trends: (w, res, [metric], query) => json(res, trends(w, metric, query)),
   nodes(w, res, [name, part]) {
     if (!name) return json(res, w.nodes)
     const node = w.nodes.find((one) => one.name === name)
     const machine = w.machines.find((one) => one.name === name)
     if (!node) return missing(res, `The node ${name}`)
+    if (part === 'score') return json(res, nodeScore(w, name))
     if (part === 'samples') {
       const now = Math.floor(Date.now() / 1000)
       // A hole, so that gaps are looked at too.

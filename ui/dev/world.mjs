@@ -233,6 +233,7 @@ export function build(mood) {
   for (const service of services) service.held = heldBy(`node/${service.node}`, `service/${service.node}/${service.name}`)
   return {
     guard: restraint,
+    unrecorded: mood === 'young',
     machines,
     nodes,
     services,

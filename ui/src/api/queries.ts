@@ -2,6 +2,7 @@
 import { keepPreviousData, QueryClient, queryOptions } from '@tanstack/svelte-query'
 import * as sdk from './generated'
 import { client } from './generated/client.gen'
+import { between, type Range, trendRange } from '../history/range'
 import { withInstant } from '../past/past.svelte'
 import { MARKED } from '../past/marks'
 import { ProblemError, problemOf, unreachable } from './problem'
@@ -119,6 +120,51 @@ export const why = (id: string, occurrence: number | null) =>
 export const event = (seq: number) =>
   queryOptions({ queryKey: ['event', String(seq)], queryFn: ({ signal }: Signal) => take(sdk.getEvent({ path: { seq }, signal })) })
 
+/** Asked of the present whatever is looked at: the answer takes its own instants, or knows only now. */
+const OF_NOW = { 'stead-now': '1' }
+/** A score changes with every reading, which no event tells. */
+const SCORE_EVERY_MS = 30_000
+
+export const score = () =>
+  queryOptions({ queryKey: ['score'], queryFn: ({ signal }: Signal) => take(sdk.getScore({ headers: OF_NOW, signal })), refetchInterval: SCORE_EVERY_MS })
+
+export const nodeScore = (name: string) =>
+  queryOptions({
+    queryKey: ['score', name],
+    queryFn: ({ signal }: Signal) => take(sdk.getNodeScore({ path: { node: name }, headers: OF_NOW, signal })),
+    refetchInterval: SCORE_EVERY_MS,
+  })
+
+/** What the charts of a node are drawn from, as PromQL names it. */
+const DRAWN = {
+  cpu: 'stead_node_cpu_percent{mode!="idle"',
+  memory: '{__name__=~"stead_node_memory_used_bytes|stead_node_memory_total_bytes|stead_node_swap_used_bytes|stead_node_swap_cached_bytes"',
+  disk: 'stead_node_filesystem_used_percent{',
+  network: '{__name__=~"stead_node_network_receive_bytes_per_second|stead_node_network_transmit_bytes_per_second"',
+}
+const matching = (what: keyof typeof DRAWN, node: string) => `${DRAWN[what]}${DRAWN[what].endsWith('{') ? '' : ','}node="${node.replace(/["\\]/g, '\\$&')}"}`
+
+/** The numbers of a node over `range` until `at`, or until now. The last answer stays while another range is asked for. */
+export const history = (name: string, range: Range, at: string | null) =>
+  queryOptions({
+    queryKey: ['history', name, range.value, at ?? ''],
+    queryFn: async ({ signal }: Signal) => {
+      const ask = (what: keyof typeof DRAWN) => take(sdk.getHistory({ query: { match: matching(what, name), ...between(range, at) }, headers: OF_NOW, signal }))
+      const [cpu, memory, disk, network] = await Promise.all([ask('cpu'), ask('memory'), ask('disk'), ask('network')])
+      return { cpu, memory, disk, network }
+    },
+    placeholderData: (last, query) => (query?.queryKey[1] === name ? last : undefined),
+    ...(at === null ? { refetchInterval: range.every } : {}),
+  })
+
+/** Where the disks of a node lead, and what happened on it meanwhile. */
+export const diskTrends = (name: string, range: Range) =>
+  queryOptions({
+    queryKey: ['trends', 'disk', name, trendRange(range)],
+    queryFn: ({ signal }: Signal) => take(sdk.getTrends({ path: { metric: 'disk' }, query: { node: name, range: trendRange(range) }, headers: OF_NOW, signal })),
+    refetchInterval: Math.max(range.every, 60_000),
+  })
+
 /** How far back the log goes. */
 export const pastSpan = () =>
   queryOptions({ queryKey: ['past'], queryFn: ({ signal }: Signal) => take(sdk.getPast({ signal })), staleTime: 60_000 })
@@ -129,7 +175,7 @@ export const pastMarks = (from: number, to: number) =>
     queryKey: ['past', 'marks', String(from), String(to)],
     queryFn: async ({ signal }: Signal) => {
       const between = { since: new Date(from).toISOString(), until: new Date(to).toISOString() }
-      return (await take(sdk.listEvents({ query: { ...between, kind: MARKED, limit: 1000 }, headers: { 'stead-now': '1' }, signal }))).events
+      return (await take(sdk.listEvents({ query: { ...between, kind: MARKED, limit: 1000 }, headers: OF_NOW, signal }))).events
     },
     placeholderData: keepPreviousData,
   })

@@ -1,9 +1,10 @@
 /** Samples as columns for a chart: gaps stay gaps, long spans are thinned without losing peaks. Pure. */
 import type { Sample } from '../api/generated'
+import type { Unit } from './paint'
 
 export interface Series {
   label: string
-  unit: 'percent' | 'bytes' | 'rate' | 'number'
+  unit: Unit
   value: (sample: Sample) => number | null | undefined
 }
 
