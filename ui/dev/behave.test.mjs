@@ -199,6 +199,34 @@ test('the range stands in the address, and what happened is told on the chart an
   await close()
 })
 
+test('a history that cannot be read says what to do, and the rest of the page stays', async () => {
+  const { page, close } = await open('/nodes')
+  const problem = { type: '/errors/no-history', title: 'The history is not open', status: 503, code: 'no-history', detail: 'the history is not open', remedy: 'try again in a moment; if it stays, the overview shows why' }
+  await page.route('**/api/v1/history?**', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }))
+  await page.goto(`${BASE}/nodes/vps-fra#cpu`)
+  const history = page.locator('#history')
+  await history.getByRole('alert').getByText('if it stays, the overview shows why').waitFor()
+  await page.waitForFunction(() => document.activeElement?.id === 'history')
+  await page.locator('[data-score]').waitFor()
+  await page.unroute('**/api/v1/history?**')
+  await history.getByRole('button', { name: 'Try again' }).click()
+  await page.locator('figure#cpu').waitFor()
+  await close()
+})
+
+test('the history of the past ends at the instant that is looked at', async () => {
+  const { page, close } = await open('/nodes')
+  const asked = page.waitForRequest((request) => request.url().includes('/api/v1/history?'))
+  await page.goto(`${BASE}/nodes/vps-fra?range=1h&at=2026-11-21T08:30:00Z`)
+  const query = new URL((await asked).url()).searchParams
+  assert.equal(query.get('from'), '2026-11-21T07:30:00.000Z')
+  assert.equal(query.get('to'), '2026-11-21T08:30:00.000Z')
+  assert.equal(query.has('at'), false)
+  await page.locator('#history').waitFor()
+  assert.equal(await page.locator('[data-score]').count(), 0)
+  await close()
+})
+
 test('the fleet’s score leads to the lowest of its nodes', async () => {
   const { page, close } = await open('/')
   await page.getByRole('link', { name: /^vps-fra \d+$/ }).click()

@@ -10,13 +10,16 @@ let end = () => {}
 export function reveal(part: string): void {
   end()
   const deadline = Date.now() + FOLLOW_MS
-  const show = (behavior: ScrollBehavior) => {
+  const show = () => {
     const element = document.getElementById(part) ?? document.getElementById(INSTEAD)
-    element?.scrollIntoView({ block: 'start', behavior })
-    return element
+    if (!element) return
+    element.scrollIntoView({ block: 'start', behavior: 'instant' })
+    // What stood there while it loaded had the keyboard and is gone.
+    if (!element.hasAttribute('tabindex')) element.setAttribute('tabindex', '-1')
+    element.focus({ preventScroll: true })
   }
-  // The page grows while answers come in; whoever scrolls by hand is not pulled back.
-  const grown = new ResizeObserver(() => (Date.now() < deadline ? show('instant') : end()))
+  // The page grows while answers come in; whoever does something by hand is not pulled back.
+  const grown = new ResizeObserver(() => (Date.now() < deadline ? show() : end()))
   const gone = new AbortController()
   end = () => {
     grown.disconnect()
@@ -25,9 +28,8 @@ export function reveal(part: string): void {
   for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(kind, () => end(), { signal: gone.signal, passive: true })
   // After the router has changed the address and the page has drawn itself.
   requestAnimationFrame(() => {
-    const element = show('instant')
-    if (element && !element.hasAttribute('tabindex')) element.setAttribute('tabindex', '-1')
-    element?.focus({ preventScroll: true })
+    if (gone.signal.aborted) return
+    show()
     grown.observe(document.body)
   })
 }
