@@ -118,6 +118,16 @@ pub enum Command {
     /// Where the world differs from the fleet directory, and why nothing is done where nothing is
     #[command(after_help = "Examples:\n  stead drift\n  stead drift --node piha --at 3d")]
     Drift(Drift),
+    /// How good it is, 0 to 100: each lost point with what it is about and what to do
+    #[command(
+        after_help = "Examples:\n  stead score\n  stead score piha\n  stead score piha --json"
+    )]
+    Score(Score),
+    /// Where a number leads: drawn, with its slope and when bounds are reached
+    #[command(
+        after_help = "Examples:\n  stead trend disk\n  stead trend memory --node piha --range 30d\n  stead trend stead_node_load1 --range 24h --json"
+    )]
+    Trend(Trend),
     /// What happened
     #[command(
         after_help = "Examples:\n  stead events -f\n  stead events --node piha --severity warning --limit 20\n  stead events --kind action_completed --json\n  stead events --since 2d --until 'yesterday 03:00'"
@@ -338,6 +348,24 @@ pub struct Drift {
     pub node: Option<String>,
     #[command(flatten)]
     pub moment: Moment,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Score {
+    /// The card of this node; without it the fleet's
+    pub node: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Trend {
+    /// disk, memory, swap, steal, containers, io, or the name of a metric
+    pub metric: String,
+    /// Of this node only
+    #[arg(long)]
+    pub node: Option<String>,
+    /// How far back: 24h, 7d, 30d, 365d
+    #[arg(long, default_value = "7d", value_name = "SPAN")]
+    pub range: String,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -24,7 +24,9 @@ const RECENT: usize = 20;
 #[utoipa::path(get, path = "/summary", operation_id = "get_summary", tag = "fleet", security(()),
     responses((status = 200, body = api::Summary)))]
 pub async fn get_summary(State(app): State<App>) -> Json<api::Summary> {
-    Json(app.look_counted(present::summary))
+    let score = app.score().await.score.map(f64::from);
+    let summary = app.look_counted(present::summary);
+    Json(api::Summary { score, ..summary })
 }
 
 /// Whether Stead itself is well; needs no token.
@@ -88,9 +90,14 @@ pub async fn get_overview(
     // Alerts have their own place on that page.
     recent.retain(|e| !e.kind().as_str().starts_with("alert_"));
     recent.truncate(RECENT);
-    Ok(Json(when.look_counted(&app, |look, counted| {
+    let mut overview = when.look_counted(&app, |look, counted| {
         present::overview(look, counted, since, &recent)
-    })))
+    });
+    // Samples of the past are not looked through: then there was no score.
+    if when.is_now() {
+        overview.summary.score = app.score().await.score.map(f64::from);
+    }
+    Ok(Json(overview))
 }
 
 /// Where world and desired state differ.

@@ -179,6 +179,7 @@ fn registry(app: &App, seen: &Seen) -> Registry {
     );
     by_states(&mut r, s);
     restraint(&mut r, seen);
+    history(&mut r, app);
     if let Some(bytes) = resident() {
         r.register(
             "resident_memory_bytes",
@@ -197,6 +198,63 @@ fn registry(app: &App, seen: &Seen) -> Registry {
         app.traffic.seconds.clone(),
     );
     r
+}
+
+/// The history of samples.
+fn history(r: &mut Registry, app: &App) {
+    let counted = app.history.counted();
+    let counter = ConstCounter::new;
+    for (name, help, n) in [
+        (
+            "history_readings",
+            "Readings that agents sent",
+            counted.readings,
+        ),
+        (
+            "history_dropped",
+            "Readings dropped because the recorder was busy or its store not open",
+            counted.dropped,
+        ),
+        (
+            "history_crowded",
+            "Numbers not kept because their node has too many series",
+            counted.crowded,
+        ),
+        (
+            "history_lost",
+            "Samples that the store could not take",
+            counted.lost,
+        ),
+    ] {
+        r.register(name, help, counter(n));
+    }
+    let Some(stats) = app.history.stats() else {
+        return;
+    };
+    let gauge = |n: u64| ConstGauge::new(i64::try_from(n).unwrap_or(i64::MAX));
+    r.register("history_series", "Series kept", gauge(stats.series));
+    r.register(
+        "history_bytes",
+        "Bytes of the history on disk",
+        gauge(stats.bytes),
+    );
+    r.register("history_parts", "Parts of the history", gauge(stats.parts));
+    r.register(
+        "history_samples",
+        "Samples accepted",
+        counter(stats.samples),
+    );
+    r.register(
+        "history_damaged",
+        "Pieces that could not be read and were passed over",
+        counter(stats.damaged),
+    );
+    let refused = Family::<Labels, Counter>::default();
+    for (reason, n) in stats.refused.reasons() {
+        let labels = vec![("reason", reason.to_string())];
+        refused.get_or_create(&labels).inc_by(n);
+    }
+    r.register("history_refused", "Samples not taken, by reason", refused);
 }
 
 /// What is counted state by state.

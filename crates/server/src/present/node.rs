@@ -66,7 +66,7 @@ pub fn node(look: Look<'_>, name: &NodeName) -> Option<api::Node> {
         sources: state.map(sources).unwrap_or_default(),
         levels: state.map(levels).unwrap_or_default(),
         sample: look.live.sample(name).map(sample),
-        score: None,
+        score: super::score_card(look, name).score.map(f64::from),
         held: super::restraint::held(look, &Subject::Node(name.clone())),
     })
 }

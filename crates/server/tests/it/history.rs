@@ -223,6 +223,86 @@ async fn the_score_is_read_from_what_is_measured_now() {
         fleet["score"].is_u64().then_some(fleet)
     })
     .await;
+    assert_eq!(scene.get("/summary").await["score"], 62.0);
+    assert_eq!(
+        scene.get("/api/v1/overview").await["summary"]["score"],
+        62.0
+    );
+    assert_eq!(scene.get("/api/v1/nodes").await[0]["score"], 62.0);
     assert_eq!(fleet["worst"]["node"], "piha");
     assert_eq!(fleet["worst"]["most_lost"]["kind"], "maintenance");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_is_shown_and_all_else_runs() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("history"), "in the way").unwrap();
+    let scene = Scene::on(Default::default(), Default::default(), data).await;
+    scene.load().await;
+    let health = until("the trouble is shown", async || {
+        let health = scene.get("/healthz").await;
+        let troubles = health["troubles"].as_array()?;
+        let shown = troubles.iter().any(|t| t["code"] == "history-io");
+        shown.then_some(health)
+    })
+    .await;
+    assert_eq!(health["status"], "trouble");
+    let (status, body) = scene
+        .call("GET", "/api/v1/history?match=stead_node_load1", None)
+        .await;
+    assert_eq!(
+        (status, body["code"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("no-history"))
+    );
+    scene
+        .history
+        .offer(&node(), &sample(Time(0), 0.0, 0.0), &[]);
+    until("what nobody can keep is counted", async || {
+        let metrics = scene.get("/metrics").await;
+        let metrics = metrics.as_str()?.to_string();
+        metrics
+            .contains("stead_history_dropped_total 1")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(scene.get("/summary").await["services"]["healthy"], 2);
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_there_after_a_restart() {
+    let scene = measured(60, Span::secs(10), 0.0).await;
+    until("some steps are stored", async || {
+        let stats = scene.history.stats()?;
+        (stats.samples > 500).then_some(())
+    })
+    .await;
+    // Nothing is closed: whatever was accepted is in the files, as after a kill.
+    let copy = tempfile::tempdir().unwrap();
+    let (from, to) = (
+        scene.data.path().join("history"),
+        copy.path().join("history"),
+    );
+    std::fs::create_dir(&to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+    let again = Scene::on(Default::default(), Default::default(), copy).await;
+    let answer = until("the history is open", async || {
+        let (status, body) = again.call("GET", &format!("{CPU}&from=1h"), None).await;
+        (status == StatusCode::OK).then_some(body)
+    })
+    .await;
+    let points = answer["series"][0]["points"].as_array().map(Vec::len);
+    assert!(points >= Some(40), "{points:?}");
+    let metrics = scene.get("/metrics").await;
+    let metrics = metrics.as_str().unwrap();
+    assert!(
+        metrics.contains("stead_history_readings_total 61"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("stead_history_refused_total{reason=\"future\"} 0"),
+        "{metrics}"
+    );
 }

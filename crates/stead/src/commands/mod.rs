@@ -5,6 +5,7 @@ pub mod check;
 pub mod drill;
 pub mod events;
 pub mod init;
+pub mod insight;
 pub mod lists;
 pub mod messages;
 pub mod policy;
