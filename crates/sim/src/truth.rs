@@ -85,8 +85,6 @@ pub struct History {
     pub stories: u64,
     /// The newest leader each agent heard of, and when.
     pub leaders: BTreeMap<NodeName, (u64, u64)>,
-    /// Milliseconds for which some clock ran fast: it may have counted that much too little.
-    pub fast: u64,
     hash: Sha256,
 }
 

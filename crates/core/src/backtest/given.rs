@@ -30,7 +30,6 @@ pub fn matters(kind: &str) -> bool {
             | "service_steady"
             | "autonomy_earned"
             | "autonomy_lost"
-            | "alert_closed"
             | "message_delivered"
             | "message_failed"
             | "drill_ended"
@@ -112,7 +111,7 @@ pub(super) fn times(events: &[Event], now: Time) -> Vec<Time> {
 }
 
 /// Whether the event carries the server's clock.
-fn is_own(event: &Event) -> bool {
+pub(super) fn is_own(event: &Event) -> bool {
     let crossed = matches!(
         event.body,
         Body::DiskPressure(_)

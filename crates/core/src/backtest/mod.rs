@@ -105,9 +105,12 @@ impl<L: Fn(Time) -> Now> Backtest<L> {
                 Part::Decided => {
                     self.hand_on();
                     self.was.note(&event, at);
-                    self.decide_too(at, &event);
+                    self.stated(at, &event);
                 }
-                Part::Neither => self.hand_on(),
+                Part::Neither => {
+                    self.hand_on();
+                    self.stated(at, &event);
+                }
             }
         }
     }
@@ -140,10 +143,16 @@ impl<L: Fn(Time) -> Now> Backtest<L> {
         self.open.push(at, event);
     }
 
-    /// Something was decided then: the policy on trial decides at the same moment.
-    fn decide_too(&mut self, at: Time, event: &Event) {
+    /// Stead stated something at that moment, so all that was due by then was done before what comes next in the record,
+    /// be that of the same millisecond. Where it started something, the policy on trial decides about the same.
+    fn stated(&mut self, at: Time, event: &Event) {
+        if !given::is_own(event) {
+            return;
+        }
+        if at > self.now.at {
+            self.pass(at);
+        }
         if matches!(event.body, Body::ActionStarted(_)) {
-            self.wait(at);
             let step = self.controller.rehearse_subject(self.now, &event.subject);
             self.carry_out(step);
         }
@@ -162,23 +171,37 @@ impl<L: Fn(Time) -> Now> Backtest<L> {
         self.carry_out(step);
     }
 
-    /// Lets time pass until `to`.
+    /// Lets time pass until `to`. What is due at `to` itself is left to what comes in then.
     fn wait(&mut self, to: Time) {
+        self.tick_while(|due| due < to);
+        self.now_is(to);
+    }
+
+    /// Lets time pass until `to`, with all that is due by then.
+    fn pass(&mut self, to: Time) {
+        self.tick_while(|due| due <= to);
+        self.now_is(to);
+    }
+
+    fn tick_while(&mut self, is_before: impl Fn(Time) -> bool) {
         while let Some(due) = self.controller.rehearsal_deadline(self.now.at) {
             let due = if due > self.now.at {
                 due
             } else {
                 self.now.at + AGAIN
             };
-            if due >= to {
-                break;
+            if !is_before(due) {
+                return;
             }
             self.now = (self.local)(due);
             let step = self.controller.handle(self.now, Input::Tick);
             self.carry_out(step);
         }
-        if to > self.now.at {
-            self.now = (self.local)(to);
+    }
+
+    fn now_is(&mut self, at: Time) {
+        if at > self.now.at {
+            self.now = (self.local)(at);
         }
     }
 

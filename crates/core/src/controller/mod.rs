@@ -201,6 +201,7 @@ impl Controller {
     pub fn handle(&mut self, now: Now, input: Input) -> Step {
         self.cause = None;
         self.cursor = 0;
+        self.keep_pace(now);
         let reconciled = self.reconciled_at;
         match input {
             Input::Started { version } => self.started(now, version),

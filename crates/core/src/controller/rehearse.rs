@@ -29,6 +29,7 @@ impl Controller {
 
     /// Takes what the record gives for one input, and returns what follows from it. Events are numbered anew.
     pub(crate) fn rehear(&mut self, now: Now, given: Vec<Event>) -> Step {
+        self.keep_pace(now);
         let reconciled = self.reconciled_at;
         for event in given {
             self.cause = None;
@@ -101,12 +102,30 @@ impl Controller {
 
     /// When a tick is needed; `None` while nothing depends on time.
     pub(crate) fn rehearsal_deadline(&self, now: Time) -> Option<Time> {
-        let busy = !self.drift.is_empty() || !self.world.actions.open.is_empty();
         let pass = self
             .reconciled_at
-            .filter(|_| busy)
+            .filter(|_| self.is_pass_needed())
             .map(|at| at + self.pass_every());
         self.due(now).chain(pass).min()
+    }
+
+    /// Whether there is anything for a pass to look at.
+    fn is_pass_needed(&self) -> bool {
+        !self.drift.is_empty() || !self.world.actions.open.is_empty()
+    }
+
+    /// Passes with nothing to look at are not made, but counted as if they had been: in life they are made, so the ones
+    /// that matter come at the same moments in both, and a limit that ends is noticed at the same pass.
+    pub(super) fn keep_pace(&mut self, now: Now) {
+        if !self.rehearsal || self.is_pass_needed() {
+            return;
+        }
+        let Some(latest) = self.reconciled_at else {
+            return;
+        };
+        let every = self.pass_every();
+        let missed = now.at.since(latest).0.saturating_sub(1) / every.0;
+        self.reconciled_at = Some(latest + Span(every.0 * missed));
     }
 
     /// How far apart the passes are: each must look at everything in drift.

@@ -27,7 +27,6 @@ impl Running {
             Fault::ClockJump { who, by } => self.clock_of(&who).step_wall(by),
             Fault::ClockFast { who, length } => {
                 self.clock_of(&who).set_rate(2 * TRUE_RATE);
-                self.truth.note(|h| h.fast += length);
                 self.plan_in(length, Job::ClockTrue(who));
             }
             Fault::LogBroken => self.ground.shelf.faults.arm(LogFault::SyncError),

@@ -156,6 +156,25 @@ fn f06_a_lease_holder_that_was_stopped_past_its_lease_does_nothing_when_it_goes_
     }
 }
 
+/// More than an order takes from the server's decision to its effect in these plans, which delay nothing.
+const DELIVERY: u64 = 100;
+
+/// Three repairs of a target within an hour, and how far a clock at twice its rate can bend that.
+///
+/// Server and agent count by a clock each, and a repair needs both: of four in a row the first and the last are apart by
+/// the longer of two times. One clock that gains `f` (here five minutes, shown as ten) takes `60 min - f` for an hour.
+///
+/// - The agent's clock gains: by itself the agent would allow the fourth after 55 minutes. The server, whose clock is
+///   true, decides it 60 minutes after the first decision. An effect comes `d` after its decision, so the effects are
+///   `60 min - d1 + d4` apart, at least `60 min - d1`.
+/// - The server's clock gains: it orders the fourth after 55 minutes. The agent, whose clock is true, counts from the first
+///   intent in its journal, refuses (`limit-per-hour`), and the back-off passes: at least 60 minutes again, less what the
+///   write of that intent takes.
+///
+/// So with one clock wrong the bound is `60 min - min(f, d)`, not `60 min - f`: here an hour but for a delivery. `d` is
+/// never longer than the way of the order and its lease. Only with both clocks wrong would it be `60 min - f`. A wall
+/// clock that is set, by whatever, bends nothing: the agent counts by the steady one, and the server moves what it counts
+/// along.
 #[test]
 fn f07_a_clock_an_hour_off_or_twice_as_fast_makes_no_repair_more() {
     for by in [-3_600_000, 3_600_000] {
@@ -175,14 +194,12 @@ fn f07_a_clock_an_hour_off_or_twice_as_fast_makes_no_repair_more() {
             moves.extend((0..12).map(|n| ((1 + 4 * n) * MINUTE, ill("ant", "db", 1))));
             moves.sort_by_key(|(at, _)| *at);
             let report = play(&plan(fleet(&["ant"], &["db"]), 50 * MINUTE, moves));
-            let repairs = done(&report);
-            // A clock that runs at twice the rate for five minutes believes that an hour is over five minutes early.
-            let within = |e: &Effect| {
-                let later = |o: &&&Effect| o.begun >= e.begun && o.begun < e.begun + 54 * MINUTE;
-                repairs.iter().filter(later).count()
-            };
-            assert!(!repairs.is_empty());
-            assert!(repairs.iter().all(|e| within(e) <= 3), "{by}: {repairs:?}");
+            let begun: Vec<u64> = done(&report).iter().map(|e| e.begun).collect();
+            // Ill all the while: the fourth comes as soon as it may.
+            assert!(begun.len() > 3, "{by}: {begun:?}");
+            let apart = begun.windows(4).map(|four| four[3] - four[0]);
+            let least = 60 * MINUTE - DELIVERY;
+            assert!(apart.min() >= Some(least), "{by}: {begun:?}");
         }
     }
 }
