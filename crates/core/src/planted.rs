@@ -45,6 +45,8 @@ pub enum Bug {
     AliasKept,
     /// A deposed leader's epoch is not looked at.
     EpochIgnored,
+    /// Who is linked is not told what changed in the fleet's files.
+    BundleForgotten,
     /// Each gap in what an agent says is told at once, and a snapshot with it.
     GapsUnpaced,
 }
@@ -74,6 +76,7 @@ impl Bug {
         Bug::SpoolForgets,
         Bug::AliasKept,
         Bug::EpochIgnored,
+        Bug::BundleForgotten,
         Bug::GapsUnpaced,
     ];
 }
