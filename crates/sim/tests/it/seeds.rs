@@ -5,6 +5,7 @@ use stead_sim::run::{self, Options};
 use stead_sim::{shrink, story};
 
 /// Tests that share the seeds, so that each core has some.
+#[cfg(feature = "planted")]
 pub const PARTS: u64 = 4;
 /// Seeds of each part.
 pub const EACH: u64 = 400;
