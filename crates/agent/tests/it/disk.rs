@@ -218,7 +218,7 @@ async fn no_synced_frame_is_lost_and_no_cursor_given_twice_wherever_it_is_killed
         let mut spool = open(disk, "boot-2").unwrap_or_else(|error| panic!("{what}: {error}"));
         let (mut position, mut read) = (Position::after(0), Vec::new());
         loop {
-            match spool.read(&mut position, 64).expect("read") {
+            match spool.read(&mut position, 64, true).expect("read") {
                 Read::Frames(bytes) => {
                     let text = String::from_utf8(bytes).expect("whole frames");
                     read.extend(text.lines().map(|l| l.parse::<u64>().expect("a cursor")));

@@ -86,7 +86,7 @@ fn on_a_full_disk_the_spool_leaves_a_gap_and_goes_on_when_there_is_room() {
     let last = spool.append(frame).expect("there is room again");
     let (mut position, mut read, mut dropped) = (Position::after(0), Vec::new(), 0);
     loop {
-        match spool.read(&mut position, 64 * 1024).expect("read") {
+        match spool.read(&mut position, 64 * 1024, true).expect("read") {
             Read::Frames(bytes) => {
                 let text = String::from_utf8(bytes).expect("whole frames");
                 read.extend(

@@ -104,7 +104,7 @@ fn nothing_synced_is_lost_and_nothing_comes_twice_when_killed_at_any_point() {
     let (spool, mut position) = (open(dir.path()), Position::after(0));
     let mut cursors: Vec<u64> = Vec::new();
     loop {
-        match spool.read(&mut position, 10_000).expect("read") {
+        match spool.read(&mut position, 10_000, true).expect("read") {
             Read::Frames(bytes) => {
                 let text = String::from_utf8(bytes).expect("whole frames");
                 cursors.extend(text.lines().map(|l| {
