@@ -273,7 +273,8 @@ impl Truth {
     pub fn end(&self, place: usize, done: bool) {
         let now = self.now();
         let mut inner = self.lock();
-        let Some(effect) = inner.history.effects.get_mut(place) else {
+        let open = inner.history.effects.get_mut(place);
+        let Some(effect) = open.filter(|e| e.ended.is_none()) else {
             return;
         };
         effect.ended = Some(now);
@@ -286,6 +287,16 @@ impl Truth {
             effect: &effect,
             place,
         });
+    }
+
+    /// A machine went down: nothing is under way on it any more.
+    pub fn down(&self, node: &NodeName) {
+        let effects = self.look(|h| {
+            let all = h.effects.iter().enumerate();
+            let open = all.filter(|(_, e)| e.node == *node && e.ended.is_none());
+            open.map(|(place, _)| place).collect::<Vec<_>>()
+        });
+        effects.into_iter().for_each(|place| self.end(place, false));
     }
 
     /// A person was told that this was decided.

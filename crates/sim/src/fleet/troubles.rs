@@ -153,6 +153,7 @@ impl Running {
         self.end_agent(node, true);
         // What was under way on it is over.
         self.sites[node].machine.change(|s| s.boot += 1);
+        self.truth.down(node);
         self.plan_in(
             away,
             Job::Boots {

@@ -139,14 +139,15 @@ pub fn causes_come_first(scene: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
     }
 }
 
-/// More than a small fleet has to say in an hour, flapping included.
-const MANY: u64 = 20_000;
+/// More than a node, and the fleet beside its nodes, has to say in an hour, flapping included.
+const MANY: u64 = 5_000;
 
 pub fn log_stays_small(scene: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
     let Moment::Event(event) = moment else {
         return Ok(());
     };
-    if scene.history.events < MANY {
+    let most = MANY * (1 + scene.history.world.nodes.len() as u64);
+    if scene.history.events < most {
         return Ok(());
     }
     let (kind, n) = scene
@@ -156,7 +157,7 @@ pub fn log_stays_small(scene: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
         .max_by_key(|(_, n)| **n)
         .map_or(("none", 0), |(kind, n)| (kind.as_str(), *n));
     Err(Breach::new(
-        format!("fewer than {MANY} events"),
+        format!("fewer than {most} events"),
         format!("{} of {}, {n} of them {kind}", event.seq, event.subject),
     ))
 }
