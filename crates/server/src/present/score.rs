@@ -32,17 +32,25 @@ fn readings(look: Look<'_>, node: &NodeName) -> Option<Readings> {
     let sample = look.live.sample(node)?;
     let counts = counts(Some(state), look.world.fleet.nodes.get(node));
     let fullest = sample.filesystems.iter().map(|f| f.used_percent);
-    let unhealthy = counts.unhealthy + counts.missing;
     Some(Readings {
         steal: look.live.steal(node),
         memory_available: Some(sample.memory.available),
         disk_used: fullest.reduce(f32::max).map(f64::from),
-        unhealthy: Some(u32::try_from(unhealthy).unwrap_or(u32::MAX)),
+        unhealthy: unwell(&counts),
         upkeep: Some(Upkeep {
             last: last_cleanup(look, node),
         }),
         llm_free: Some(sample.memory.available),
     })
+}
+
+/// Services that are not well. As long as nothing is known of some and nothing is wrong with the others, nobody can say
+/// that all are well, and there is no number.
+fn unwell(counts: &api::ServiceCounts) -> Option<u32> {
+    let unwell = counts.unhealthy + counts.missing;
+    let hidden = counts.unknown + counts.stale;
+    let said = unwell > 0 || hidden == 0;
+    said.then(|| u32::try_from(unwell).unwrap_or(u32::MAX))
 }
 
 /// The last cleanup that Stead did and saw end well. What it freed is remembered as long as the action is.
@@ -153,5 +161,27 @@ pub fn fleet_score(cards: &[(NodeName, Card)], at: stead_core::time::Time) -> ap
         unscored,
         cards: rows,
         at: at.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_well() {
+        let of = |healthy, unhealthy, unknown| {
+            unwell(&api::ServiceCounts {
+                total: healthy + unhealthy + unknown,
+                healthy,
+                unhealthy,
+                unknown,
+                ..api::ServiceCounts::default()
+            })
+        };
+        assert_eq!(of(3, 0, 0), Some(0));
+        assert_eq!(of(0, 0, 0), Some(0), "no service is no trouble");
+        assert_eq!(of(2, 0, 1), None, "all may be well, or not");
+        assert_eq!(of(1, 2, 1), Some(2), "two at least");
     }
 }
