@@ -2,7 +2,6 @@
 //! simulated machine, behind a link that dials as the real one does.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,7 +25,7 @@ use stead_core::command::Order;
 use stead_core::desired::Bundle;
 use stead_core::ids::NodeName;
 use stead_ports::clock::{Clock, ManualClock};
-use stead_ports::disk::{Disk, File, MemoryDisk, Open, Work};
+use stead_ports::disk::{Disk, HeldDisk, Hold, MemoryDisk};
 use stead_ports::entropy::{Entropy, SeededEntropy};
 use stead_ports::watch;
 use stead_protocol::agent::{Ack, EPOCH_HEADER};
@@ -92,41 +91,19 @@ pub struct Agent {
 
 /// A mount whose waiting waits for the process to be allowed to.
 #[derive(Debug)]
-struct Gated {
-    inner: Arc<dyn Disk>,
+struct Gate {
     life: Life,
     delays: Arc<Delays>,
 }
 
 #[async_trait]
-impl Disk for Gated {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.inner.list(dir)
-    }
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
-        self.inner.open(path, how)
-    }
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.inner.read(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-    async fn aside(&self, work: Work) -> io::Result<()> {
+impl Hold for Gate {
+    async fn before(&self) {
         self.life.gate().await;
         Delays::wait(&self.delays.sync).await;
-        self.inner.aside(work).await?;
+    }
+    async fn after(&self) {
         self.life.gate().await;
-        Ok(())
     }
 }
 
@@ -138,10 +115,12 @@ pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
     let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(
         Chance::of(site.seed ^ run, site.node.as_str()).draw(),
     ));
-    let disk: Arc<dyn Disk> = Arc::new(Gated {
+    let disk: Arc<dyn Disk> = Arc::new(HeldDisk {
         inner: site.disk.mount(),
-        life: life.clone(),
-        delays: Arc::clone(&site.delays),
+        hold: Gate {
+            life: life.clone(),
+            delays: Arc::clone(&site.delays),
+        },
     });
     let (spool, _) = Spool::open(
         Arc::clone(&disk),

@@ -216,6 +216,18 @@ async fn begun(node: &Node) {
         .expect("an effect begins");
 }
 
+/// Until no order waits or is under way.
+async fn idle(desk: &Desk, what: &str) {
+    let wait = async {
+        while !desk.queue().keys.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait)
+        .await
+        .expect(what);
+}
+
 fn code(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Refused { code, .. } | Outcome::Failed { code, .. } => code,
@@ -416,14 +428,7 @@ async fn an_order_that_waits_while_the_lead_changes_is_carried_out_once_for_the_
     let results = until(&node.board, "the second", |r| r.len() == 2).await;
     let ended: Vec<_> = results.iter().map(|(o, r)| (*o, code(r))).collect();
     assert_eq!(ended, [(1, "done"), (2, "done")]);
-    let idle = async {
-        while !node.desk.queue().keys.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), idle)
-        .await
-        .expect("the third is dropped");
+    idle(&node.desk, "the third is dropped").await;
     // The third was dropped without a word, and would be carried out for who leads now.
     assert_eq!(
         node.desk.submit(led(8, order(0, 3, 6))),

@@ -9,6 +9,7 @@
 //! since threads have no place where time is pretended. Nothing here retries.
 
 pub mod conformance;
+mod held;
 pub mod memory;
 mod real;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use held::{HeldDisk, Hold};
 pub use memory::MemoryDisk;
 pub use real::RealDisk;
 

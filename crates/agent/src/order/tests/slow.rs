@@ -1,54 +1,28 @@
 //! A disk that takes its time: between the decision to begin and the intent on disk, what allowed it may end.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use stead_ports::clock::ManualClock;
-use stead_ports::disk::{Disk, File, MemoryDisk, Open, Work};
+use stead_ports::disk::{HeldDisk, Hold, MemoryDisk};
 
 use super::*;
 
 /// Syncs only as often as it is let.
 #[derive(Debug)]
-struct SlowDisk {
-    inner: Arc<dyn Disk>,
+struct Lets {
     waiting: AtomicUsize,
     lets: Semaphore,
 }
 
 #[async_trait]
-impl Disk for SlowDisk {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.inner.list(dir)
-    }
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
-        self.inner.open(path, how)
-    }
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.inner.read(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-    async fn aside(&self, work: Work) -> io::Result<()> {
+impl Hold for Lets {
+    async fn before(&self) {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        self.lets
-            .acquire()
-            .await
-            .map_err(io::Error::other)?
-            .forget();
-        self.inner.aside(work).await
+        self.lets.acquire().await.expect("it is open").forget();
     }
 }
+
+type SlowDisk = HeldDisk<Lets>;
 
 struct Slow {
     disk: Arc<SlowDisk>,
@@ -61,8 +35,10 @@ struct Slow {
 fn slow() -> Slow {
     let disk = Arc::new(SlowDisk {
         inner: MemoryDisk::new().mount(),
-        waiting: AtomicUsize::new(0),
-        lets: Semaphore::new(0),
+        hold: Lets {
+            waiting: AtomicUsize::new(0),
+            lets: Semaphore::new(0),
+        },
     });
     let clock = Arc::new(ManualClock::at(Time(1_795_000_000_000)));
     let (spool, _) = Spool::open(
@@ -108,7 +84,7 @@ impl Slow {
     /// Until the disk has been asked to sync this often.
     async fn asked(&self, times: usize) {
         let wait = async {
-            while self.disk.waiting.load(Ordering::SeqCst) < times {
+            while self.disk.hold.waiting.load(Ordering::SeqCst) < times {
                 tokio::task::yield_now().await;
             }
         };
@@ -134,7 +110,7 @@ async fn an_order_whose_lease_ends_while_its_intent_is_written_does_not_begin_an
     slow.desk.submit(once(1, 5));
     slow.asked(1).await;
     slow.clock.advance(Duration::from_secs(91));
-    slow.disk.lets.add_permits(100);
+    slow.disk.hold.lets.add_permits(100);
     let results = until(&slow.board, "the first", |r| r.len() == 1).await;
     assert_eq!(code(&results[0].1), "lease-expired");
     assert_eq!(slow.effects(), 0);
@@ -151,17 +127,10 @@ async fn an_order_of_a_server_deposed_while_its_intent_is_written_begins_only_wh
     slow.desk.submit(led(7, order(0, 1, 5)));
     slow.asked(1).await;
     slow.desk.submit(led(8, order(1, 1, 5)));
-    slow.disk.lets.add_permits(100);
+    slow.disk.hold.lets.add_permits(100);
     let results = until(&slow.board, "the new leader's own", |r| r.len() == 1).await;
     assert_eq!(code(&results[0].1), "done");
-    let idle = async {
-        while !slow.desk.queue().keys.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), idle)
-        .await
-        .expect("the old order is dropped");
+    idle(&slow.desk, "the old order is dropped").await;
     assert_eq!(slow.effects(), 1, "the old order had no effect");
     assert_eq!(
         slow.desk.submit(led(8, order(0, 1, 5))),
@@ -178,7 +147,7 @@ async fn an_order_given_again_by_the_new_leader_while_its_intent_is_written_begi
     slow.desk.submit(led(7, order(0, 1, 5)));
     slow.asked(1).await;
     assert_eq!(slow.desk.submit(led(8, order(0, 1, 5))), Submitted::Joined);
-    slow.disk.lets.add_permits(100);
+    slow.disk.hold.lets.add_permits(100);
     let results = until(&slow.board, "its result", |r| r.len() == 1).await;
     assert_eq!(code(&results[0].1), "done");
     assert_eq!(slow.effects(), 1);
