@@ -14,6 +14,7 @@
 //! | [`chunk`] | rows of one series as bytes; pure |
 //! | [`store`] | the files, and everything that reads and writes them |
 //! | [`promql`] | queries, evaluated by a library on what was read for them |
+//! | [`selector`] | series, as people ask for them; pure |
 //! | [`openmetrics`] | the text in which programs show their metrics, read; pure |
 //! | [`corpus`] | samples as machines make them, to measure on |
 //!
@@ -29,5 +30,6 @@ pub mod openmetrics;
 #[cfg(feature = "promql")]
 pub mod promql;
 mod select;
+pub mod selector;
 pub mod store;
 pub mod tier;

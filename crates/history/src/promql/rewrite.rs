@@ -4,6 +4,8 @@
 use stead_ports::history::{Error, NAME, Op, Selector};
 use tsink::promql::PromqlValue;
 
+use crate::selector::{self, Invalid, Rest};
+
 /// Begins the names; no metric is called so.
 const PREFIX: &str = "stead:selector:";
 
@@ -106,10 +108,6 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == ':'
 }
 
-fn unusable(why: &str) -> Error {
-    Error::Query(format!("a selector in braces {why}"))
-}
-
 /// Where a text in quotes ends that `rest` begins with.
 fn quoted(rest: &str) -> Result<usize, Error> {
     let quote = rest.chars().next().unwrap_or('"');
@@ -126,45 +124,31 @@ fn quoted(rest: &str) -> Result<usize, Error> {
 }
 
 /// The selector of metric `name` (which may be empty) and what is behind its braces.
-fn braces<'a>(name: &str, mut rest: &'a str) -> Result<(Selector, &'a str), Error> {
-    let mut selector = Selector::default();
-    if !name.is_empty() {
-        selector = Selector::metric(name);
+fn braces<'a>(name: &str, rest: &'a str) -> Result<(Selector, &'a str), Error> {
+    let selector = if name.is_empty() {
+        Selector::default()
+    } else {
+        Selector::metric(name)
+    };
+    let mut rest = Rest::of(rest);
+    match selector::matchers(&mut rest, selector, value) {
+        Ok(selector) => Ok((selector, rest.left())),
+        Err(wrong) => {
+            let why = format!("in the braces of a selector {}", wrong.why);
+            Err(Error::Query(why))
+        }
     }
-    loop {
-        rest = rest.trim_start();
-        if let Some(after) = rest.strip_prefix('}') {
-            return Ok((selector, after));
-        }
-        let end = rest.find(|c| !is_of_name(c)).unwrap_or(rest.len());
-        let (label, after) = rest.split_at(end);
-        let after = after.trim_start();
-        let ops = [
-            ("=~", Op::Matches),
-            ("!~", Op::Differs),
-            ("!=", Op::NotEqual),
-            ("=", Op::Equal),
-        ];
-        let op = ops
-            .iter()
-            .find_map(|(sign, op)| Some((*op, after.strip_prefix(sign)?)));
-        let (op, after) = op.ok_or_else(|| unusable("needs =, !=, =~ or !~ behind a label"))?;
-        if label.is_empty() {
-            return Err(unusable("has a matcher without a label"));
-        }
-        let after = after.trim_start();
-        if !after.starts_with(['"', '\'', '`']) {
-            return Err(unusable("needs its values in quotes"));
-        }
-        let end = quoted(after)?;
-        selector = selector.with(label, op, &unescaped(&after[..end]));
-        rest = after[end..].trim_start();
-        rest = match rest.strip_prefix(',') {
-            Some(after) => after,
-            None if rest.starts_with('}') => rest,
-            None => return Err(unusable("has no end")),
-        };
+}
+
+/// A value as queries have it: raw between backticks, and what an escape does not name stands for itself.
+fn value(rest: &mut Rest<'_>) -> Result<String, Invalid> {
+    let left = rest.left();
+    if !left.starts_with(['"', '\'', '`']) {
+        return Err(rest.wrong("a value in quotes is expected"));
     }
+    let end = quoted(left).map_err(|_| rest.wrong("the quote is not closed"))?;
+    rest.skip(end);
+    Ok(unescaped(&left[..end]))
 }
 
 /// What stands between the quotes.

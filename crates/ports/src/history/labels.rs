@@ -1,7 +1,7 @@
 //! What a series is called. Cheap to clone, to compare and to look up, since every sample carries it.
 
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -114,13 +114,22 @@ impl Ord for Labels {
     }
 }
 
-/// As PromQL writes it: `cpu_percent{mode="steal",node="piha"}`.
+/// As PromQL writes it: `cpu_percent{mode="steal",node="piha"}`, which selects exactly this series.
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.metric())?;
         let mut before = "{";
         for (name, value) in self.iter().filter(|(name, _)| *name != NAME) {
-            write!(f, "{before}{name}={value:?}")?;
+            write!(f, "{before}{name}=\"")?;
+            for c in value.chars() {
+                match c {
+                    '\\' => f.write_str("\\\\")?,
+                    '"' => f.write_str("\\\"")?,
+                    '\n' => f.write_str("\\n")?,
+                    c => f.write_char(c)?,
+                }
+            }
+            f.write_str("\"")?;
             before = ",";
         }
         f.write_str(if before == "{" { "" } else { "}" })

@@ -9,7 +9,6 @@
 //! | [`series`] | which number of a sample has which name; pure |
 //! | [`fold`] | the seconds of a node, as one step; pure |
 //! | [`recorder`] | the task that keeps the store |
-//! | [`selector`] | series, as people ask for them; pure |
 //!
 //! Nothing here slows a session: a reading that finds the queue full is dropped and counted. A store that cannot be opened or
 //! written is a trouble that is shown and tried again, and everything else goes on. Only a server that leads gets samples, so
@@ -17,7 +16,6 @@
 
 pub mod fold;
 pub mod recorder;
-pub mod selector;
 pub mod series;
 
 use std::sync::atomic::{AtomicU64, Ordering};

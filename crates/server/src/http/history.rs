@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use stead_core::time::{Span, Time};
+use stead_history::selector;
 use stead_ports::history::{Range, Reader, Selector};
 use stead_protocol::api;
 use utoipa::IntoParams;
@@ -12,7 +13,7 @@ use super::App;
 use super::extract::Ask;
 use super::past::instant;
 use super::problem::Problem;
-use crate::history::{fold, selector};
+use crate::history::fold;
 use crate::present;
 
 /// What is asked about where nobody says since when.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stead_ports::history::{Labels, NAME, Point, Series};
 use stead_protocol::api;
 
-use crate::history::{selector, series};
+use crate::history::series;
 
 pub fn history_series(found: &Series) -> api::HistorySeries {
     let metric = found.labels.metric();
@@ -22,7 +22,7 @@ pub fn history_name(name: &Labels) -> api::HistoryName {
         metric: name.metric().to_string(),
         labels: labels(name),
         unit: series::unit(name.metric()).to_string(),
-        selector: selector::of(name),
+        selector: name.to_string(),
     }
 }
 

@@ -11,7 +11,7 @@ use stead_ports::history::{NAME, Op, Selector, Series};
 use stead_protocol::api;
 
 use super::history::point;
-use crate::history::{selector, series};
+use crate::history::series;
 
 /// What a trend can be asked of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,8 +164,7 @@ pub fn rank_trends(metric: &Metric, found: &mut [Series]) {
     });
 }
 
-/// How `found` moves, and where it leads as far as `horizon`. `steps`: what lies between two points, since a point stands
-/// at the beginning of its step.
+/// How `found` moves, and where it leads as far as `horizon`.
 pub fn trend(
     metric: &Metric,
     found: &Series,
@@ -192,7 +191,7 @@ pub fn trend(
     api::Trend {
         node: found.labels.get(series::NODE).map(str::to_string),
         name: part(metric, found),
-        selector: selector::of(&found.labels),
+        selector: found.labels.to_string(),
         sentence,
         latest: latest.map(|value| series::rounded(metric.series(), value)),
         points: found

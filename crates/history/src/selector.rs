@@ -2,7 +2,7 @@
 //!
 //! Only what names series is read here: no functions, no ranges, no arithmetic.
 
-use stead_ports::history::{Labels, NAME, Op, Selector};
+use stead_ports::history::{NAME, Op, Selector};
 
 /// Bytes of a question.
 const LONGEST: usize = 8 * 1024;
@@ -19,7 +19,7 @@ pub struct Invalid {
 
 /// Reads a selector.
 pub fn read(text: &str) -> Result<Selector, Invalid> {
-    let mut rest = Rest { text, at: 0 };
+    let mut rest = Rest::of(text);
     if text.len() > LONGEST {
         return Err(rest.wrong("it is too long"));
     }
@@ -31,7 +31,10 @@ pub fn read(text: &str) -> Result<Selector, Invalid> {
     }
     rest.space();
     if rest.eat("{") {
-        selector = matchers(&mut rest, selector)?;
+        selector = matchers(&mut rest, selector, value)?;
+        if selector.matchers.len() > MOST {
+            return Err(rest.wrong("there are too many labels"));
+        }
     }
     rest.space();
     if !rest.left().is_empty() {
@@ -49,7 +52,12 @@ pub fn read(text: &str) -> Result<Selector, Invalid> {
     Ok(selector)
 }
 
-fn matchers(rest: &mut Rest<'_>, mut selector: Selector) -> Result<Selector, Invalid> {
+/// Adds what stands in braces, up to the closing one, to `selector`. `value` reads one with its quotes.
+pub(crate) fn matchers<'a>(
+    rest: &mut Rest<'a>,
+    mut selector: Selector,
+    value: impl Fn(&mut Rest<'a>) -> Result<String, Invalid>,
+) -> Result<Selector, Invalid> {
     loop {
         rest.space();
         if rest.eat("}") {
@@ -72,9 +80,6 @@ fn matchers(rest: &mut Rest<'_>, mut selector: Selector) -> Result<Selector, Inv
         rest.space();
         let value = value(rest)?;
         selector = selector.with(label, op, &value);
-        if selector.matchers.len() > MOST {
-            return Err(rest.wrong("there are too many labels"));
-        }
         rest.space();
         if !rest.eat(",") && !rest.left().starts_with('}') {
             return Err(rest.wrong("a comma or } is expected"));
@@ -108,13 +113,24 @@ fn value(rest: &mut Rest<'_>) -> Result<String, Invalid> {
     }
 }
 
-struct Rest<'a> {
+/// What of a text was not read yet.
+pub(crate) struct Rest<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Rest<'a> {
-    fn left(&self) -> &'a str {
+    pub(crate) fn of(text: &'a str) -> Rest<'a> {
+        Rest { text, at: 0 }
+    }
+
+    /// Passes over bytes, which must end between characters.
+    #[cfg(feature = "promql")]
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    pub(crate) fn left(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
@@ -142,7 +158,7 @@ impl<'a> Rest<'a> {
         &left[..end]
     }
 
-    fn wrong(&self, why: &'static str) -> Invalid {
+    pub(crate) fn wrong(&self, why: &'static str) -> Invalid {
         let at = self.text.get(..self.at).unwrap_or(self.text);
         Invalid {
             why,
@@ -151,23 +167,10 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// The selector of exactly one series.
-pub fn of(labels: &Labels) -> String {
-    let quoted = |text: &str| {
-        text.replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n")
-    };
-    let pairs: Vec<String> = labels
-        .iter()
-        .filter(|(name, _)| *name != NAME)
-        .map(|(name, value)| format!("{name}=\"{}\"", quoted(value)))
-        .collect();
-    format!("{}{{{}}}", labels.metric(), pairs.join(","))
-}
-
 #[cfg(test)]
 mod tests {
+    use stead_ports::history::Labels;
+
     use super::*;
 
     fn why(text: &str) -> String {
@@ -215,7 +218,7 @@ mod tests {
     #[test]
     fn a_series_is_found_by_its_selector() {
         let labels = Labels::new("up", [("name", "a \"b\" \\ <i>\n"), ("node", "piha")]);
-        let found = read(&of(&labels)).unwrap();
+        let found = read(&labels.to_string()).unwrap();
         for matcher in &found.matchers {
             assert_eq!(labels.get(&matcher.label), Some(matcher.value.as_str()));
         }
