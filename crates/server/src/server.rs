@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{self, Tokens};
 use crate::agents::Agents;
-use crate::history::History;
 use crate::http::{self, App, FleetProblems, Hosts, Parts, Problem};
 use crate::{files, listen};
 
@@ -91,8 +90,7 @@ impl Server {
             allowed: options.allow_hosts,
         };
         let door = agents.router();
-        let history = History::default();
-        agents.record_to(history.clone());
+        let history = agents.history().clone();
         let recording = history
             .clone()
             .record(options.data.clone(), handle.clone(), stop.clone());

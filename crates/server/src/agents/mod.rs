@@ -7,7 +7,7 @@ mod session;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -48,8 +48,8 @@ pub struct Agents {
     sessions: Mutex<HashMap<NodeName, Link>>,
     syncing: Semaphore,
     next: AtomicU64,
-    /// Where samples are kept; empty where they are not.
-    history: OnceLock<History>,
+    /// Where samples go; it keeps none until somebody records it.
+    history: History,
 }
 
 impl std::fmt::Debug for Agents {
@@ -77,13 +77,13 @@ impl Agents {
             sessions,
             syncing: Semaphore::new(SYNCING),
             next: AtomicU64::new(1),
-            history: OnceLock::new(),
+            history: History::default(),
         })
     }
 
-    /// From now on what agents measure is handed to `history` as well. The first one stays.
-    pub fn record_to(&self, history: History) {
-        let _ = self.history.set(history);
+    /// What agents measure is handed to it.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// The one route that agents dial.

@@ -188,9 +188,7 @@ async fn take(
     let (cursor, at) = (frame.cursor, frame.at);
     let input = match frame.body {
         FrameBody::Sample { host, containers } => {
-            if let Some(history) = agents.history.get() {
-                history.offer(&node, &host, &containers);
-            }
+            agents.history.offer(&node, &host, &containers);
             agents.handle.sample(&node, *host, containers);
             return agents.handle.tell(Input::Heard { node }).await;
         }
