@@ -1,8 +1,15 @@
 //! F3: a disk that is full. Reading lives on, writing goes on by itself once there is room.
 
-use stead_ports::history::{Error, Selector, Writer};
+use stead_history::store::Store;
+use stead_ports::history::{Error, Point, Selector, Writer};
 
 use crate::places::{HOUR, Place, START, append, entry, labels, plain, points, value};
+
+/// What there is of the hour before the start.
+async fn an_hour(store: &Store) -> Vec<Point> {
+    let cpu = Selector::metric("cpu");
+    points(store, &cpu, START - HOUR, START, 10_000).await
+}
 
 #[tokio::test]
 async fn f3_a_full_disk_refuses_what_comes_reads_live_on_and_it_resumes() {
@@ -34,14 +41,7 @@ async fn f3_a_full_disk_refuses_what_comes_reads_live_on_and_it_resumes() {
                 full = true;
             }
             store.merge().await.ok();
-            let there = points(
-                &store,
-                &Selector::metric("cpu"),
-                START - HOUR,
-                START,
-                10_000,
-            )
-            .await;
+            let there = an_hour(&store).await;
             assert_eq!(there.len() as i64, accepted, "room {room}");
         }
         assert!(full, "room {room}");
@@ -51,14 +51,7 @@ async fn f3_a_full_disk_refuses_what_comes_reads_live_on_and_it_resumes() {
         append(&store, &cpu, [(START, 1.0)]).await;
         let mut store = store;
         for _ in 0..2 {
-            let there = points(
-                &store,
-                &Selector::metric("cpu"),
-                START - HOUR,
-                START,
-                10_000,
-            )
-            .await;
+            let there = an_hour(&store).await;
             let wanted: Vec<(i64, f64)> = (0..accepted)
                 .map(|n| (START - HOUR + n * 10_000, value(0, n)))
                 .collect();

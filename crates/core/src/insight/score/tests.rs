@@ -44,6 +44,24 @@ fn points(readings: &Readings, kind: Kind) -> u8 {
     dimension.and_then(|d| d.points).expect("data")
 }
 
+/// Each row: a bound in percent, the points below it, and those at it and above.
+fn below_is_better(points: impl Fn(f64) -> u8, rows: [(f64, u8, u8); 3]) {
+    for (at, below, not_below) in rows {
+        assert_eq!(points(at - 0.01), below, "just below {at}");
+        assert_eq!(points(at), not_below, "at {at}");
+        assert_eq!(points(at + 0.01), not_below, "just above {at}");
+    }
+}
+
+/// Each row: a bound in GiB, the points above it, and those at it and below.
+fn above_is_better(points: impl Fn(u64) -> u8, rows: [(u64, u8, u8); 3]) {
+    for (gib, above, not_above) in rows {
+        assert_eq!(points(gib * GIB + 1), above, "just above {gib}");
+        assert_eq!(points(gib * GIB), not_above, "at {gib}");
+        assert_eq!(points(gib * GIB - 1), not_above, "just below {gib}");
+    }
+}
+
 #[test]
 fn each_bound_of_steal_and_disk_is_strict() {
     let steal = |x| {
@@ -55,11 +73,7 @@ fn each_bound_of_steal_and_disk_is_strict() {
             Kind::Cpu,
         )
     };
-    for (at, below, not_below) in [(2.0, 20, 15), (5.0, 15, 10), (10.0, 10, 5)] {
-        assert_eq!(steal(at - 0.01), below, "just below {at}");
-        assert_eq!(steal(at), not_below, "at {at}");
-        assert_eq!(steal(at + 0.01), not_below, "just above {at}");
-    }
+    below_is_better(steal, [(2.0, 20, 15), (5.0, 15, 10), (10.0, 10, 5)]);
     assert_eq!((steal(0.0), steal(100.0)), (20, 5));
 
     let disk = |x| {
@@ -71,11 +85,7 @@ fn each_bound_of_steal_and_disk_is_strict() {
             Kind::Disk,
         )
     };
-    for (at, below, not_below) in [(40.0, 15, 10), (55.0, 10, 5), (70.0, 5, 0)] {
-        assert_eq!(disk(at - 0.01), below, "just below {at}");
-        assert_eq!(disk(at), not_below, "at {at}");
-        assert_eq!(disk(at + 0.01), not_below, "just above {at}");
-    }
+    below_is_better(disk, [(40.0, 15, 10), (55.0, 10, 5), (70.0, 5, 0)]);
     assert_eq!((disk(0.0), disk(100.0)), (15, 0));
 }
 
@@ -90,11 +100,7 @@ fn each_bound_of_memory_is_strict_and_counts_in_gib() {
             Kind::Memory,
         )
     };
-    for (gib, above, not_above) in [(6, 20, 15), (3, 15, 5), (1, 5, 0)] {
-        assert_eq!(memory(gib * GIB + 1), above, "just above {gib}");
-        assert_eq!(memory(gib * GIB), not_above, "at {gib}");
-        assert_eq!(memory(gib * GIB - 1), not_above, "just below {gib}");
-    }
+    above_is_better(memory, [(6, 20, 15), (3, 15, 5), (1, 5, 0)]);
     assert_eq!(memory(6_000_000_001), 15, "6 GB are not 6 GiB");
     let llm = |n| {
         points(
@@ -105,11 +111,7 @@ fn each_bound_of_memory_is_strict_and_counts_in_gib() {
             Kind::Llm,
         )
     };
-    for (gib, above, not_above) in [(8, 10, 7), (4, 7, 4), (2, 4, 1)] {
-        assert_eq!(llm(gib * GIB + 1), above, "just above {gib}");
-        assert_eq!(llm(gib * GIB), not_above, "at {gib}");
-        assert_eq!(llm(gib * GIB - 1), not_above, "just below {gib}");
-    }
+    above_is_better(llm, [(8, 10, 7), (4, 7, 4), (2, 4, 1)]);
 }
 
 #[test]
