@@ -16,7 +16,8 @@ pub const LXD: &[&str] = &[
     "debootstrap",
     "xz-utils",
 ];
-/// What single tests drive: the old Compose, a broker, a name server, a browser with fonts to draw with.
+/// What single tests drive: the old Compose, a broker, a name server, a browser with fonts to draw with, and those whose
+/// queries and samples Stead speaks.
 pub const TESTS: &[&str] = &[
     "docker-compose",
     "mosquitto",
@@ -25,6 +26,9 @@ pub const TESTS: &[&str] = &[
     "openssl",
     "chromium",
     "fonts-dejavu-core",
+    "prometheus",
+    "prometheus-node-exporter",
+    "victoria-metrics",
 ];
 
 /// What `make bench` measures beside.

@@ -2,7 +2,7 @@
 //!
 //! Names and values are held once each, a series is pairs of their numbers. A number is never given twice.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -148,6 +148,27 @@ impl Catalogue {
         let text = |number: &u32| &*self.texts[*number as usize];
         let own = &self.series[series as usize].labels;
         Labels::from_pairs(own.iter().map(|(name, value)| (text(name), text(value))))
+    }
+
+    /// A name or a value by its number.
+    pub fn text(&self, number: u32) -> &str {
+        &self.texts[number as usize]
+    }
+
+    /// Adds the numbers of the names of a series' labels.
+    pub fn names(&self, series: u32, to: &mut BTreeSet<u32>) {
+        let own = &self.series[series as usize].labels;
+        to.extend(own.iter().map(|(name, _)| *name));
+    }
+
+    /// Adds the number of the value that a series' label has.
+    pub fn values(&self, label: &str, series: u32, to: &mut BTreeSet<u32>) {
+        let Some(label) = self.numbers.get(label) else {
+            return;
+        };
+        let own = &self.series[series as usize].labels;
+        let value = own.iter().find(|(name, _)| name == label);
+        to.extend(value.map(|(_, value)| *value));
     }
 
     /// All of them, in order.

@@ -2,7 +2,7 @@
 //!
 //! Only what names series is read here: no functions, no ranges, no arithmetic.
 
-use stead_ports::history::{NAME, Op, Selector};
+use stead_ports::history::{Matcher, NAME, Op, Selector};
 
 /// Bytes of a question.
 const LONGEST: usize = 8 * 1024;
@@ -17,8 +17,38 @@ pub struct Invalid {
     pub at: usize,
 }
 
-/// Reads a selector.
+/// Reads a selector. One that fits nearly every series is refused.
 pub fn read(text: &str) -> Result<Selector, Invalid> {
+    // Whatever any series fits would ask for all of them.
+    let narrows = |op: Op, value: &str| match op {
+        Op::Equal => !value.is_empty(),
+        Op::Matches => !["", ".*", ".+"].contains(&value),
+        Op::NotEqual | Op::Differs => false,
+    };
+    let selector = parse(text)?;
+    if selector.matchers.iter().any(|m| narrows(m.op, &m.value)) {
+        return Ok(selector);
+    }
+    Err(Rest::at_end(text).wrong("a metric, or a label with a value, must be named"))
+}
+
+/// Reads a selector as Prometheus takes it where names are listed: one may fit everything, but not what has no label.
+pub fn read_wide(text: &str) -> Result<Selector, Invalid> {
+    let selector = parse(text)?;
+    let some = |matcher: &Matcher| {
+        let alone = Selector {
+            matchers: vec![matcher.clone()],
+        };
+        // What cannot be compiled is told by whoever asks.
+        crate::select::compile(&alone).map_or(true, |tests| !tests[0].fits(""))
+    };
+    if selector.matchers.iter().any(some) {
+        return Ok(selector);
+    }
+    Err(Rest::at_end(text).wrong("one label at least must have a value"))
+}
+
+fn parse(text: &str) -> Result<Selector, Invalid> {
     let mut rest = Rest::of(text);
     if text.len() > LONGEST {
         return Err(rest.wrong("it is too long"));
@@ -39,15 +69,6 @@ pub fn read(text: &str) -> Result<Selector, Invalid> {
     rest.space();
     if !rest.left().is_empty() {
         return Err(rest.wrong("here nothing is expected any more"));
-    }
-    // Whatever any series fits would ask for all of them.
-    let narrows = |op: Op, value: &str| match op {
-        Op::Equal => !value.is_empty(),
-        Op::Matches => !["", ".*", ".+"].contains(&value),
-        Op::NotEqual | Op::Differs => false,
-    };
-    if !selector.matchers.iter().any(|m| narrows(m.op, &m.value)) {
-        return Err(rest.wrong("a metric, or a label with a value, must be named"));
     }
     Ok(selector)
 }
@@ -122,6 +143,13 @@ pub(crate) struct Rest<'a> {
 impl<'a> Rest<'a> {
     pub(crate) fn of(text: &'a str) -> Rest<'a> {
         Rest { text, at: 0 }
+    }
+
+    fn at_end(text: &'a str) -> Rest<'a> {
+        Rest {
+            text,
+            at: text.len(),
+        }
     }
 
     /// Passes over bytes, which must end between characters.
@@ -213,6 +241,22 @@ mod tests {
         assert!(why("up{é=\"a\"}").contains("at character 4"));
         assert!(why(&format!("up{{a=\"{}\"}}", "x".repeat(LONGEST))).contains("too long"));
         assert!(why(&format!("up{{{}}}", "a=\"b\",".repeat(MOST + 1))).contains("too many"));
+    }
+
+    #[test]
+    fn where_names_are_listed_everything_may_be_meant_but_not_nothing() {
+        for wide in [
+            "{__name__=~\".+\"}",
+            "{__name__!=\"\"}",
+            "{a!=\"\"}",
+            "up{a=\"\"}",
+            "{a=\"b\"}",
+        ] {
+            assert!(read_wide(wide).is_ok(), "{wide}");
+        }
+        for bad in ["", "{}", "{a=\"\"}", "{a=~\".*\"}", "{a!=\"b\"}", "up["] {
+            assert!(read_wide(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ const SELECTORS: usize = 64;
 pub struct Demand {
     /// As the query calls it.
     pub metric: String,
+    /// Whether the query says which metric it means.
+    pub named: bool,
     pub selector: Selector,
     pub from: i64,
     pub to: i64,
@@ -108,14 +110,29 @@ impl Walk<'_> {
             Expr::Paren(inner) => self.walk(inner, at),
             Expr::Unary(unary) => self.walk(&unary.expr, at),
             Expr::Binary(binary) => {
+                let before = self.found.len();
                 self.walk(&binary.lhs, at)?;
-                self.walk(&binary.rhs, at)
+                let between = self.found.len();
+                self.walk(&binary.rhs, at)?;
+                let nameless = self.found[before..].iter().any(|found| !found.named);
+                if nameless && between > before && self.found.len() > between {
+                    return Err(refused(
+                        "two sides can only be matched where each selector names its metric",
+                    ));
+                }
+                Ok(())
             }
             Expr::Aggregation(aggregation) => {
+                let before = self.found.len();
                 if let Some(param) = &aggregation.param {
                     self.walk(param, at)?;
                 }
-                self.walk(&aggregation.expr, at)
+                self.walk(&aggregation.expr, at)?;
+                let without = aggregation.grouping.as_ref().is_some_and(|by| by.without);
+                if without && self.found[before..].iter().any(|found| !found.named) {
+                    return Err(refused("`without` needs selectors that name their metric"));
+                }
+                Ok(())
             }
             Expr::Call(call) if call.func == "info" => Err(refused("info() is not there")),
             Expr::Call(call) => call.args.iter().try_for_each(|arg| self.walk(arg, at)),
@@ -173,6 +190,7 @@ impl Walk<'_> {
         };
         self.found.push(Demand {
             selector: self.query.selector(&metric),
+            named: self.query.names(&metric),
             metric,
             from: at.from.saturating_sub(window),
             to: at.to.saturating_add(1),
@@ -197,7 +215,7 @@ mod tests {
             to: 110 * HOUR,
             step: HOUR / 10,
         };
-        Ok(demands(&rewrite(query)?, when)?.0)
+        Ok(demands(&rewrite(query, when)?, when)?.0)
     }
 
     #[test]

@@ -10,6 +10,9 @@ use tsink::{
 
 use super::samples::Plain;
 
+/// The label that holds a metric's name while the library evaluates; nothing else is called so.
+pub const METRIC: &str = "stead:metric";
+
 /// Labels, and samples by time.
 type Series = (Vec<Label>, Vec<Plain>);
 
@@ -18,10 +21,14 @@ type Series = (Vec<Label>, Vec<Plain>);
 pub struct Memory(HashMap<String, Vec<Series>>);
 
 impl Memory {
-    pub fn add(&mut self, metric: &str, labels: &Labels, samples: Vec<Plain>) {
-        let label = |(name, value): (&str, &str)| Label::new(name, value);
-        let own = labels.iter().filter(|(name, _)| *name != NAME).map(label);
-        let own: Vec<Label> = own.collect();
+    /// `told`: the metric's own name goes along as a label, since the query may mean several.
+    pub fn add(&mut self, metric: &str, labels: &Labels, told: bool, samples: Vec<Plain>) {
+        let label = |(name, value): (&str, &str)| match name {
+            NAME => told.then(|| Label::new(METRIC, value)),
+            _ => Some(Label::new(name, value)),
+        };
+        let mut own: Vec<Label> = labels.iter().filter_map(label).collect();
+        own.sort();
         let series = self.0.entry(metric.to_owned()).or_default();
         // The same selector may stand in a query twice, with other windows.
         match series.iter_mut().find(|(labels, _)| *labels == own) {

@@ -39,6 +39,8 @@ const STEPS: i64 = 11_000;
 const SAMPLES: u64 = 2_000_000;
 /// Samples looked at while evaluating, over all steps: some ten seconds of one core.
 const WORK: u64 = 100_000_000;
+/// Values of an answer, over all steps and series: some 15 MB of JSON.
+const VALUES: usize = 500_000;
 /// Evaluation ends here, at the next step.
 const TIME: Span = Span::secs(30);
 /// Of the evaluating thread. Only what is used of it takes memory.
@@ -74,7 +76,7 @@ impl Store {
         let mut values = self.promql(query, when).await?;
         values.pop().map_or_else(
             || Err(refused("it came to nothing")),
-            |(_, value)| Ok(answer(value)),
+            |(_, value)| Ok(at_instant(answer(value), at)),
         )
     }
 
@@ -111,7 +113,7 @@ impl Store {
         if query.len() > TEXT {
             return Err(refused("it is longer than 4096 bytes"));
         }
-        let rewritten = Arc::new(rewrite::rewrite(query)?);
+        let rewritten = Arc::new(rewrite::rewrite(query, when)?);
         let parsed = Arc::clone(&rewritten);
         let (demands, named) = on_a_thread(move |_| demand::demands(&parsed, when)).await?;
         let memory = Arc::new(self.read_all(demands).await?);
@@ -128,17 +130,18 @@ impl Store {
     /// What the query looks at, if that is not too much.
     async fn read_all(&self, demands: Vec<Demand>) -> Result<Memory, Error> {
         let mut memory = Memory::default();
+        let finest = self.options().tiers.step(0);
         let (mut left, mut work) = (SAMPLES, 0_u64);
         for demand in demands {
             for (labels, rows) in self.read_one(&demand, left).await? {
-                let samples = samples::from_rows(&labels, &rows, demand.spacing);
+                let samples = samples::from_rows(&labels, &rows, finest, demand.spacing);
                 let each = samples.len() as u64 * demand.window / demand.length().max(1);
                 work = work.saturating_add(demand.times.saturating_mul(each + 1));
                 left = left.saturating_sub(samples.len() as u64);
                 if left == 0 || work > WORK {
                     return Err(too_much(work));
                 }
-                memory.add(&demand.metric, &labels, samples);
+                memory.add(&demand.metric, &labels, !demand.named, samples);
             }
         }
         Ok(memory)
@@ -207,19 +210,39 @@ fn evaluate(
     let unusable =
         |error: tsink::promql::PromqlError| Error::Query(query.original(&error.to_string()));
     let mut values = Vec::new();
+    let mut count = 0;
     let mut at = when.from;
     while at <= when.to {
         if late() {
-            return Err(refused("it took longer than 30 seconds"));
+            return Err(Error::Slow(TIME.0 / 1_000));
         }
         let value = engine.instant_query(&query.text, at).map_err(unusable)?;
-        values.push((at, query.named(value, named)));
+        let value = query.named(value, named)?;
+        count += length(&value);
+        if count > VALUES {
+            return Err(Error::TooMuch {
+                what: "values or more",
+                asked: count as u64,
+                limit: VALUES as u64,
+                hint: "ask with a longer step, for a shorter time, or for fewer series",
+            });
+        }
+        values.push((at, value));
         if when.step == 0 {
             break;
         }
         at += when.step;
     }
     Ok(values)
+}
+
+/// How many values it holds.
+fn length(value: &PromqlValue) -> usize {
+    match value {
+        PromqlValue::Scalar(..) | PromqlValue::String(..) => 1,
+        PromqlValue::InstantVector(all) => all.len(),
+        PromqlValue::RangeVector(all) => all.iter().map(|series| series.samples.len()).sum(),
+    }
 }
 
 fn labels(metric: &str, labels: &[Label]) -> Labels {
@@ -233,6 +256,19 @@ fn sample(at: i64, value: f64) -> Sample {
     Sample {
         at: Time(at),
         value,
+    }
+}
+
+/// What was found counts at the instant that was asked about, whenever it was sampled. Ranges keep their times.
+fn at_instant(answer: Answer, at: Time) -> Answer {
+    let then = |of: Sample| sample(at.0, of.value);
+    match answer {
+        Answer::Scalar(of) => Answer::Scalar(then(of)),
+        Answer::Vector(all) => {
+            let moved = all.into_iter().map(|(labels, of)| (labels, then(of)));
+            Answer::Vector(moved.collect())
+        }
+        other => other,
     }
 }
 

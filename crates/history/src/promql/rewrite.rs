@@ -2,8 +2,11 @@
 //! compile a regular expression anew for every series at every step.
 
 use stead_ports::history::{Error, NAME, Op, Selector};
+use tsink::Label;
 use tsink::promql::PromqlValue;
 
+use super::When;
+use super::memory::METRIC;
 use crate::selector::{self, Invalid, Rest};
 
 /// Begins the names; no metric is called so.
@@ -43,21 +46,41 @@ impl Rewritten {
         }
     }
 
+    /// Whether `metric` is what the query calls a selector that says which metric it means.
+    pub fn names(&self, metric: &str) -> bool {
+        let of = self.number(metric).and_then(|n| self.selectors.get(n));
+        of.is_none_or(|(_, name)| name.is_some())
+    }
+
     /// A value with the metrics' own names, or without.
-    pub fn named(&self, mut value: PromqlValue, named: bool) -> PromqlValue {
-        let name = |metric: &mut String| {
-            if named {
-                self.name(metric);
-            } else {
-                metric.clear();
+    pub fn named(&self, mut value: PromqlValue, named: bool) -> Result<PromqlValue, Error> {
+        let name = |metric: &mut String, labels: &mut Vec<Label>| {
+            let told = labels.iter().position(|label| label.name == METRIC);
+            let told = told.map(|at| labels.remove(at).value);
+            match (named, told) {
+                (true, Some(told)) => *metric = told,
+                (true, None) => self.name(metric),
+                (false, _) => metric.clear(),
             }
         };
-        match &mut value {
-            PromqlValue::InstantVector(all) => all.iter_mut().for_each(|s| name(&mut s.metric)),
-            PromqlValue::RangeVector(all) => all.iter_mut().for_each(|s| name(&mut s.metric)),
-            PromqlValue::Scalar(..) | PromqlValue::String(..) => {}
+        let alone = match &mut value {
+            PromqlValue::InstantVector(all) => {
+                all.iter_mut()
+                    .for_each(|s| name(&mut s.metric, &mut s.labels));
+                different(all.iter().map(|s| (&s.metric, &s.labels)))
+            }
+            PromqlValue::RangeVector(all) => {
+                all.iter_mut()
+                    .for_each(|s| name(&mut s.metric, &mut s.labels));
+                different(all.iter().map(|s| (&s.metric, &s.labels)))
+            }
+            PromqlValue::Scalar(..) | PromqlValue::String(..) => true,
+        };
+        if alone {
+            return Ok(value);
         }
-        value
+        let why = "several series come to the same labels: name the metric";
+        Err(Error::Query(why.to_owned()))
     }
 
     /// A message without names that nobody gave.
@@ -69,8 +92,18 @@ impl Rewritten {
     }
 }
 
-/// Gives a name to every selector with braces.
-pub fn rewrite(query: &str) -> Result<Rewritten, Error> {
+/// Whether each series is there once.
+fn different<'a>(all: impl ExactSizeIterator<Item = (&'a String, &'a Vec<Label>)>) -> bool {
+    let count = all.len();
+    let mut sorted: Vec<(&String, &Vec<Label>)> = all.collect();
+    sorted.sort();
+    sorted.dedup();
+    sorted.len() == count
+}
+
+/// Gives a name to every selector with braces, and says which instants `@ start()` and `@ end()` are: the library, asked for
+/// one instant at a time, would take that one for both.
+pub fn rewrite(query: &str, when: When) -> Result<Rewritten, Error> {
     let mut text = String::new();
     let mut selectors = Vec::new();
     let mut rest = query;
@@ -80,6 +113,14 @@ pub fn rewrite(query: &str) -> Result<Rewritten, Error> {
                 let end = quoted(rest)?;
                 text.push_str(&rest[..end]);
                 rest = &rest[end..];
+            }
+            '@' => {
+                rest = &rest[1..];
+                text.push('@');
+                if let Some((at, after)) = edge(rest, when) {
+                    text.push_str(&format!(" {}.{:03}", at / 1_000, at % 1_000));
+                    rest = after;
+                }
             }
             '#' => rest = rest.split_once('\n').map_or("", |(_, after)| after),
             '{' => {
@@ -102,6 +143,19 @@ pub fn rewrite(query: &str) -> Result<Rewritten, Error> {
         }
     }
     Ok(Rewritten { text, selectors })
+}
+
+/// The instant that `start()` or `end()` is, where `rest` begins with one, and what is behind it.
+fn edge(rest: &str, when: When) -> Option<(i64, &str)> {
+    let rest = rest.trim_start();
+    let (at, rest) = match rest.strip_prefix("start") {
+        Some(rest) => (when.from, rest),
+        None => (when.to, rest.strip_prefix("end")?),
+    };
+    let rest = rest.trim_start().strip_prefix('(')?;
+    let rest = rest.trim_start().strip_prefix(')')?;
+    // Times before 1970 are left to the library.
+    (at >= 0).then_some((at, rest))
 }
 
 fn is_of_name(c: char) -> bool {
@@ -176,6 +230,27 @@ fn unescaped(quoted: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WHEN: When = When {
+        from: 1_500,
+        to: 60_000,
+        step: 1_000,
+    };
+
+    fn rewrite(query: &str) -> Result<Rewritten, Error> {
+        super::rewrite(query, WHEN)
+    }
+
+    #[test]
+    fn the_edges_of_a_range_are_instants() {
+        let text = |query| rewrite(query).unwrap().text;
+        assert_eq!(
+            text("up @ start ( ) + 1"),
+            "up@ 1.500 + 1".replace("up@", "up @")
+        );
+        assert_eq!(text("up @end()"), "up @ 60.000");
+        assert_eq!(text("up @ 5"), "up @ 5");
+    }
 
     #[test]
     fn selectors_get_names_and_nothing_else_changes() {

@@ -7,10 +7,15 @@ use crate::fold::Fold;
 /// A sample as the library takes it: when, and how much.
 pub type Plain = (i64, f64);
 
-/// Rows (when, step of the tier, what was seen), by time, as samples no further apart than `spacing` within a step. The
-/// finest tier's are what was read. A counter is at its highest at the end of a coarse step, and is drawn straight from one
+/// Rows (when, step of the tier, what was seen), by time, as samples no further apart than `spacing` within a step. Those of
+/// the `finest` tier are what was read, when it was read. A counter is at its highest at the end of a coarse step, and is drawn straight from one
 /// end to the next; a gauge stays at its average.
-pub fn from_rows(labels: &Labels, rows: &[(i64, i64, Fold)], spacing: i64) -> Vec<Plain> {
+pub fn from_rows(
+    labels: &Labels,
+    rows: &[(i64, i64, Fold)],
+    finest: i64,
+    spacing: i64,
+) -> Vec<Plain> {
     let counter = is_counter(labels.metric());
     let mut samples = Vec::new();
     for (at, step, fold) in rows {
@@ -18,7 +23,8 @@ pub fn from_rows(labels: &Labels, rows: &[(i64, i64, Fold)], spacing: i64) -> Ve
             continue;
         }
         // A reading, or a fold of one, is that reading.
-        if fold.min.to_bits() == fold.max.to_bits() && *step <= spacing {
+        let one = fold.min.to_bits() == fold.max.to_bits();
+        if one && (*step <= finest || *step <= spacing) {
             samples.push((*at, fold.max));
         } else if counter {
             rise(&mut samples, at + step - 1, fold.max, *step, spacing);
@@ -74,9 +80,9 @@ mod tests {
             (100, 100, fold(&[11.0, 30.0])),
             (200, 100, fold(&[1.0, 5.0])),
         ];
-        let counter = from_rows(&Labels::new("a_total", []), &rows, 50);
+        let counter = from_rows(&Labels::new("a_total", []), &rows, 1, 50);
         assert_eq!(counter, [(99, 10.0), (149, 20.0), (199, 30.0), (299, 5.0)]);
-        let gauge = from_rows(&Labels::new("a", []), &rows[..1], 50);
+        let gauge = from_rows(&Labels::new("a", []), &rows[..1], 1, 50);
         assert_eq!(gauge, [(0, 5.5), (50, 5.5)]);
         let readings = [
             (3, 1, Fold::of(7.0)),
@@ -84,8 +90,14 @@ mod tests {
             (5, 1, Fold::of(8.0)),
         ];
         assert_eq!(
-            from_rows(&Labels::new("a_total", []), &readings, 50),
+            from_rows(&Labels::new("a_total", []), &readings, 1, 50),
             [(3, 7.0), (5, 8.0)]
+        );
+        let far_apart = [(0, 10, Fold::of(7.0)), (10, 10, Fold::of(8.0))];
+        assert_eq!(
+            from_rows(&Labels::new("a_total", []), &far_apart, 10, 1),
+            [(0, 7.0), (10, 8.0)],
+            "a reading is not drawn out"
         );
     }
 }

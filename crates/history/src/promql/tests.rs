@@ -94,6 +94,24 @@ async fn selectors_rates_sums_and_arithmetic_come_out_right() {
 }
 
 #[tokio::test]
+async fn a_selector_may_mean_several_metrics_and_each_stays_itself() {
+    let store = store(60).await;
+    let both = vector(&store, r#"{__name__=~"five|requests_total",node="a"}"#).await;
+    let names: Vec<&str> = both.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, [r#"five{node="a"}"#, r#"requests_total{node="a"}"#]);
+    let count = "count({__name__=~\"five|requests_total\"})";
+    assert_eq!(vector(&store, count).await, named(&[("", 4.0)]));
+    for refused in [
+        r#"rate({__name__=~"five|requests_total"}[5m])"#,
+        r#"{__name__=~"five|requests_total"} / five"#,
+        r#"sum without (node) ({__name__=~"five|requests_total"})"#,
+    ] {
+        let error = store.promql_instant(refused, Time(START - 10_000)).await;
+        assert_eq!(error.unwrap_err().code(), "history-query", "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_range_has_a_value_at_every_step() {
     let store = store(60).await;
     let (from, to) = (Time(START - 30 * MINUTE), Time(START - MINUTE));

@@ -1,6 +1,7 @@
 //! Ranges, instants and names. What is in memory is copied while the store is held, parts are read afterwards: they never
 //! change, and one that is dropped meanwhile stays open until it was read.
 
+use std::collections::BTreeSet;
 use std::ops::Range as Span;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use stead_ports::history::{Entry, Error, Labels, Point, Range, Reader, Sample, S
 
 use super::part::Part;
 use super::{Frozen, Inner, State, Store, fault};
-use crate::catalogue::NEVER;
+use crate::catalogue::{Catalogue, NEVER};
 use crate::chunk::Chunk;
 use crate::fold::{Fold, Row, floor};
 use crate::select::{self, Test};
@@ -100,6 +101,62 @@ impl Grid {
 }
 
 impl Store {
+    /// Names of the labels of every series that one of the `selectors` fits and that had a sample at `from` or later;
+    /// of all series where there is no selector. By name.
+    pub fn label_names(&self, selectors: &[Selector], from: Time) -> Result<Vec<String>, Error> {
+        self.texts(selectors, from, Catalogue::names)
+    }
+
+    /// Values that the label has, of the same series, in order.
+    pub fn label_values(
+        &self,
+        label: &str,
+        selectors: &[Selector],
+        from: Time,
+    ) -> Result<Vec<String>, Error> {
+        self.texts(selectors, from, |catalogue, series, found| {
+            catalogue.values(label, series, found);
+        })
+    }
+
+    /// What `of` finds of each series: numbers of texts.
+    fn texts(
+        &self,
+        selectors: &[Selector],
+        from: Time,
+        of: impl Fn(&Catalogue, u32, &mut BTreeSet<u32>),
+    ) -> Result<Vec<String>, Error> {
+        let selectors: Result<Vec<Vec<Test>>, Error> =
+            selectors.iter().map(select::compile).collect();
+        let mut selectors = selectors?;
+        if selectors.is_empty() {
+            selectors.push(Vec::new());
+        }
+        let state = self.0.state();
+        let mut found = BTreeSet::new();
+        for tests in &selectors {
+            let all = state.catalogue.select(tests, from.0, usize::MAX - 1);
+            for series in all.unwrap_or_default() {
+                of(&state.catalogue, series, &mut found);
+            }
+        }
+        let limit = self.0.options.limits.names;
+        if found.len() > limit {
+            return Err(Error::TooMuch {
+                what: "names",
+                asked: found.len() as u64,
+                limit: limit as u64,
+                hint: "name more labels",
+            });
+        }
+        let mut texts: Vec<String> = found
+            .into_iter()
+            .map(|number| state.catalogue.text(number).to_owned())
+            .collect();
+        texts.sort();
+        Ok(texts)
+    }
+
     /// For engines that ask in their own way. At most `most` rows are looked at.
     #[cfg(feature = "promql")]
     pub(crate) async fn all_rows(

@@ -170,6 +170,8 @@ pub enum Error {
         limit: u64,
         hint: &'static str,
     },
+    #[error("evaluating the query took longer than {0} seconds")]
+    Slow(u64),
     #[error("the history was written by a newer Stead (version {0}): start that one again")]
     Newer(u64),
     /// Parts of it that cannot be read are passed over; this is about what nothing can be read without.
@@ -187,6 +189,7 @@ impl Error {
             Error::Selector(_) => "history-selector",
             Error::Query(_) => "history-query",
             Error::TooMuch { .. } => "history-too-much",
+            Error::Slow(_) => "history-slow",
             Error::Newer(_) => "history-newer",
             Error::Damaged(_) => "history-damaged",
             Error::Io(_) => "history-io",

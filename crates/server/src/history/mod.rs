@@ -7,6 +7,7 @@
 //! | module | its noun |
 //! |---|---|
 //! | [`series`] | which number of a sample has which name; pure |
+//! | [`about`] | what the metrics mean; pure |
 //! | [`fold`] | the seconds of a node, as one step; pure |
 //! | [`recorder`] | the task that keeps the store |
 //!
@@ -14,6 +15,7 @@
 //! written is a trouble that is shown and tried again, and everything else goes on. Only a server that leads gets samples, so
 //! one on standby records nothing.
 
+pub mod about;
 pub mod fold;
 pub mod recorder;
 pub mod series;
@@ -28,12 +30,15 @@ use stead_core::time::Time;
 use stead_history::store::{Stats, Store};
 use stead_history::tier::{self, Leg, Tiers};
 use stead_ports::history::Reader;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use fold::Reading;
 
 /// Readings that wait to be folded: four seconds of a thousand nodes.
 const QUEUE: usize = 4_096;
+
+/// Queries evaluated at a time: each takes a core and up to some hundred MiB. Others wait for their turn.
+const QUERIES: usize = 4;
 
 /// The history as routes and sessions see it. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +50,17 @@ struct Inner {
     store: OnceLock<Store>,
     queue: OnceLock<mpsc::Sender<Reading>>,
     counts: Counts,
+    turns: Turns,
+}
+
+/// Whose turn it is to be evaluated.
+#[derive(Debug)]
+struct Turns(Semaphore);
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns(Semaphore::new(QUERIES))
+    }
 }
 
 /// What became of readings and samples since the start.
@@ -89,6 +105,17 @@ impl History {
     /// Whoever reads samples; `None` while the store is not open.
     pub fn reader(&self) -> Option<&dyn Reader> {
         self.0.store.get().map(|store| store as &dyn Reader)
+    }
+
+    /// The store itself, for those who ask in its own words; `None` while it is not open.
+    pub fn store(&self) -> Option<&Store> {
+        self.0.store.get()
+    }
+
+    /// Waits until one more query may be evaluated, which it may until this is dropped. `None` is never said: nobody closes
+    /// the queue.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.turns.0.acquire().await.ok()
     }
 
     /// What the store holds; `None` while it is not open.

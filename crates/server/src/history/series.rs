@@ -304,6 +304,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_every_metric_means_is_said() {
+        use crate::history::about;
+
+        let container = ContainerSample {
+            name: "web".parse().unwrap(),
+            cpu_percent: 1.0,
+            memory_bytes: 1,
+            memory_limit: 1,
+            net_rx_per_s: Some(1.0),
+            net_tx_per_s: Some(1.0),
+            block_read_per_s: 1.0,
+            block_write_per_s: 1.0,
+        };
+        let mut busy = busy();
+        busy.filesystems[0].inodes_percent = Some(1.0);
+        let mut used = BTreeSet::from([UNHEALTHY]);
+        host(&busy, &mut |n| drop(used.insert(n.metric)));
+        super::container(&container, &mut |n| drop(used.insert(n.metric)));
+        let told: BTreeSet<&str> = about::METRICS.iter().map(|m| m.name).collect();
+        assert_eq!(told, used);
+        assert_eq!(told.len(), about::METRICS.len(), "each once");
+        assert!(about::METRICS.iter().all(|m| m.help.len() > 7));
+    }
+
     fn told(sample: &HostSample) -> Vec<(String, f64)> {
         let mut all = Vec::new();
         host(sample, &mut |n| {

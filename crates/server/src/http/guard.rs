@@ -127,7 +127,7 @@ fn harden(path: &str, headers: &mut HeaderMap) {
         HeaderName::from_static("permissions-policy"),
         "camera=(), microphone=(), geolocation=()",
     );
-    let data = ["/api/", "/summary", "/healthz", "/metrics"];
+    let data = ["/api/", "/summary", "/healthz", "/metrics", "/prometheus"];
     if data.iter().any(|start| path.starts_with(start)) {
         put(header::CACHE_CONTROL, "no-store");
     }

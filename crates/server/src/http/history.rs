@@ -152,14 +152,19 @@ pub async fn list_history_series(
 
 /// Whoever reads the history, once it is open.
 pub fn reader(app: &App) -> Result<&dyn Reader, Problem> {
-    app.history.reader().ok_or_else(|| Problem {
+    app.history.reader().ok_or_else(closed)
+}
+
+/// Why nothing can be read yet.
+pub fn closed() -> Problem {
+    Problem {
         retry_after: Some(5),
         ..Problem::new(
             "no-history",
             "the history is not open",
             "try again in a moment; if it stays, the overview shows why",
         )
-    })
+    }
 }
 
 fn read_selector(text: Option<&str>) -> Result<Selector, Problem> {

@@ -5,6 +5,7 @@
 //!              ├─► open:    /summary /healthz /metrics, signing in, API description, error pages, the UI
 //!              ├─► private: /api/v1/…   (token or session; same origin where it changes something; 30 s; `?at=` of the past)
 //!              ├─► private: /api/v1/feed, …/policy/test (the same, without the time limit)
+//!              ├─► /prometheus/… (the same guard; Prometheus' own API and shapes)
 //!              └─► agents:  /agent/…    (their own token, see `agents`)
 //! ```
 //!
@@ -26,6 +27,7 @@ mod node;
 mod past;
 mod policy;
 mod problem;
+mod prometheus;
 mod restraint;
 mod rollout;
 mod score;
@@ -69,6 +71,7 @@ pub fn router(app: App, agents: Router) -> Router {
                 .layer(check),
         )
         .merge(open.layer(from_fn(guard::in_time)))
+        .nest("/prometheus", prometheus::router(&app))
         .route("/api/openapi.json", get(docs::openapi))
         .route("/api/docs", get(docs::page))
         .route("/errors/{code}", get(docs::error))

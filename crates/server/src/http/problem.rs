@@ -91,6 +91,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("history-selector", 400, "The series cannot be told"),
     ("history-query", 400, "The query cannot be answered"),
     ("history-too-much", 422, "The answer would be too large"),
+    ("history-slow", 503, "The query takes too long"),
     ("unknown-metric", 404, "There is no such metric"),
     ("no-history", 503, "There is no history for now"),
     (
@@ -203,6 +204,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // For those who answer in another form.
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -255,6 +258,9 @@ impl From<history::Error> for Problem {
             history::Error::Selector(_) => "name a metric or a label; write it as in PromQL",
             history::Error::Query(_) => "correct the query; it is PromQL",
             history::Error::TooMuch { hint, .. } => hint,
+            history::Error::Slow(_) => {
+                "ask with a longer step, for a shorter time, or for fewer series"
+            }
             history::Error::Full => "free some space on the disk of the data directory",
             history::Error::Newer(_) => "start the newer Stead again",
             history::Error::Damaged(_) => {

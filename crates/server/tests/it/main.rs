@@ -10,6 +10,8 @@ mod history;
 mod messages;
 mod openapi;
 mod past;
+mod peer;
+mod prometheus;
 mod reasons;
 mod restraint;
 mod rollouts;

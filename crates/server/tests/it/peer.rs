@@ -1,0 +1,120 @@
+//! Other people's servers, beside Stead: the real Prometheus, VictoriaMetrics and node-exporter of Debian, on ports of their
+//! own, ended by their process.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use crate::scene::{read, until};
+
+/// Whether peers can be had. Outside the lab they may be absent; in the lab they may not.
+pub fn there(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
+    assert!(
+        found || std::env::var_os("STEAD_LAB").is_none(),
+        "{program} is not installed"
+    );
+    if !found {
+        eprintln!("needs {program}: run `cargo xtask test`");
+    }
+    found
+}
+
+/// A server that runs until this is dropped.
+pub struct Peer {
+    child: Child,
+    pub port: u16,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody has.
+pub fn port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().port()
+}
+
+impl Peer {
+    /// Prometheus on the data in `dir`, which scrapes what `scrape` says.
+    pub async fn prometheus(dir: &Path, scrape: &str) -> Peer {
+        let config = dir.join("prometheus.yml");
+        std::fs::write(&config, scrape).unwrap();
+        let port = port();
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", dir.display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--web.enable-remote-write-receiver")
+            .arg("--storage.tsdb.retention.time=10y");
+        Peer::start(command, port, "/-/ready").await
+    }
+
+    pub async fn victoria_metrics(dir: &Path) -> Peer {
+        let port = port();
+        let mut command = Command::new("victoria-metrics");
+        command
+            .arg(format!("-storageDataPath={}", dir.display()))
+            .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
+            .arg("-retentionPeriod=10y");
+        Peer::start(command, port, "/health").await
+    }
+
+    pub async fn node_exporter() -> Peer {
+        let port = port();
+        let mut command = Command::new("prometheus-node-exporter");
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        Peer::start(command, port, "/metrics").await
+    }
+
+    async fn start(mut command: Command, port: u16, ready: &str) -> Peer {
+        let child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let peer = Peer { child, port };
+        until("the peer is ready", async || {
+            let (status, _) = peer.ask("GET", ready, "").await?;
+            (status == StatusCode::OK).then_some(())
+        })
+        .await;
+        peer
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What it answers; nothing where it does not.
+    pub async fn ask(&self, method: &str, path: &str, form: &str) -> Option<(StatusCode, Value)> {
+        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url()))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(10), client.request(request));
+        let answer = answer.await.ok()?.ok()?;
+        Some(read(answer.map(Body::new)).await)
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask("GET", path, "").await.expect("an answer");
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+}
