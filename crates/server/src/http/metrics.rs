@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -68,10 +68,75 @@ impl Traffic {
     }
 }
 
+/// As which text the counts go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    OpenMetrics,
+    /// Prometheus' older one: every scraper and person can read it.
+    Plain,
+}
+
+impl Form {
+    /// OpenMetrics where it is asked for by name, and not as the worst choice.
+    fn wanted(headers: &HeaderMap) -> Form {
+        let all = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|v| v.to_str().ok());
+        let asked = all.flat_map(|line| line.split(',')).any(|part| {
+            let mut words = part.split(';').map(str::trim);
+            let named = words
+                .next()
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
+            named && !words.any(|word| matches!(word, "q=0" | "q=0.0"))
+        });
+        if asked {
+            Form::OpenMetrics
+        } else {
+            Form::Plain
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Form::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Form::Plain => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// OpenMetrics in the older form: there a counter's description carries the whole name of its samples, and nothing marks the end.
+fn plain(text: &str) -> String {
+    let mut counters = std::collections::BTreeSet::new();
+    for line in text.lines() {
+        if let Some(name) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|l| l.strip_suffix(" counter"))
+        {
+            counters.insert(name);
+        }
+    }
+    let mut plain = String::with_capacity(text.len());
+    for line in text.lines() {
+        let described = line
+            .strip_prefix("# HELP ")
+            .map(|rest| ("# HELP ", rest))
+            .or_else(|| line.strip_prefix("# TYPE ").map(|rest| ("# TYPE ", rest)));
+        match described.and_then(|(mark, rest)| Some((mark, rest.split_once(' ')?))) {
+            Some((mark, (name, rest))) if counters.contains(name) => {
+                plain.extend([mark, name, "_total ", rest, "\n"]);
+            }
+            None if line == "# EOF" || line.starts_with("# UNIT ") => {}
+            _ => plain.extend([line, "\n"]),
+        }
+    }
+    plain
+}
+
 /// Stead about itself, for Prometheus; needs no token.
 #[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "fleet", security(()),
     responses((status = 200, body = String, content_type = "text/plain")))]
-pub async fn get_metrics(State(app): State<App>) -> Result<Response, Problem> {
+pub async fn get_metrics(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let seen = app.look_counted(|look, counted| Seen {
         outbox: look.world.alerts.outbox.len() as u64,
         rollouts: look.world.rollouts.open.len() as u64,
@@ -90,14 +155,15 @@ pub async fn get_metrics(State(app): State<App>) -> Result<Response, Problem> {
     let mut text = String::new();
     encode(&mut text, &registry(&app, &seen))
         .map_err(|e| Problem::new("internal", e.to_string(), "report this, with Stead's log"))?;
-    Ok((
-        [(
-            CONTENT_TYPE,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        )],
-        text,
-    )
-        .into_response())
+    let form = Form::wanted(&headers);
+    if form == Form::Plain {
+        text = plain(&text);
+    }
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(form.content_type())),
+        (VARY, HeaderValue::from_static("accept")),
+    ];
+    Ok((headers, text).into_response())
 }
 
 /// Messages remembered by how their delivery ended.
@@ -310,4 +376,36 @@ fn resident() -> Option<u64> {
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openmetrics_goes_to_those_who_ask_for_it() {
+        let wanted = |accept: &str| {
+            let mut headers = HeaderMap::new();
+            if !accept.is_empty() {
+                headers.insert(ACCEPT, HeaderValue::from_str(accept).unwrap());
+            }
+            Form::wanted(&headers)
+        };
+        let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+            text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        assert_eq!(wanted(prometheus), Form::OpenMetrics);
+        for accept in ["", "*/*", "text/plain", "application/openmetrics-text;q=0"] {
+            assert_eq!(wanted(accept), Form::Plain, "{accept}");
+        }
+    }
+
+    #[test]
+    fn the_older_form_calls_a_counter_by_its_whole_name() {
+        let text = "# HELP a_b All.\n# TYPE a_b counter\na_b_total{x=\"# EOF\"} 1\n# HELP c A c.\n# TYPE c gauge\n\
+            # UNIT c seconds\nc 2\n# EOF\n";
+        assert_eq!(
+            plain(text),
+            "# HELP a_b_total All.\n# TYPE a_b_total counter\na_b_total{x=\"# EOF\"} 1\n# HELP c A c.\n# TYPE c gauge\nc 2\n"
+        );
+    }
 }

@@ -595,7 +595,7 @@ async fn health_and_metrics_need_no_token() {
         "stead_nodes{state=\"fresh\"} 1",
         "stead_events_total",
         "stead_resident_memory_bytes",
-        "# EOF",
+        "# TYPE stead_events_total counter",
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }

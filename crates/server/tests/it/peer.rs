@@ -62,23 +62,6 @@ impl Peer {
         Peer::start(command, port, "/-/ready").await
     }
 
-    pub async fn victoria_metrics(dir: &Path) -> Peer {
-        let port = port();
-        let mut command = Command::new("victoria-metrics");
-        command
-            .arg(format!("-storageDataPath={}", dir.display()))
-            .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
-            .arg("-retentionPeriod=10y");
-        Peer::start(command, port, "/health").await
-    }
-
-    pub async fn node_exporter() -> Peer {
-        let port = port();
-        let mut command = Command::new("prometheus-node-exporter");
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        Peer::start(command, port, "/metrics").await
-    }
-
     async fn start(mut command: Command, port: u16, ready: &str) -> Peer {
         let child = command
             .stdout(Stdio::null())

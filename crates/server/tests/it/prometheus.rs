@@ -7,6 +7,7 @@ use axum::body::Body;
 use http::StatusCode;
 use serde_json::{Value, json};
 use stead_core::time::Time;
+use stead_history::openmetrics;
 use stead_history::store::Store;
 use stead_ports::history::{Entry, Labels, Sample, Writer};
 
@@ -451,7 +452,10 @@ async fn an_answer_is_bounded_and_so_is_the_time_for_it() {
         (422, Some("execution")),
         "{body}"
     );
-    let (status, body) = ask("/api/v1/query?query=1&timeout=0".into()).await;
+    let (status, body) = ask(format!(
+        "/api/v1/query_range?query=count({some})&{span}&timeout=1ms"
+    ))
+    .await;
     assert_eq!(
         (status.as_u16(), body["errorType"].as_str()),
         (503, Some("timeout")),
@@ -459,4 +463,67 @@ async fn an_answer_is_bounded_and_so_is_the_time_for_it() {
     );
     let (status, _) = ask("/api/v1/query?query=count(nothing)".into()).await;
     assert_eq!(status, StatusCode::OK, "nobody else is hurt");
+}
+
+#[tokio::test]
+async fn the_real_prometheus_scrapes_stead_and_finds_it_up() {
+    if !there("prometheus") || !there("promtool") {
+        return;
+    }
+    let scene = Scene::well().await;
+    drop(store(&scene).await);
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = socket.local_addr().unwrap();
+    let router = scene.router.clone();
+    tokio::spawn(async move { axum::serve(socket, router).await });
+    let dir = tempfile::tempdir().unwrap();
+    let scrape = format!(
+        "scrape_configs:\n- job_name: stead\n  scrape_interval: 1s\n  static_configs:\n  - targets: [\"{at}\"]\n"
+    );
+    let peer = Peer::prometheus(dir.path(), &scrape).await;
+    let value = async |query: &str| {
+        let answer = peer.get(&format!("/api/v1/query?query={query}")).await;
+        let value = answer["data"]["result"][0]["value"][1].as_str()?;
+        value.parse::<f64>().ok()
+    };
+    until("it is up", async || {
+        (value("up").await? == 1.0).then_some(())
+    })
+    .await;
+    assert!(value("stead_events_total").await > Some(0.0));
+    assert_eq!(value("stead_agents_connected").await, Some(0.0));
+    let kinds = peer.get("/api/v1/metadata?metric=stead_events_total").await;
+    // Prometheus keeps the kind under the family's name where the text is OpenMetrics.
+    let family = peer.get("/api/v1/metadata?metric=stead_events").await;
+    let kind = |answer: &Value, name: &str| answer["data"][name][0]["type"].clone();
+    assert!(
+        kind(&kinds, "stead_events_total") == "counter"
+            || kind(&family, "stead_events") == "counter",
+        "{kinds} {family}"
+    );
+
+    // What it asked for, read by our own reader; and the older form by its own checker.
+    let open = request("GET", "/metrics")
+        .header("accept", "application/openmetrics-text; version=1.0.0")
+        .body(Body::empty())
+        .unwrap();
+    let response = scene.send(open).await;
+    let kind = response.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    let (_, text) = read(response).await;
+    let text = text.as_str().unwrap();
+    let found = openmetrics::read(text, openmetrics::Form::OpenMetrics, Time(0), 10_000);
+    assert!(found.whole && found.unreadable == 0 && found.entries.len() > 40);
+    let plain = scene.get("/metrics").await;
+    let file = dir.path().join("plain.txt");
+    std::fs::write(&file, plain.as_str().unwrap()).unwrap();
+    let checked = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}\n{plain}");
 }
