@@ -75,6 +75,9 @@ struct Writer {
     file: Arc<dyn File>,
     len: u64,
     seq: u64,
+    /// This process wrote all that is in it. What an earlier one wrote can be read without being on disk: where its sync
+    /// failed no later one mends that, and a power cut would take what stands behind it as well.
+    secured: bool,
     /// A sync failed: nobody knows what is on disk, so nothing more is begun.
     broken: Option<Error>,
 }
@@ -85,42 +88,36 @@ impl Journal {
         let path = dir.join("journal.log");
         let open = || -> io::Result<(Journal, bool)> {
             disk.create_dir(dir)?;
-            let file = disk.open(&path, Open::OrCreate)?;
-            let mut bytes = disk.read(&path)?;
-            if bytes.len() < MAGIC.len() {
-                file.set_size(0)?;
-                file.write_at(MAGIC, 0)?;
-                file.sync()?;
-                disk.sync_dir(dir)?;
-                bytes = MAGIC.to_vec();
-            }
-            if !bytes.starts_with(MAGIC) {
+            let bytes = match disk.read(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                read => read?,
+            };
+            let begun = bytes.len() < MAGIC.len();
+            if begun {
+                disk::replace(&*disk, &path, MAGIC)?;
+            } else if !bytes.starts_with(MAGIC) {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "it is no journal, or one of a newer version",
                 ));
             }
-            let (ledger, len, seq) = replay(&bytes)?;
+            let bytes = if begun { MAGIC } else { bytes.as_slice() };
+            let (ledger, len, seq) = replay(bytes)?;
             let torn = len < bytes.len() as u64;
-            if torn {
-                file.set_size(len)?;
-                file.sync()?;
-            }
             let writer = Writer {
+                file: disk.open(&path, Open::Existing)?,
                 disk,
                 path: path.clone(),
-                file,
                 len,
                 seq,
+                secured: begun,
                 broken: None,
             };
-            Ok((
-                Journal {
-                    ledger: Mutex::new(ledger),
-                    file: tokio::sync::Mutex::new(writer),
-                },
-                torn,
-            ))
+            let journal = Journal {
+                ledger: Mutex::new(ledger),
+                file: tokio::sync::Mutex::new(writer),
+            };
+            Ok((journal, torn))
         };
         open().map_err(|error| Error::new("open", &path, &error))
     }
@@ -132,6 +129,10 @@ impl Journal {
     /// Puts `entry` on disk and then into the ledger.
     pub async fn write(&self, entry: Entry, now: &Stamp) -> Result<(), Error> {
         let mut writer = self.file.lock().await;
+        if !writer.secured {
+            let entries = self.ledger().entries(now);
+            writer.compact(entries).await?;
+        }
         writer.put(&entry).await?;
         self.ledger().fold(entry);
         if writer.len > COMPACT {
@@ -196,7 +197,7 @@ impl Writer {
             .await
             .and_then(|replaced| replaced)
             .map_err(|error| Error::new("compact", &self.path, &error))?;
-        (self.file, self.len, self.seq) = (file, len, seq);
+        (self.file, self.len, self.seq, self.secured) = (file, len, seq, true);
         kept.map_err(|error| {
             // A power cut may bring back the old file, without the lines that would come.
             let error = Error::new("sync", &self.path, &error);

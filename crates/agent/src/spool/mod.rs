@@ -208,8 +208,20 @@ impl Spool {
         }
         if opened.power_cut || spool.segments.is_empty() {
             spool.roll().map_err(wrap("create a file in", dir))?;
+        } else if let Err(error) = spool.secure_newest() {
+            tracing::warn!(%error, "the newest file of the spool takes nothing more");
+            spool.sealed = true;
         }
         Ok((spool, opened))
+    }
+
+    /// What is appended must not stand behind bytes that a power cut takes away.
+    fn secure_newest(&mut self) -> io::Result<()> {
+        if let Some(newest) = self.segments.back_mut() {
+            newest.secure(&*self.disk)?;
+            self.disk.sync_dir(&self.dir)?;
+        }
+        Ok(())
     }
 
     /// Whether the machine ended since the spool was last open without having been closed.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use stead_ports::disk::{Disk, File, Open};
+use stead_ports::disk::{self, Disk, File, Open};
 
 use crate::record::{self, Parsed};
 
@@ -132,6 +132,15 @@ impl Segment {
         self.file.write_at(bytes, self.len)?;
         self.len += bytes.len() as u64;
         self.last = cursor;
+        Ok(())
+    }
+
+    /// Puts all of it on disk once more. What an earlier process wrote can be read without being there: where its sync
+    /// failed, no later one mends that.
+    pub fn secure(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        self.read(0, self.len as usize, &mut bytes)?;
+        self.file = disk::swap(disk, &self.path, &bytes)?;
         Ok(())
     }
 

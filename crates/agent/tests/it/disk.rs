@@ -181,6 +181,43 @@ async fn after_a_failed_sync_nothing_is_begun_until_a_restart() {
         .expect("works again");
 }
 
+/// F2, then F1, then the power: what is written behind a line that only the page cache has is as good as any other.
+#[tokio::test]
+async fn a_restart_after_a_failed_sync_builds_on_nothing_that_is_not_on_disk() {
+    let disk = MemoryDisk::new();
+    let (journal, _) = Journal::open(disk.mount(), journal_dir()).expect("open");
+    disk.arm(Fault::SyncError);
+    let failed = journal.write(intent(1), &stamp()).await;
+    assert_eq!(failed.expect_err("not on disk").code(), "journal-failed");
+    let (journal, _) = Journal::open(disk.mount(), journal_dir()).expect("open");
+    journal.write(intent(2), &stamp()).await.expect("written");
+    disk.cut_power(Loss::Unsynced);
+    let (journal, torn) = Journal::open(disk.mount(), journal_dir()).expect("open");
+    let standing = journal.ledger().standing(&Key::of(&order(2)));
+    assert_eq!((standing, torn), (Standing::Open, false));
+
+    let disk = MemoryDisk::new();
+    let mut spool = open(&disk, "boot-1").expect("open");
+    disk.arm(Fault::SyncError);
+    spool.append(|_| b"first\n".to_vec()).expect("append");
+    spool
+        .take_dirty()
+        .sync_aside()
+        .await
+        .expect_err("not on disk");
+    let mut spool = open(&disk, "boot-1").expect("open");
+    spool.append(|_| b"second\n".to_vec()).expect("append");
+    let synced = spool.take_dirty().sync_aside().await;
+    assert_eq!(synced.expect("on disk"), 2);
+    disk.cut_power(Loss::Unsynced);
+    let spool = open(&disk, "boot-2").expect("open");
+    let all = spool.read(&mut Position::after(0), 1 << 10, true);
+    assert_eq!(
+        all.expect("read"),
+        Read::Frames(b"first\nsecond\n".to_vec())
+    );
+}
+
 fn spool_dir() -> &'static Path {
     Path::new("/agent/spool")
 }
