@@ -46,70 +46,89 @@ fn none(why: impl Into<String>, remedy: impl Into<String>) -> NoRepair {
 /// A repair of the same kind that helped less than this long ago did not help for good: do more.
 const SAME_AGAIN: Span = Span::hours(1);
 
+/// A line of the built-in table: drift, trigger (absent: any), service kind (absent: any), action.
+type Line = (
+    &'static str,
+    Option<&'static str>,
+    Option<&'static str>,
+    &'static str,
+);
+
+/// Kept as text that costs nothing to look through: every drift is held against it again and again.
+const TABLE: [Line; 24] = [
+    ("unhealthy_service", None, Some("systemd"), "unit_restart"),
+    ("changed_service", None, Some("systemd"), "unit_restart"),
+    ("missing_service", None, Some("systemd"), "none"),
+    ("unhealthy_service", None, Some("process"), "none"),
+    ("missing_service", None, Some("process"), "none"),
+    ("changed_service", None, Some("process"), "none"),
+    ("unhealthy_service", None, Some("external"), "none"),
+    ("missing_service", None, Some("external"), "none"),
+    ("changed_service", None, Some("external"), "none"),
+    ("unhealthy_service", None, Some("loop"), "none"),
+    ("missing_service", None, Some("loop"), "none"),
+    ("changed_service", None, Some("loop"), "none"),
+    ("unhealthy_service", None, Some("instance"), "none"),
+    ("missing_service", None, Some("instance"), "none"),
+    ("changed_service", None, Some("instance"), "none"),
+    restarts("containers_not_running"),
+    restarts("container_unhealthy"),
+    restarts("mqtt_unreachable"),
+    ("unhealthy_service", None, None, "redeploy"),
+    ("missing_service", None, None, "redeploy"),
+    ("changed_service", None, None, "redeploy"),
+    ("disk_pressure", None, None, "disk_cleanup"),
+    ("stale_lock", None, None, "lock_clear"),
+    ("suspended_but_running", None, None, "workload_stop"),
+];
+
+const fn restarts(trigger: &'static str) -> Line {
+    (
+        "unhealthy_service",
+        Some(trigger),
+        None,
+        "container_restart",
+    )
+}
+
 /// The built-in table of row L9, in the order it is read. `policy.repairs` of the files is read before it.
 pub fn table() -> Vec<RepairRule> {
-    let rule = |drift: &str, trigger: Option<&str>, kind: Option<&str>, action: &str| RepairRule {
+    let rule = |(drift, trigger, kind, action): Line| RepairRule {
         drift: drift.to_string(),
         trigger: trigger.map(ToString::to_string),
         kind: kind.map(ToString::to_string),
         action: action.to_string(),
     };
-    let mut rules = vec![
-        rule("unhealthy_service", None, Some("systemd"), "unit_restart"),
-        rule("changed_service", None, Some("systemd"), "unit_restart"),
-        rule("missing_service", None, Some("systemd"), "none"),
-    ];
-    for kind in ["process", "external", "loop", "instance"] {
-        for drift in ["unhealthy_service", "missing_service", "changed_service"] {
-            rules.push(rule(drift, None, Some(kind), "none"));
-        }
-    }
-    for trigger in [
-        "containers_not_running",
-        "container_unhealthy",
-        "mqtt_unreachable",
-    ] {
-        rules.push(rule(
-            "unhealthy_service",
-            Some(trigger),
-            None,
-            "container_restart",
-        ));
-    }
-    for drift in ["unhealthy_service", "missing_service", "changed_service"] {
-        rules.push(rule(drift, None, None, "redeploy"));
-    }
-    rules.push(rule("disk_pressure", None, None, "disk_cleanup"));
-    rules.push(rule("stale_lock", None, None, "lock_clear"));
-    rules.push(rule("suspended_but_running", None, None, "workload_stop"));
-    rules
+    TABLE.into_iter().map(rule).collect()
 }
 
-/// The action that answers `drift` now, with its plan.
-pub fn repair(world: &World, drift: &Drift, now: Time) -> Result<Repair, NoRepair> {
+/// The kind of action that answers `drift` now. Cheap: no plan is made.
+pub fn answer(world: &World, drift: &Drift, now: Time) -> Result<ActionKind, NoRepair> {
     let kind_word = match &drift.subject {
         Subject::Service(n, s) => world.fleet.service(n, s).map(|s| s.kind.word()),
         _ => None,
     };
-    let trigger = drift.trigger.word();
-    let fits = |r: &&RepairRule| {
-        r.drift == drift.kind.word()
-            && r.trigger.as_deref().is_none_or(|t| t == trigger)
-            && r.kind.as_deref().is_none_or(|k| Some(k) == kind_word)
+    let (word, trigger) = (drift.kind.word(), drift.trigger.word());
+    let fits = |of: &str, by: Option<&str>, kind: Option<&str>| {
+        of == word && by.is_none_or(|t| t == trigger) && kind.is_none_or(|k| Some(k) == kind_word)
     };
-    let own = world
-        .fleet
-        .policy
-        .repairs
-        .iter()
-        .find(fits)
-        .map(|r| r.action.clone());
-    let action = own.or_else(|| table().iter().find(fits).map(|r| r.action.clone()));
-    let kind = match action.as_deref().map(ActionKind::from_word) {
-        Some(Some(kind)) => kind,
-        _ => return Err(only_told(drift, kind_word)),
-    };
-    let kind = escalate(world, drift, kind, now);
+    let mut own = world.fleet.policy.repairs.iter();
+    let action = own
+        .find(|r| fits(&r.drift, r.trigger.as_deref(), r.kind.as_deref()))
+        .map(|r| r.action.as_str())
+        .or_else(|| {
+            let line = TABLE.iter().find(|(of, by, kind, _)| fits(of, *by, *kind));
+            line.map(|(.., action)| *action)
+        });
+    match action.and_then(ActionKind::from_word) {
+        Some(kind) => Ok(escalate(world, drift, kind, now)),
+        None => Err(only_told(drift, kind_word)),
+    }
+}
+
+/// The action that answers `drift` now, with its plan.
+pub fn repair(world: &World, drift: &Drift, now: Time) -> Result<Repair, NoRepair> {
+    let kind = answer(world, drift, now)?;
     let repair = plan(world, kind, &drift.subject);
     match (repair, kind) {
         // More than a restart cannot be done, so a restart is what is left: the limit per hour bounds it.

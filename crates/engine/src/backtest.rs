@@ -8,12 +8,14 @@
 //! control loop is not involved.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use stead_core::backtest::{Backtest, Report, given};
 use stead_core::desired::Policy;
-use stead_core::event::Event;
+use stead_core::event::{Body, Event};
+use stead_core::facts::Fact;
 use stead_core::policy::Now;
 use stead_core::time::Time;
 use stead_core::world::World;
@@ -133,10 +135,14 @@ async fn run(
     let (to_decode, read) = mpsc::channel(AHEAD);
     let (to_decide, decoded) = mpsc::channel(AHEAD);
     let latest = world.at;
-    let decoding = tokio::task::spawn_blocking(move || decode(read, &to_decide, latest, until));
+    // At most as many as chunks are on their way.
+    let (give_back, emptied) = mpsc::unbounded_channel();
+    let decoding =
+        tokio::task::spawn_blocking(move || decode(read, &to_decide, emptied, latest, until));
     let question = Question { until, ..question };
     let told = progress.map(|tell| (tell, total));
-    let deciding = tokio::task::spawn_blocking(move || decide(world, question, decoded, told));
+    let deciding =
+        tokio::task::spawn_blocking(move || decide(world, question, decoded, &give_back, told));
     let reading = feed(log, from, to_decode);
     let (read, decoded, report) = tokio::join!(reading, decoding, deciding);
     read?;
@@ -175,16 +181,37 @@ async fn feed(
     }
 }
 
+/// The facts of the latest chunks, held until nearly nobody else holds them. Who allocated them frees them then: a
+/// million small texts freed by another thread cost more than deciding about them.
+#[derive(Default)]
+struct Held(VecDeque<Vec<Arc<Fact>>>);
+
+impl Held {
+    fn hold(&mut self, events: &[Event]) {
+        let fact = |event: &Event| match &event.body {
+            Body::Observed(_, fact) => Some(Arc::clone(fact)),
+            _ => None,
+        };
+        self.0.push_back(events.iter().filter_map(fact).collect());
+        // In the next stage, waiting for it, and one for what comes before them in the world.
+        if self.0.len() > AHEAD + 2 {
+            self.0.pop_front();
+        }
+    }
+}
+
 /// Decodes what matters, up to the end of the period.
 fn decode(
     mut read: mpsc::Receiver<Read>,
     out: &mpsc::Sender<Decoded>,
+    mut emptied: mpsc::UnboundedReceiver<Vec<Event>>,
     mut latest: Time,
     until: Time,
 ) -> Result<(), log::Error> {
+    let mut held = Held::default();
     while let Some(Read { records, fleets }) = read.blocking_recv() {
         let mut decoded = Decoded {
-            events: Vec::with_capacity(records.len()),
+            events: emptied.try_recv().unwrap_or_default(),
             skipped: 0,
             at: latest,
         };
@@ -204,6 +231,7 @@ fn decode(
                 decoded.skipped += 1;
             }
         }
+        held.hold(&decoded.events);
         if out.blocking_send(decoded).is_err() || over {
             return Ok(());
         }
@@ -226,6 +254,7 @@ fn decide(
     world: World,
     question: Question,
     mut decoded: mpsc::Receiver<Decoded>,
+    emptied: &mpsc::UnboundedSender<Vec<Event>>,
     progress: Option<(watch::Sender<Progress>, u64)>,
 ) -> Report {
     let named = question.policy.calendar.timezone.as_deref();
@@ -242,7 +271,10 @@ fn decide(
     while let Some(part) = decoded.blocking_recv() {
         done += part.events.len() as u64 + part.skipped;
         test.skipped(part.skipped);
-        test.feed(part.events);
+        let mut events = part.events;
+        test.feed(&mut events);
+        // Without it the next chunk makes room of its own.
+        let _ = emptied.send(events);
         if let Some((tell, total)) = &progress {
             // Nobody listening is no fault.
             let _ = tell.send(Progress {

@@ -166,7 +166,7 @@ pub fn decode(r: Record) -> Result<Event, log::Error> {
         severity: r.severity,
         body: r.body,
     };
-    events::decode(&encoded).map_err(|e| log::Error::Corrupt {
+    events::decode(encoded).map_err(|e| log::Error::Corrupt {
         seq: e.seq,
         why: e.why,
     })

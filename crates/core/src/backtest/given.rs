@@ -157,11 +157,17 @@ impl Group {
         self.events.push(event);
     }
 
-    pub(super) fn take(&mut self) -> Option<(Time, Vec<Event>)> {
-        if self.events.is_empty() {
-            return None;
-        }
+    /// When they came in; `None` while there are none.
+    pub(super) fn at(&self) -> Option<Time> {
+        (!self.events.is_empty()).then_some(self.at)
+    }
+
+    pub(super) fn is_clock_jump(&self) -> bool {
+        matches!(&*self.events, [event] if matches!(event.body, Body::ClockJumped(_)))
+    }
+
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Event> {
         self.synced = false;
-        Some((self.at, core::mem::take(&mut self.events)))
+        self.events.drain(..)
     }
 }

@@ -93,9 +93,10 @@ impl<L: Fn(Time) -> Now> Backtest<L> {
     }
 
     /// The next events of the record, in its order. Events of kinds that [`given::matters`] denies may be left out.
-    pub fn feed(&mut self, events: Vec<Event>) {
-        let times = given::times(&events, self.now.at);
-        for (event, at) in events.into_iter().zip(times) {
+    /// Leaves `events` empty, for its room to be used again.
+    pub fn feed(&mut self, events: &mut Vec<Event>) {
+        let times = given::times(events, self.now.at);
+        for (event, at) in events.drain(..).zip(times) {
             self.report.events += 1;
             match given::part(&event) {
                 Part::Given => {
@@ -159,15 +160,16 @@ impl<L: Fn(Time) -> Now> Backtest<L> {
     }
 
     fn hand_on(&mut self) {
-        let Some((at, events)) = self.open.take() else {
+        let Some(at) = self.open.at() else {
             return;
         };
-        match events.as_slice() {
-            // The clock was set, in whichever direction.
-            [event] if matches!(event.body, Body::ClockJumped(_)) => self.now = (self.local)(at),
-            _ => self.wait(at),
+        // The clock was set, in whichever direction.
+        if self.open.is_clock_jump() {
+            self.now = (self.local)(at);
+        } else {
+            self.wait(at);
         }
-        let step = self.controller.rehear(self.now, events);
+        let step = self.controller.rehear(self.now, self.open.take());
         self.carry_out(step);
     }
 
@@ -207,22 +209,27 @@ impl<L: Fn(Time) -> Now> Backtest<L> {
 
     /// Counts what was decided, and answers every order and every message.
     fn carry_out(&mut self, first: Step) {
-        let mut steps = alloc::vec![first];
-        for _ in 0..ROUNDS {
-            let mut answers = Vec::new();
-            for step in steps.drain(..) {
-                for event in &step.events {
-                    self.would.note(event, self.now.at);
-                }
-                answers.extend(step.effects.into_iter().filter_map(answer));
-            }
+        let mut answers = self.count(first);
+        for _ in 1..ROUNDS {
             if answers.is_empty() {
                 return;
             }
+            let mut next = Vec::new();
             for input in answers {
-                steps.push(self.controller.handle(self.now, input));
+                let step = self.controller.handle(self.now, input);
+                next.extend(self.count(step));
             }
+            answers = next;
         }
+    }
+
+    /// Counts the decisions of one step; returns the answers to what it would send.
+    fn count(&mut self, step: Step) -> Vec<Input> {
+        for event in &step.events {
+            self.would.note(event, self.now.at);
+        }
+        self.controller.recycle(step.events);
+        step.effects.into_iter().filter_map(answer).collect()
     }
 }
 

@@ -196,33 +196,27 @@ impl Controller {
                 Body::NodeUp(Default::default()),
             );
         }
-        self.touched.extend(self.subjects_of(&node));
+        self.touch_all_of(&node);
         self.step
             .effects
             .push(Effect::Bundle { node: node.clone() });
         self.order_again(now, &node);
     }
 
-    pub(super) fn subjects_of(&self, node: &NodeName) -> Vec<Subject> {
-        let mut subjects = alloc::vec![Subject::Node(node.clone())];
-        if let Some(desired) = self.world.fleet.nodes.get(node) {
-            subjects.extend(
-                desired
-                    .services
-                    .keys()
-                    .map(|s| Subject::Service(node.clone(), s.clone())),
-            );
-            if desired.strict
-                && let Some(state) = self.world.node(node)
-            {
-                subjects.extend(
-                    state
-                        .containers()
-                        .map(|(c, _, _)| Subject::Container(node.clone(), c.clone())),
-                );
-            }
+    /// Has everything on `node` looked at.
+    pub(super) fn touch_all_of(&mut self, node: &NodeName) {
+        self.touched.insert(Subject::Node(node.clone()));
+        let Some(desired) = self.world.fleet.nodes.get(node) else {
+            return;
+        };
+        let services = desired.services.keys();
+        self.touched
+            .extend(services.map(|s| Subject::Service(node.clone(), s.clone())));
+        if let Some(state) = self.world.node(node).filter(|_| desired.strict) {
+            let containers = state.containers();
+            self.touched
+                .extend(containers.map(|(c, ..)| Subject::Container(node.clone(), c.clone())));
         }
-        subjects
     }
 
     fn seen(&mut self, node: &NodeName, at: Time, key: FactKey, fact: Fact) {

@@ -36,7 +36,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::action::{ActionKey, State};
+use crate::action::{Action, ActionKey, State};
 use crate::brake;
 use crate::command::{Order, Outcome};
 use crate::desired::Fleet;
@@ -459,21 +459,14 @@ impl Controller {
     }
 
     fn note_busy(&mut self, id: &str, subject: &Subject) {
-        for kind in crate::action::ActionKind::ALL {
-            let key = ActionKey {
-                kind,
-                subject: subject.clone(),
-            };
-            match self.world.actions.open.get(&key) {
-                Some(a) if matches!(a.state, State::Approved | State::Running) => {
-                    self.busy.insert(key);
-                }
-                _ if key.has_id(id) => {
-                    self.busy.remove(&key);
-                }
-                _ => {}
-            }
+        let all = ActionKey::all_of(subject);
+        let open = &self.world.actions.open;
+        let ended = |key: &&ActionKey| key.has_id(id) && !open.get(*key).is_some_and(is_busy);
+        if let Some(key) = self.busy.range(all.clone()).find(ended).cloned() {
+            self.busy.remove(&key);
         }
+        let busy = open.range(all).filter(|(_, a)| is_busy(a));
+        self.busy.extend(busy.map(|(key, _)| key.clone()));
     }
 
     /// Actions that are approved or running, in the order of their keys.
@@ -483,12 +476,13 @@ impl Controller {
 }
 
 fn busy(world: &World) -> BTreeSet<ActionKey> {
-    let busy = |a: &crate::action::Action| matches!(a.state, State::Approved | State::Running);
-    world
-        .actions
-        .open
-        .iter()
-        .filter(|(_, a)| busy(a))
+    let open = world.actions.open.iter();
+    open.filter(|(_, a)| is_busy(a))
         .map(|(k, _)| k.clone())
         .collect()
+}
+
+/// Approved or running.
+fn is_busy(action: &Action) -> bool {
+    matches!(action.state, State::Approved | State::Running)
 }

@@ -28,7 +28,7 @@ impl Controller {
     }
 
     /// Takes what the record gives for one input, and returns what follows from it. Events are numbered anew.
-    pub(crate) fn rehear(&mut self, now: Now, given: Vec<Event>) -> Step {
+    pub(crate) fn rehear(&mut self, now: Now, given: impl Iterator<Item = Event>) -> Step {
         self.keep_pace(now);
         let reconciled = self.reconciled_at;
         for event in given {
@@ -74,11 +74,18 @@ impl Controller {
             ..event
         });
         if let Some(node) = synced {
-            let subjects = self.subjects_of(&node);
-            self.touched.extend(subjects);
+            self.touch_all_of(&node);
         }
         if loaded {
             self.reconcile(now);
+        }
+    }
+
+    /// Takes back the room of a step that was looked at, for the next one: there are millions of them.
+    pub(crate) fn recycle(&mut self, mut events: Vec<Event>) {
+        if events.capacity() > self.step.events.capacity() && self.step.events.is_empty() {
+            events.clear();
+            self.step.events = events;
         }
     }
 

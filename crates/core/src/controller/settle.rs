@@ -230,10 +230,12 @@ impl Controller {
             d.kind.word() == action.drift || (is_service && d.kind != DriftKind::StaleLock)
         };
         if let Some(drift) = found.iter().find(its_own) {
+            if action.state != State::Pending || drift.trigger == action.trigger {
+                return None;
+            }
+            // The trouble became another one; does another action answer it?
             let answer = plan::repair(&self.world, drift, self.world.at);
-            let other = !answer.is_ok_and(|r| r.key == *key) && action.state == State::Pending;
-            // The trouble became another one, which another action answers.
-            return (other && drift.trigger != action.trigger).then_some("superseded");
+            return (!answer.is_ok_and(|r| r.key == *key)).then_some("superseded");
         }
         let gone = match &key.subject {
             _ if about_lock => true,
@@ -320,12 +322,15 @@ impl Controller {
 
     /// Raises the action that answers `drift`, unless one is open, or a rejection or back-off holds.
     fn propose(&mut self, now: Now, drift: &Drift) {
+        let Ok(kind) = plan::answer(&self.world, drift, now.at) else {
+            return;
+        };
+        if any_open(&self.world, &drift.subject, kind) {
+            return;
+        }
         let Ok(repair) = plan::repair(&self.world, drift, now.at) else {
             return;
         };
-        if any_open(&self.world, &repair.key) {
-            return;
-        }
         if held(&self.world, &repair.key, drift, now.at).is_some() {
             return;
         }
@@ -422,13 +427,13 @@ pub fn preview(p: &Proposed) -> Action {
 }
 
 /// Whether something is open for the same subject; clearing its lock is no repair of it, and neither hinders the other.
-fn any_open(world: &World, wanted: &ActionKey) -> bool {
+fn any_open(world: &World, subject: &Subject, wanted: ActionKind) -> bool {
     let about_lock = |kind| kind == ActionKind::LockClear;
     world
         .actions
         .open
-        .range(ActionKey::all_of(&wanted.subject))
-        .any(|(key, _)| about_lock(key.kind) == about_lock(wanted.kind))
+        .range(ActionKey::all_of(subject))
+        .any(|(key, _)| about_lock(key.kind) == about_lock(wanted))
 }
 
 /// Another destructive action for the same target that waits for its review.

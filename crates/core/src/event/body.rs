@@ -3,7 +3,8 @@
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::Kind;
@@ -259,6 +260,18 @@ macro_rules! bodies {
                 typed.unwrap_or_else(|| Body::read(kind, serde_json::from_str(data).unwrap_or(Value::Null)))
             }
 
+            /// The same on the way through a text: only what fits the type of a known kind, so the caller must be able to
+            /// begin anew.
+            pub(super) fn read_known<'de, D: Deserializer<'de>>(
+                kind: &str,
+                data: D,
+            ) -> Result<Body, D::Error> {
+                match kind {
+                    $($kind => <$data>::deserialize(data).map(Body::$variant),)*
+                    _ => read_known_fact(kind, data),
+                }
+            }
+
             /// Every kind this build knows, for completion and documentation.
             pub const KINDS: &'static [&'static str] = &[$($kind,)*];
         }
@@ -381,6 +394,14 @@ fn read_fact_text(kind: &str, data: &str) -> Option<Body> {
         return None;
     }
     fact_body(kind, serde_json::from_str(data).ok()?)
+}
+
+fn read_known_fact<'de, D: Deserializer<'de>>(kind: &str, data: D) -> Result<Body, D::Error> {
+    let misfit = || D::Error::custom("no data of a known kind");
+    if !is_fact(kind) {
+        return Err(misfit());
+    }
+    fact_body(kind, Seen::deserialize(data)?).ok_or_else(misfit)
 }
 
 impl Body {

@@ -55,11 +55,11 @@ fn run(stage: &Stage, policy: Policy, until: Time) -> Report {
     let since = stage.log.first().map_or(Time::ZERO, |e| e.at);
     let mut test = Backtest::new(World::default(), policy, since, until, noon);
     for part in stage.log.chunks(64) {
-        let (read, left): (Vec<Event>, Vec<Event>) = part
+        let (mut read, left): (Vec<Event>, Vec<Event>) = part
             .iter()
             .cloned()
             .partition(|e| given::matters(e.kind().as_str()));
-        test.feed(read);
+        test.feed(&mut read);
         test.skipped(left.len() as u64);
     }
     test.finish()

@@ -271,7 +271,7 @@ pub fn play(stage: &mut Stage, step: &Move) {
 pub fn replayed(stage: &Stage) -> World {
     let mut world = World::default();
     for event in &stage.log {
-        let mut back = event::decode(&event::encode(event)).expect("readable");
+        let mut back = event::decode(event::encode(event)).expect("readable");
         if let (event::Body::DesiredLoaded(new), event::Body::DesiredLoaded(old)) =
             (&mut back.body, &event.body)
         {
