@@ -8,6 +8,8 @@ export const { navigate, route, isActive, preload } = createRouter({
   '/nodes/:node': () => import('./pages/Node.svelte'),
   '/services': () => import('./pages/Services.svelte'),
   '/services/:node/:service': () => import('./pages/Service.svelte'),
+  '/containers': () => import('./pages/Containers.svelte'),
+  '/containers/:node/:container': () => import('./pages/Container.svelte'),
   '/actions': () => import('./pages/Actions.svelte'),
   '/actions/:id': () => import('./pages/Action.svelte'),
   '/events': () => import('./pages/Events.svelte'),
@@ -20,9 +22,9 @@ export const { navigate, route, isActive, preload } = createRouter({
 })
 
 export interface Place {
-  path: '/' | '/nodes' | '/services' | '/actions' | '/events' | '/autonomy' | '/about'
+  path: '/' | '/nodes' | '/services' | '/containers' | '/actions' | '/events' | '/autonomy' | '/about'
   title: string
-  icon: 'overview' | 'node' | 'service' | 'action' | 'event' | 'autonomy' | 'about'
+  icon: 'overview' | 'node' | 'service' | 'container' | 'action' | 'event' | 'autonomy' | 'about'
   key: string
 }
 
@@ -31,6 +33,7 @@ export const PLACES: Place[] = [
   { path: '/', title: 'Overview', icon: 'overview', key: 'o' },
   { path: '/nodes', title: 'Nodes', icon: 'node', key: 'n' },
   { path: '/services', title: 'Services', icon: 'service', key: 's' },
+  { path: '/containers', title: 'Containers', icon: 'container', key: 'c' },
   { path: '/actions', title: 'Actions', icon: 'action', key: 'a' },
   { path: '/events', title: 'Events', icon: 'event', key: 'e' },
   { path: '/autonomy', title: 'Autonomy', icon: 'autonomy', key: 'u' },

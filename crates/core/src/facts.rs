@@ -113,6 +113,9 @@ pub struct ContainerFacts {
     /// As the creator wrote it.
     pub image: String,
     pub image_id: String,
+    /// When its image was made, where the engine could say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_created_at: Option<Time>,
     pub created_at: Time,
     pub state: ContainerState,
     pub health: Health,

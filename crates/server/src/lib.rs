@@ -29,5 +29,5 @@ pub mod server;
 mod listen;
 
 pub use http::FleetProblems;
-pub use proxy::{AgentProxy, ProxyError};
+pub use proxy::{AgentProxy, Chunks, ProxyError};
 pub use server::{Error, Options, Server};

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 mod autonomy;
+mod containers;
 
 pub use autonomy::*;
+pub use containers::*;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
@@ -115,6 +117,16 @@ pub enum Command {
         after_help = "Examples:\n  stead services\n  stead services --node piha --state unhealthy\n  stead services piha/zigbee2mqtt\n  stead services piha/zigbee2mqtt --at 2026-11-21T08:30:00Z"
     )]
     Services(Services),
+    /// The containers of all nodes: list, one in detail, restart of unhealthy ones
+    #[command(
+        after_help = "Examples:\n  stead containers\n  stead containers --unhealthy\n  stead containers --stack shop --no-limit --json\n  stead containers piha/z2m --range 7d\n  stead containers restart --unhealthy --dry-run"
+    )]
+    Containers(Containers),
+    /// Logs where they lie: last lines, follow, and a search over all nodes
+    #[command(
+        after_help = "Examples:\n  stead logs piha/z2m\n  stead logs -f -n 200 piha/z2m\n  stead logs unit/piha/nginx.service\n  stead logs --search 'connection refused' --since 2h\n  stead logs --search error --nodes piha,vps --containers web --json"
+    )]
+    Logs(Logs),
     /// Where the world differs from the fleet directory, and why nothing is done where nothing is
     #[command(after_help = "Examples:\n  stead drift\n  stead drift --node piha --at 3d")]
     Drift(Drift),

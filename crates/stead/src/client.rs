@@ -113,11 +113,22 @@ impl Client {
         body: &B,
         mut each: impl FnMut(&str),
     ) -> Result<(), Failure> {
-        let mut request = self
-            .http
-            .post(format!("{}{path}", self.base))
-            .header("accept", "application/x-ndjson")
-            .json(body);
+        let request = self.http.post(format!("{}{path}", self.base)).json(body);
+        self.read_lines(request, &mut each).await
+    }
+
+    /// Asks for an answer that comes line by line, however long it takes.
+    pub async fn get_lines(&self, path: &str, mut each: impl FnMut(&str)) -> Result<(), Failure> {
+        let request = self.http.get(format!("{}{path}", self.base));
+        self.read_lines(request, &mut each).await
+    }
+
+    async fn read_lines(
+        &self,
+        request: reqwest::RequestBuilder,
+        each: &mut impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        let mut request = request.header("accept", "application/x-ndjson");
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -132,6 +143,9 @@ impl Client {
                 let line: Vec<u8> = buffer.drain(..=end).collect();
                 each(&String::from_utf8_lossy(&line));
             }
+        }
+        if !buffer.is_empty() {
+            each(&String::from_utf8_lossy(&buffer));
         }
         Ok(())
     }

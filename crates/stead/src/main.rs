@@ -63,6 +63,10 @@ async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failur
             commands::lists::services(&client.at(&args.moment), out, args).await
         }
         Command::Drift(args) => commands::lists::drift(&client.at(&args.moment), out, args).await,
+        Command::Containers(args) => {
+            commands::containers::run(&client.at(&args.moment), out, args).await
+        }
+        Command::Logs(args) => commands::logs::run(&client, out, args).await,
         Command::Score(args) => commands::insight::score(&client, out, args).await,
         Command::Trend(args) => commands::insight::trend(&client, out, args).await,
         Command::Events(args) => commands::events::run(&client, out, args).await,

@@ -11,7 +11,7 @@ it('subjects are read as they are written', () => {
 it('each subject leads to its page, and strange names stay inside of it', () => {
   expect(subjectPath('service/piha/z2m')).toBe('/services/piha/z2m')
   expect(subjectPath('node/piha')).toBe('/nodes/piha')
-  expect(subjectPath('container/piha/a b')).toBe('/nodes/piha?tab=containers&q=a%20b')
+  expect(subjectPath('container/piha/a b')).toBe('/containers/piha/a%20b')
   expect(subjectPath('service/piha/../x')).toBe('/services/piha/..%2Fx')
   expect(subjectPath('fleet/home')).toBeNull()
   expect(subjectPath('')).toBeNull()

@@ -20,6 +20,7 @@ const enc = encodeURIComponent
 
 export const nodePath = (node: string) => `/nodes/${enc(node)}`
 export const servicePath = (node: string, service: string) => `/services/${enc(node)}/${enc(service)}`
+export const containerPath = (node: string, container: string) => `/containers/${enc(node)}/${enc(container)}`
 export const eventPath = (seq: number) => `/events/${seq}`
 
 /** The open occurrence has the short address; a closed one says which it was. */
@@ -33,7 +34,7 @@ export function subjectPath(text: string): string | null {
   if (type === 'node' && name) return nodePath(name)
   if (!node || !name) return null
   if (type === 'service') return servicePath(node, name)
-  if (type === 'container') return `${nodePath(node)}?tab=containers&q=${enc(name)}`
+  if (type === 'container') return containerPath(node, name)
   if (type === 'unit') return `${nodePath(node)}?tab=units&q=${enc(name)}`
   return null
 }

@@ -73,9 +73,10 @@ export function touched(event: Event): Key[] {
     keys.push(['nodes'], ['node', node], ['services'], ['drift'])
     if (subject.type === 'service') keys.push(['service', node, subject.name])
     else keys.push(['service', node])
+    if (subject.type === 'container' || event.kind.startsWith('node_')) keys.push(['containers'])
   }
   if (event.kind.startsWith('action_') || event.kind.startsWith('step_')) {
-    keys.push(['actions'], ['action'], ['why'])
+    keys.push(['actions'], ['action'], ['why'], ['containers'])
     if (!node) keys.push(['services'], ['service'])
   }
   const guard = /^(lock|brake|autonomy|alert|message|rollout|drill|leader)_/.exec(event.kind)?.[1]

@@ -5,6 +5,7 @@ const PATHS = {
   overview: '/',
   nodes: '/nodes',
   services: '/services',
+  containers: '/containers',
   actions: '/actions',
   events: '/events',
   autonomy: '/autonomy',

@@ -11,6 +11,7 @@ export type Command =
   | 'overview'
   | 'nodes'
   | 'services'
+  | 'containers'
   | 'actions'
   | 'events'
   | 'autonomy'
@@ -46,6 +47,7 @@ const GO: Record<string, Command> = {
   o: 'overview',
   n: 'nodes',
   s: 'services',
+  c: 'containers',
   a: 'actions',
   e: 'events',
   u: 'autonomy',
@@ -69,6 +71,7 @@ export const KEYS: { title: string; keys: { keys: string[]; does: string }[] }[]
       { keys: ['g', 'o'], does: 'Overview' },
       { keys: ['g', 'n'], does: 'Nodes' },
       { keys: ['g', 's'], does: 'Services' },
+      { keys: ['g', 'c'], does: 'Containers' },
       { keys: ['g', 'a'], does: 'Actions' },
       { keys: ['g', 'e'], does: 'Events' },
       { keys: ['g', 'u'], does: 'Autonomy' },

@@ -3,7 +3,9 @@
 //! Nothing here waits longer than it was told to: the client library's own limit ends with the response's head, so each
 //! call is put under one that covers the body as well.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
@@ -23,7 +25,12 @@ pub(super) struct Client {
     local: bool,
     address: String,
     limit: Duration,
+    /// When each image was made, by its ID: it never changes, so it is asked once.
+    images: Arc<Mutex<HashMap<String, Option<Time>>>>,
 }
+
+/// Images remembered; beyond that all are asked anew.
+const IMAGES: usize = 4096;
 
 impl Client {
     /// Connects and agrees on a version.
@@ -56,6 +63,7 @@ impl Client {
             local: matches!(options.address, Address::Unix(_)),
             address,
             limit,
+            images: Arc::default(),
         })
     }
 
@@ -121,7 +129,36 @@ impl Client {
                     .inspect_container(target, None::<InspectContainerOptions>),
             )
             .await?;
-        translate::seen(answer).ok_or_else(|| Error::Answer(format!("{target} has no ID or name")))
+        let mut seen = translate::seen(answer)
+            .ok_or_else(|| Error::Answer(format!("{target} has no ID or name")))?;
+        seen.facts.image_created_at = self.image_created(&seen.facts.image_id).await;
+        Ok(seen)
+    }
+
+    /// When an image was made; `None` where the engine cannot say (any more), which is no reason to know less of the
+    /// container.
+    async fn image_created(&self, id: &str) -> Option<Time> {
+        let digest = id.strip_prefix("sha256:").unwrap_or(id);
+        let known = |images: &Mutex<HashMap<String, Option<Time>>>| {
+            let images = images.lock().unwrap_or_else(PoisonError::into_inner);
+            images.get(digest).copied()
+        };
+        if let Some(at) = known(&self.images) {
+            return at;
+        }
+        let question = self.engine.inspect_image(checked(digest).ok()?);
+        let at = match self.ask(question).await {
+            Ok(answer) => answer.created.and_then(|at| translate::instant(&at)),
+            Err(error) if error.not_found() => None,
+            // It is asked again with the next look at the container.
+            Err(_) => return None,
+        };
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if images.len() >= IMAGES {
+            images.clear();
+        }
+        images.insert(digest.to_owned(), at);
+        at
     }
 }
 

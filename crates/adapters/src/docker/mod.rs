@@ -9,7 +9,8 @@
 //! | `client` | its API, each call under a limit |
 //! | `translate`, `judge`, `table` | pure: answers to facts, patience, what is news |
 //! | `observe` | the watch over the event stream |
-//! | `detail` | live drill-down and logs |
+//! | `detail` | live drill-down |
+//! | `log` | last lines, following, searching |
 //! | `act`, `recreate`, `definition`, `cleanup` | effects |
 //! | `sample`, `cgroup` | what containers use, read from cgroups |
 
@@ -23,6 +24,7 @@ mod definition;
 mod detail;
 mod error;
 mod judge;
+mod log;
 mod observe;
 mod recreate;
 mod sample;
@@ -33,9 +35,10 @@ pub use claims::Claim;
 pub use cleanup::{Cleanup, Estimate};
 pub use config::{Address, DEFAULT_SOCKET, Options};
 pub use definition::{Invalid, body};
-pub use detail::{HealthDetail, LogLine, LogStream};
+pub use detail::HealthDetail;
 pub use error::Error;
 pub use judge::Patience;
+pub use log::{Found, LogLine, LogStream, Searched, Wanted};
 pub use recreate::ASIDE;
 pub use sample::Sampler;
 pub use table::Running;

@@ -135,7 +135,7 @@ fn streak(n: Option<i64>) -> u32 {
 }
 
 /// The engine writes year 1 for "never".
-fn instant(text: &str) -> Option<Time> {
+pub(super) fn instant(text: &str) -> Option<Time> {
     text.parse::<Time>().ok().filter(|at| at.0 > 0)
 }
 

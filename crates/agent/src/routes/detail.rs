@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde::Deserialize;
-use stead_adapters::docker::{self, Docker, HealthDetail};
+use stead_adapters::docker::{self, Docker, HealthDetail, Searched};
 use stead_core::ids::{ContainerName, UnitName};
+use stead_core::time::Time;
 use stead_protocol::agent::CleanupEstimate;
 
 use super::problem::Refused;
@@ -21,6 +22,10 @@ use super::{Agent, Parties};
 const TAIL: u32 = 100;
 /// Counting what could be freed takes an engine long.
 const ESTIMATE_WITHIN: Duration = Duration::from_secs(14);
+/// A server waits for an answer some seconds longer.
+const SEARCH_WITHIN: Duration = Duration::from_secs(10);
+/// Found lines handed out at most.
+const FOUND: usize = 500;
 const JOURNAL_WITHIN: Duration = Duration::from_secs(10);
 
 fn engine(error: docker::Error) -> Refused {
@@ -108,6 +113,42 @@ pub async fn container_logs(
     Ok(text(Body::from_stream(
         lines.take_until(stop.cancelled_owned()),
     )))
+}
+
+#[derive(Deserialize)]
+pub struct Sought {
+    text: String,
+    /// Names, separated by commas; absent: all.
+    #[serde(default)]
+    containers: String,
+    /// Milliseconds since 1970.
+    #[serde(default)]
+    since: i64,
+    most: Option<usize>,
+}
+
+/// Lines of this node's containers that hold a text.
+pub async fn search_logs(
+    State(Agent(agent)): State<Agent>,
+    Query(sought): Query<Sought>,
+) -> Result<Json<Searched>, Refused> {
+    if sought.text.trim().is_empty() {
+        let why = "an empty text would find everything";
+        return Err(Refused::new(StatusCode::BAD_REQUEST, "bad-query", why));
+    }
+    let names = sought.containers.split(',').filter(|n| !n.is_empty());
+    let wanted = docker::Wanted {
+        text: sought.text,
+        containers: names.map(name).collect::<Result<_, _>>()?,
+        since: Time(sought.since),
+        most: sought.most.unwrap_or(FOUND).min(FOUND),
+        within: SEARCH_WITHIN,
+    };
+    docker(&agent)?
+        .search(&wanted)
+        .await
+        .map(Json)
+        .map_err(engine)
 }
 
 pub async fn unit_logs(

@@ -83,6 +83,7 @@ pub fn router(agent: Agent, via: Via) -> Router {
         .route("/v1/estimate/cleanup", get(detail::estimate))
         .route("/v1/containers/{name}/health", get(detail::health))
         .route("/v1/containers/{name}/logs", get(detail::container_logs))
+        .route("/v1/logs/search", get(detail::search_logs))
         .route("/v1/units/{name}/logs", get(detail::unit_logs))
         .fallback(|| async {
             Refused::new(

@@ -3,6 +3,7 @@
 //! Field names are a contract with scripts; they are only ever added to.
 
 mod action;
+mod container;
 mod event;
 mod fleet;
 mod history;
@@ -17,6 +18,7 @@ mod score;
 mod service;
 
 pub use action::*;
+pub use container::*;
 pub use event::*;
 pub use fleet::*;
 pub use history::*;

@@ -159,6 +159,22 @@ pub struct Container {
     pub net_rx_bytes: Option<f64>,
     pub net_tx_bytes: Option<f64>,
     pub block_write_bytes: Option<f64>,
+    /// How sure its state is: `fresh`, `stale`, `unknown`, as its node's.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub evidence: String,
+    /// It fails its own health check for longer than its patience, restarts again and again, or is dead; on fresh evidence
+    /// only.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub unhealthy: bool,
+    /// When its image was made.
+    #[serde(default)]
+    pub image_created_at: Option<String>,
+    /// What a restart of it is asked of: its service where it has one.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub restarts_as: String,
 }
 
 /// A systemd unit on a node.

@@ -17,7 +17,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use futures::StreamExt;
+use http_body_util::{BodyExt, BodyStream, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use stead_core::command::Command;
 use stead_core::controller::Effect;
@@ -31,7 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::history::History;
-use crate::proxy::{AgentProxy, ProxyError as Error};
+use crate::proxy::{AgentProxy, Chunks, ProxyError as Error};
 
 /// Agents that bring their whole state at the same time; others wait their turn, so that a thousand that reconnect at
 /// once do not hold a thousand snapshots in memory.
@@ -158,18 +160,18 @@ impl Agents {
         path: &str,
         body: Bytes,
     ) -> Result<Bytes, Error> {
-        let link = self
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(node)
-            .cloned();
-        let link = link.ok_or_else(|| Error::NotConnected(node.clone()))?;
+        let link = self.link(node)?;
         let epoch = self.epoch();
         let asked = ask(node, link.send, epoch, method, path, body);
         tokio::time::timeout(ANSWER_WITHIN, asked)
             .await
             .map_err(|_| Error::TimedOut(node.clone()))?
+    }
+
+    fn link(&self, node: &NodeName) -> Result<Link, Error> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = sessions.get(node).cloned();
+        link.ok_or_else(|| Error::NotConnected(node.clone()))
     }
 
     /// What this server leads with.
@@ -191,17 +193,59 @@ impl AgentProxy for Agents {
     async fn get(&self, node: &NodeName, path: &str) -> Result<Bytes, Error> {
         self.ask(node, "GET", path, Bytes::new()).await
     }
+
+    async fn stream(&self, node: &NodeName, path: &str) -> Result<Chunks, Error> {
+        let link = self.link(node)?;
+        let asked = begin(node, link.send, self.epoch(), "GET", path, Bytes::new());
+        let response = tokio::time::timeout(ANSWER_WITHIN, asked)
+            .await
+            .map_err(|_| Error::TimedOut(node.clone()))??;
+        let node = node.clone();
+        let chunks = BodyStream::new(response.into_body()).filter_map(move |frame| {
+            let chunk = match frame {
+                Ok(frame) => frame.into_data().ok().map(Ok),
+                Err(e) => Some(Err(Error::Failed {
+                    node: node.clone(),
+                    why: e.to_string(),
+                })),
+            };
+            futures::future::ready(chunk)
+        });
+        Ok(Box::pin(chunks))
+    }
 }
 
-/// One request through a tunnel.
+/// One request through a tunnel, with its whole answer.
 async fn ask(
+    node: &NodeName,
+    send: SendRequest<Full<Bytes>>,
+    epoch: u64,
+    method: &str,
+    path: &str,
+    body: Bytes,
+) -> Result<Bytes, Error> {
+    let response = begin(node, send, epoch, method, path, body).await?;
+    whole(node, response.into_body()).await
+}
+
+async fn whole(node: &NodeName, body: Incoming) -> Result<Bytes, Error> {
+    let body = Limited::new(body, MAX_ANSWER).collect().await;
+    let body = body.map_err(|e| Error::Failed {
+        node: node.clone(),
+        why: e.to_string(),
+    })?;
+    Ok(body.to_bytes())
+}
+
+/// One request through a tunnel, until its answer begins.
+async fn begin(
     node: &NodeName,
     mut send: SendRequest<Full<Bytes>>,
     epoch: u64,
     method: &str,
     path: &str,
     body: Bytes,
-) -> Result<Bytes, Error> {
+) -> Result<http::Response<Incoming>, Error> {
     let broken = |why: String| Error::Failed {
         node: node.clone(),
         why,
@@ -218,14 +262,10 @@ async fn ask(
         .await
         .map_err(|e| broken(e.to_string()))?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER)
-        .collect()
-        .await
-        .map_err(|e| broken(e.to_string()))?;
-    let body = body.to_bytes();
     if status.is_success() {
-        return Ok(body);
+        return Ok(response);
     }
+    let body = whole(node, response.into_body()).await?;
     let detail = String::from_utf8_lossy(&body).chars().take(500).collect();
     Err(Error::Answered {
         status: status.as_u16(),

@@ -74,7 +74,7 @@ impl Feeds {
 
 /// One open feed; gives its place back when it is dropped.
 #[derive(Debug)]
-struct Seat {
+pub struct Seat {
     feeds: Arc<Feeds>,
     user: String,
 }
@@ -109,14 +109,7 @@ pub async fn get_feed(
     Ask(what): Ask<What>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let seat = app.feeds.take(&caller.user).ok_or_else(|| {
-        let detail = format!("{PER_USER} feeds of one user, {IN_ALL} in all may be open");
-        let remedy = "close pages and scripts that listen, then try again";
-        Problem {
-            retry_after: Some(30),
-            ..Problem::new("too-many-feeds", detail, remedy)
-        }
-    })?;
+    let seat = seat(&app, &caller)?;
     let last = headers
         .get("last-event-id")
         .and_then(|v| v.to_str().ok())
@@ -141,8 +134,20 @@ pub async fn get_feed(
     Ok(response)
 }
 
+/// A place among the feeds; whatever streams takes one (S8).
+pub fn seat(app: &App, caller: &Caller) -> Result<Seat, Problem> {
+    app.feeds.take(&caller.user).ok_or_else(|| {
+        let detail = format!("{PER_USER} feeds of one user, {IN_ALL} in all may be open");
+        let remedy = "close pages and scripts that listen, then try again";
+        Problem {
+            retry_after: Some(30),
+            ..Problem::new("too-many-feeds", detail, remedy)
+        }
+    })
+}
+
 /// When the session ends, or Stead does (S11).
-fn ended(app: &App, caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
+pub fn ended(app: &App, caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
     let (stop, closed) = (app.stop.clone(), caller.closed.clone());
     let left = caller
         .expires_at

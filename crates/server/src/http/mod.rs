@@ -4,7 +4,7 @@
 //! request ─► outermost (host name, headers, counting)
 //!              ├─► open:    /summary /healthz /metrics, signing in, API description, error pages, the UI
 //!              ├─► private: /api/v1/…   (token or session; same origin where it changes something; 30 s; `?at=` of the past)
-//!              ├─► private: /api/v1/feed, …/policy/test (the same, without the time limit)
+//!              ├─► private: /api/v1/feed, …/policy/test, …/logs/follow, …/logs/search (the same, without the time limit)
 //!              ├─► /prometheus/… (the same guard; Prometheus' own API and shapes)
 //!              └─► agents:  /agent/…    (their own token, see `agents`)
 //! ```
@@ -14,6 +14,7 @@
 mod action;
 mod app;
 mod asset;
+mod container;
 mod docs;
 mod event;
 mod extract;
@@ -21,6 +22,7 @@ mod feed;
 mod fleet;
 mod guard;
 mod history;
+mod logs;
 mod message;
 mod metrics;
 mod node;
@@ -105,6 +107,9 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(trend::get_trends))
         .routes(routes!(service::list_services))
         .routes(routes!(service::get_service))
+        .routes(routes!(container::list_containers))
+        .routes(routes!(container::restart_containers))
+        .routes(routes!(container::get_container))
         .routes(routes!(service::get_logs))
         .routes(routes!(service::get_health))
         .routes(routes!(service::get_unit_logs))
@@ -141,6 +146,8 @@ fn private() -> OpenApiRouter<App> {
 fn live() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(feed::get_feed))
+        .routes(routes!(logs::follow_logs))
+        .routes(routes!(logs::search_logs))
         .routes(routes!(trial::test_policy))
 }
 

@@ -40,6 +40,8 @@ const PATHS: &[&str] = &[
     "/api/v1/nodes/{node}",
     "/api/v1/services",
     "/api/v1/services/{node}/{service}",
+    "/api/v1/containers",
+    "/api/v1/containers/{node}/{container}",
     "/api/v1/drift",
     "/api/v1/actions",
     "/api/v1/actions/{id}",

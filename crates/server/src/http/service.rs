@@ -34,7 +34,7 @@ const BEFORE: Span = Span::hours(1);
 /// Changes shown.
 const CHANGES: usize = 10;
 /// Lines of a log asked for at most.
-const TAIL_MAX: u32 = 2000;
+pub const TAIL_MAX: u32 = 2000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -162,7 +162,7 @@ fn ill_since(look: Look<'_>, node: &NodeName, service: &ServiceName) -> Option<T
 }
 
 /// What happened on the node, or to the fleet files, shortly before.
-async fn changed_before(
+pub async fn changed_before(
     app: &App,
     when: &When,
     node: &NodeName,
@@ -273,7 +273,7 @@ fn plain(text: Bytes) -> Response {
 }
 
 /// A name as one segment of an address.
-fn escaped(name: &str) -> String {
+pub fn escaped(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {

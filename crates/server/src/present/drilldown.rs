@@ -46,7 +46,7 @@ pub fn service_detail(
         desired: Some(as_written(desired)),
         containers: found
             .iter()
-            .map(|(c, f, _)| container(node, c, f, Some(name), sample(c)))
+            .map(|(c, f, _)| container(look, node, c, f, Some(name), sample(c)))
             .collect(),
         units: units(state, node, name, desired),
         checks: checks(state, name, desired),
@@ -106,7 +106,7 @@ fn stray_detail(
         desired: None,
         containers: found
             .iter()
-            .map(|(c, f, _)| container(node, c, f, None, sample(c)))
+            .map(|(c, f, _)| container(look, node, c, f, None, sample(c)))
             .collect(),
         units: unit_found.map(|(u, f, _)| unit(node, u, f, None)).collect(),
         checks: Vec::new(),
@@ -196,7 +196,7 @@ fn checks(
 }
 
 /// Row O3, as far as the world has it: of the container that is worst off.
-fn why_ill(
+pub(super) fn why_ill(
     look: Look<'_>,
     node: &NodeName,
     found: &[(&ContainerName, &ContainerFacts, &stead_core::world::Seen)],

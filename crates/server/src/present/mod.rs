@@ -6,6 +6,7 @@
 mod action;
 mod annotation;
 mod container;
+mod containers;
 mod did;
 mod drift;
 mod drilldown;
@@ -32,7 +33,11 @@ mod why_not;
 
 pub use action::{action, actions, rank_needs_you};
 pub use annotation::{ANNOTATING, annotation};
-pub use container::{container, owners, unit};
+pub use container::{container, is_unhealthy, owners, restarts_as, stack, unit};
+pub use containers::{
+    Filter as ContainerFilter, arrange, container_counts, container_detail, containers_of,
+    health_history, planned_restart, stacks, unhealthy_subjects,
+};
 pub use drift::{drift, repair_table};
 pub use drilldown::service_detail;
 pub use event::event;

@@ -127,6 +127,7 @@ pub fn node_detail(
         .flat_map(NodeState::containers)
         .map(|(c, facts, _)| {
             container(
+                look,
                 name,
                 c,
                 facts,

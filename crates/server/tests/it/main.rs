@@ -3,6 +3,7 @@
 
 mod api;
 mod auth;
+mod containers;
 mod errors;
 mod feed;
 mod files;

@@ -142,7 +142,12 @@ fn accepted(out: Output, done: &Accepted) {
 }
 
 /// Says what was accepted; with `--wait` follows it to its end.
-async fn finish(client: &Client, out: Output, done: &Accepted, wait: bool) -> Result<(), Failure> {
+pub(super) async fn finish(
+    client: &Client,
+    out: Output,
+    done: &Accepted,
+    wait: bool,
+) -> Result<(), Failure> {
     if !wait {
         accepted(out, done);
         return Ok(());

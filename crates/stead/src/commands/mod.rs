@@ -2,11 +2,13 @@
 
 pub mod actions;
 pub mod check;
+pub mod containers;
 pub mod drill;
 pub mod events;
 pub mod init;
 pub mod insight;
 pub mod lists;
+pub mod logs;
 pub mod messages;
 pub mod policy;
 pub mod rebuild;

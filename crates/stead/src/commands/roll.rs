@@ -111,7 +111,7 @@ fn listed(out: Output, plan: &RolloutPlan) {
 }
 
 /// Asks whoever sits at the terminal; without one the answer must be given beforehand.
-fn confirm(out: Output) -> Result<(), Failure> {
+pub(super) fn confirm(out: Output) -> Result<(), Failure> {
     let asks = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !out.json;
     if !asks {
         return Err(Failure::new(
@@ -138,7 +138,7 @@ fn confirm(out: Output) -> Result<(), Failure> {
 }
 
 /// Says what becomes of each target until it has ended or pauses.
-async fn follow(client: &Client, out: Output, id: &str) -> Result<(), Failure> {
+pub(super) async fn follow(client: &Client, out: Output, id: &str) -> Result<(), Failure> {
     let mut said: Vec<String> = Vec::new();
     loop {
         let rollout = one(client, id).await?;

@@ -1,0 +1,49 @@
+/** Questions about containers and their logs, beside `queries.ts`. */
+import { keepPreviousData, queryOptions } from '@tanstack/svelte-query'
+import * as sdk from './generated'
+import { problemOf, unreachable } from './problem'
+import { take } from './queries'
+
+type Signal = { signal: AbortSignal }
+/** Live numbers are no events: they are asked for again while somebody looks. */
+const EVERY_MS = 5_000
+
+export const containers = () =>
+  queryOptions({ queryKey: ['containers'], queryFn: ({ signal }: Signal) => take(sdk.listContainers({ signal })), refetchInterval: EVERY_MS })
+
+export const container = (node: string, name: string, range: string) =>
+  queryOptions({
+    queryKey: ['containers', node, name, range],
+    queryFn: ({ signal }: Signal) => take(sdk.getContainer({ path: { node, container: name }, query: range ? { range } : {}, signal })),
+    placeholderData: keepPreviousData,
+    refetchInterval: EVERY_MS,
+  })
+
+export const restartPlan = (body: sdk.RestartContainers) => take(sdk.restartContainers({ body }))
+
+/** Reads an answer line by line while it comes; ends with the answer, with `signal`, or by throwing what went wrong. */
+export async function lines(path: string, accept: string, signal: AbortSignal, each: (line: string) => void): Promise<void> {
+  const response = await fetch(path, { headers: { accept }, credentials: 'same-origin', signal }).catch((cause: unknown) => {
+    throw signal.aborted ? cause : unreachable(cause)
+  })
+  if (!response.ok || !response.body) throw problemOf(response.status, await response.json().catch(() => null))
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ''
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    const parts = (rest + value).split('\n')
+    rest = parts.pop() ?? ''
+    for (const part of parts) each(part)
+  }
+  if (rest) each(rest)
+}
+
+export const followPath = (node: string, name: string, tail: number) => `/api/v1/containers/${encodeURIComponent(node)}/${encodeURIComponent(name)}/logs/follow?tail=${tail}`
+
+export function searchPath(text: string, asked: { nodes: string; containers: string; since: string }): string {
+  const query = new URLSearchParams({ q: text, since: asked.since, limit: '500' })
+  if (asked.nodes) query.set('nodes', asked.nodes)
+  if (asked.containers) query.set('containers', asked.containers)
+  return `/api/v1/logs/search?${query}`
+}
