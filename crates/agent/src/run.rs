@@ -33,7 +33,7 @@ use crate::link::Link;
 use crate::observe::{Observer, Sources};
 use crate::order::Desk;
 use crate::order::machine::Machine;
-use crate::routes::{self, Agent, Parties, Via};
+use crate::routes::{self, Agent, Parties, PatchMaker, Via};
 use crate::socket::Socket;
 use crate::spool::{self, Spool};
 
@@ -55,6 +55,8 @@ pub struct Options {
     pub read_only: bool,
     /// The container engine's address; absent: `DOCKER_HOST`, else the usual socket.
     pub docker_host: Option<String>,
+    /// Makes changes to compose files.
+    pub patcher: Option<PatchMaker>,
 }
 
 impl std::fmt::Debug for Options {
@@ -215,6 +217,7 @@ fn assemble(
         desk: desk.clone(),
         docker: Some(docker),
         systemd: Some(systemd),
+        patcher: options.patcher,
         bundle,
         store,
         stop: stop.clone(),

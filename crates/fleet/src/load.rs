@@ -6,6 +6,7 @@ mod check;
 mod container;
 mod drill;
 mod host;
+mod insight;
 mod job;
 mod notice;
 mod piece;
@@ -122,6 +123,7 @@ pub fn load(tree: &Tree, options: &Options) -> Loaded {
         if let Some(file) = &stead.drill {
             drill::resolve(at, file, &mut fleet, &known, &mut names, &mut report);
         }
+        fleet.insight = insight::resolve(at, &stead.insight, &mut report);
         fleet.policy = policy::resolve(at, &stead.policy, &known, &names, &mut report);
         (fleet.channels, fleet.routes) = channel::resolve(at, stead, &mut report);
     }

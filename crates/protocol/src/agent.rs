@@ -11,7 +11,9 @@
 //! | `PUT /v1/bundle` | `stead_core::desired::Bundle`: what to check and judge by |
 //! | `POST /v1/orders` | `stead_core::command::Order` → 202; the outcome comes back as a frame; a repeated order gets its first outcome again |
 //! | `GET /v1/estimate/cleanup` | [`CleanupEstimate`] |
-//! | `GET /v1/containers/{name}/health`, `/logs?tail=N` | live drill-down, text |
+//! | `GET /v1/containers/{name}/health`, `/logs?tail=N&follow=true` | live drill-down, text |
+//! | `GET /v1/containers/{name}/memory-patch?limit=N&reservation=N` | [`ComposePatch`] |
+//! | `GET /v1/logs/search?text=T&containers=A,B&since=MS&most=N` | lines that hold a text, with the bounds that were met |
 //! | `GET /v1/units/{name}/logs?tail=N` | text |
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,7 @@ use stead_core::facts::{Fact, FactKey};
 use stead_core::ids::NodeName;
 use stead_core::subject::Subject;
 use stead_core::time::Time;
+use utoipa::ToSchema;
 
 /// Header in which the server names the epoch it leads with, in every request. Agents remember the highest, and answer a
 /// lower one with 409 `stale-epoch` and nothing else.
@@ -104,4 +107,17 @@ pub struct CleanupEstimate {
     pub build_cache: u64,
     pub dangling_images: u64,
     pub images: u32,
+}
+
+/// A memory limit as a change to the compose file on the node. What looks like a secret is masked, in the diff too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ComposePatch {
+    /// Where the file lies.
+    pub file: String,
+    pub service: String,
+    /// For `git apply` and `patch -p1`; empty where a person has to write it.
+    pub diff: String,
+    /// Why it is left to a person, and what to write; empty where there is a diff.
+    pub why: String,
+    pub put: String,
 }

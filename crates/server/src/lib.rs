@@ -20,6 +20,7 @@ pub mod agents;
 pub mod files;
 pub mod history;
 pub mod http;
+pub mod insight;
 pub mod present;
 pub mod proxy;
 pub mod report;

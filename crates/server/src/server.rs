@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::{self, Tokens};
 use crate::agents::Agents;
 use crate::http::{self, App, FleetProblems, Hosts, Parts, Problem};
-use crate::{files, listen};
+use crate::{files, insight, listen};
 
 /// How the server runs.
 #[derive(Debug, Clone)]
@@ -114,6 +114,7 @@ impl Server {
             stop.clone(),
         ));
         tasks.spawn(recording);
+        tasks.spawn(insight::writes::run(app.clone(), stop.clone()));
         tasks.spawn(files::run(options.files, handle, stop));
         tasks.close();
         Ok(Server {

@@ -173,6 +173,7 @@ pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
         desk: desk.clone(),
         docker: None,
         systemd: None,
+        patcher: None,
         bundle,
         store,
         stop: life.stop.clone(),

@@ -127,6 +127,11 @@ pub enum Command {
         after_help = "Examples:\n  stead logs piha/z2m\n  stead logs -f -n 200 piha/z2m\n  stead logs unit/piha/nginx.service\n  stead logs --search 'connection refused' --since 2h\n  stead logs --search error --nodes piha,vps --containers web --json"
     )]
     Logs(Logs),
+    /// What to change so that things fit: memory limits, from measured use
+    #[command(
+        after_help = "Examples:\n  stead advise memory\n  stead advise memory piha/web > web.patch"
+    )]
+    Advise(Advise),
     /// Where the world differs from the fleet directory, and why nothing is done where nothing is
     #[command(after_help = "Examples:\n  stead drift\n  stead drift --node piha --at 3d")]
     Drift(Drift),

@@ -66,6 +66,7 @@ async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failur
         Command::Containers(args) => {
             commands::containers::run(&client.at(&args.moment), out, args).await
         }
+        Command::Advise(args) => commands::advise::run(&client, out, args).await,
         Command::Logs(args) => commands::logs::run(&client, out, args).await,
         Command::Score(args) => commands::insight::score(&client, out, args).await,
         Command::Trend(args) => commands::insight::trend(&client, out, args).await,

@@ -19,6 +19,11 @@ export const container = (node: string, name: string, range: string) =>
     refetchInterval: EVERY_MS,
   })
 
+/** Computed from days of readings: not worth asking often. */
+export const memoryAdvice = () => queryOptions({ queryKey: ['advice', 'memory'], queryFn: ({ signal }: Signal) => take(sdk.getMemoryAdvice({ signal })) })
+
+export const memoryPatch = (node: string, container: string) => take(sdk.getMemoryPatch({ path: { node, container } }))
+
 export const restartPlan = (body: sdk.RestartContainers) => take(sdk.restartContainers({ body }))
 
 /** Reads an answer line by line while it comes; ends with the answer, with `signal`, or by throwing what went wrong. */

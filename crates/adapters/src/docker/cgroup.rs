@@ -48,6 +48,8 @@ pub(super) enum Group {
         memory: PathBuf,
         memory_stat: PathBuf,
         io: PathBuf,
+        /// Where this kernel counts no bytes for groups: the list of processes, whose own counters stand in.
+        processes: Option<Processes>,
     },
     V2 {
         cpu: PathBuf,
@@ -57,11 +59,56 @@ pub(super) enum Group {
     },
 }
 
+/// The processes of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Processes {
+    list: PathBuf,
+    proc: PathBuf,
+}
+
+/// Processes of one group that are asked.
+const PROCESSES: usize = 256;
+
+impl Processes {
+    /// What they read and wrote to a disk, with what they reaped. One that ended unreaped by its own is lost, which is less
+    /// than the truth and never more for long.
+    fn read(&self, buffer: &mut String) -> (u64, u64) {
+        let Some(text) = read(&self.list, buffer) else {
+            return (0, 0);
+        };
+        let pids: Vec<u32> = text.lines().filter_map(|l| l.parse().ok()).collect();
+        let mut sum = (0, 0);
+        for pid in pids.into_iter().take(PROCESSES) {
+            if let Some(text) = read(&self.proc.join(format!("{pid}/io")), buffer) {
+                sum.0 += field(text, "read_bytes:");
+                sum.1 += field(text, "write_bytes:");
+            }
+        }
+        sum
+    }
+}
+
+/// Whether the kernel counts bytes of groups at all: since 6.10 version 1 counts only once a limit is set, and says 0 of the
+/// whole machine.
+fn counts(root: &Path, buffer: &mut String) -> bool {
+    let whole = root.join("blkio/blkio.throttle.io_service_bytes");
+    read(&whole, buffer).is_none_or(|text| text.trim() != "Total 0")
+}
+
 impl Group {
     /// The group of process `pid`; `None` once it has ended.
     pub fn of(roots: &Roots, pid: u32, buffer: &mut String) -> Option<Group> {
         read(&roots.proc.join(format!("{pid}/cgroup")), buffer)?;
-        Group::locate(&roots.cgroup, buffer)
+        let mut group = Group::locate(&roots.cgroup, buffer)?;
+        if let Group::V1 { io, processes, .. } = &mut group
+            && !counts(&roots.cgroup, buffer)
+        {
+            *processes = io.parent().map(|group| Processes {
+                list: group.join("cgroup.procs"),
+                proc: roots.proc.clone(),
+            });
+        }
+        Some(group)
     }
 
     /// From the text of `/proc/PID/cgroup`. A hybrid machine lists both versions; the memory controller decides.
@@ -102,6 +149,7 @@ impl Group {
                 } else {
                     io.join("blkio.throttle.io_service_bytes")
                 },
+                processes: None,
             });
         }
         let group = inside(root, unified?)?;
@@ -121,6 +169,7 @@ impl Group {
                 memory,
                 memory_stat,
                 io,
+                processes,
             } => {
                 let cpu_nanos = read(cpu, buffer)?.trim().parse().ok()?;
                 let used: u64 = read(memory, buffer)
@@ -128,7 +177,10 @@ impl Group {
                     .unwrap_or(0);
                 let cache =
                     read(memory_stat, buffer).map_or(0, |t| field(t, "total_inactive_file"));
-                let (read_bytes, write_bytes) = read(io, buffer).map_or((0, 0), io_v1);
+                let (read_bytes, write_bytes) = match processes {
+                    Some(processes) => processes.read(buffer),
+                    None => read(io, buffer).map_or((0, 0), io_v1),
+                };
                 Some(Usage {
                     cpu_nanos,
                     memory: used.saturating_sub(cache),
@@ -352,6 +404,43 @@ mod tests {
             };
             assert_eq!(usage, expected, "joint: {joint}");
         }
+    }
+
+    #[test]
+    fn where_the_kernel_counts_nothing_for_groups_their_processes_are_asked() {
+        let folder = tempfile::tempdir().expect("folder");
+        let text = "7:blkio:/docker/abc\n4:memory:/docker/abc\n2:cpuacct:/docker/abc\n";
+        put(folder.path(), "proc/7/cgroup", text);
+        put(
+            folder.path(),
+            "cgroup/cpuacct/docker/abc/cpuacct.usage",
+            "1\n",
+        );
+        let whole = "cgroup/blkio/blkio.throttle.io_service_bytes";
+        put(folder.path(), whole, "Total 0\n");
+        let own = "cgroup/blkio/docker/abc";
+        put(
+            folder.path(),
+            &format!("{own}/blkio.throttle.io_service_bytes"),
+            "Total 0\n",
+        );
+        put(folder.path(), &format!("{own}/cgroup.procs"), "7\n8\n9\n");
+        let io =
+            "rchar: 1\nwchar: 2\nread_bytes: 100\nwrite_bytes: 4096\ncancelled_write_bytes: 7\n";
+        put(folder.path(), "proc/7/io", io);
+        put(
+            folder.path(),
+            "proc/8/io",
+            "read_bytes: 1\nwrite_bytes: 4\n",
+        );
+        let mut buffer = String::new();
+        let group = Group::of(&roots(folder.path()), 7, &mut buffer).expect("a group");
+        let usage = group.read(&mut buffer).expect("usage");
+        assert_eq!((usage.read_bytes, usage.write_bytes), (101, 4100));
+        put(folder.path(), whole, "8:0 Write 1\nTotal 1\n");
+        let group = Group::of(&roots(folder.path()), 7, &mut buffer).expect("a group");
+        let usage = group.read(&mut buffer).expect("usage");
+        assert_eq!(usage.write_bytes, 0, "where it counts, its word holds");
     }
 
     #[test]

@@ -58,6 +58,20 @@ impl Docker {
         })
     }
 
+    /// All labels as they are: for whoever looks for one of them here, never to be sent anywhere.
+    pub async fn labels(
+        &self,
+        name: &ContainerName,
+    ) -> Result<std::collections::HashMap<String, String>, Error> {
+        let client = self.client().await?;
+        let name = checked(name.as_str())?;
+        let question = client
+            .engine
+            .inspect_container(name, None::<InspectContainerOptions>);
+        let config = client.ask(question).await?.config;
+        Ok(config.and_then(|c| c.labels).unwrap_or_default())
+    }
+
     /// How long the engine lets the container stop by itself.
     pub async fn stop_timeout(&self, name: &ContainerName) -> Result<Duration, Error> {
         let client = self.client().await?;

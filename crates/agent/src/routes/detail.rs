@@ -28,7 +28,7 @@ const SEARCH_WITHIN: Duration = Duration::from_secs(10);
 const FOUND: usize = 500;
 const JOURNAL_WITHIN: Duration = Duration::from_secs(10);
 
-fn engine(error: docker::Error) -> Refused {
+pub(super) fn engine(error: docker::Error) -> Refused {
     let status = match error.code() {
         "container-not-found" => StatusCode::NOT_FOUND,
         "bad-target" => StatusCode::BAD_REQUEST,
@@ -43,7 +43,7 @@ fn absent(code: &str, detail: &str) -> Refused {
     Refused::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
 }
 
-fn docker(agent: &Parties) -> Result<&Docker, Refused> {
+pub(super) fn docker(agent: &Parties) -> Result<&Docker, Refused> {
     let why = "this agent has no container engine to ask";
     agent
         .docker
@@ -51,7 +51,7 @@ fn docker(agent: &Parties) -> Result<&Docker, Refused> {
         .ok_or_else(|| absent("engine-absent", why))
 }
 
-fn name<T: std::str::FromStr>(text: &str) -> Result<T, Refused>
+pub(super) fn name<T: std::str::FromStr>(text: &str) -> Result<T, Refused>
 where
     T::Err: std::fmt::Display,
 {

@@ -4,6 +4,7 @@
 //! have.
 
 mod detail;
+mod patch;
 mod problem;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use stead_core::command::Order;
 use stead_core::desired::{Access, Bundle};
 use stead_core::ids::NodeName;
 use stead_ports::watch;
-use stead_protocol::agent::{Ack, EPOCH_HEADER, Hello, VERSION};
+use stead_protocol::agent::{Ack, ComposePatch, EPOCH_HEADER, Hello, VERSION};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
@@ -35,6 +36,11 @@ use problem::Refused;
 
 /// Largest body taken: a bundle with hundreds of services.
 const BODY: usize = 16 * 1024 * 1024;
+
+/// Makes the change of a compose file's text that gives one service a memory limit and a reservation, or says why a person
+/// has to. Handed in by whoever puts the agent together: reading compose files is another crate's business.
+pub type PatchMaker =
+    fn(file: &str, text: &str, service: &str, limit: u64, reservation: u64) -> ComposePatch;
 
 /// What the routes work on. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,6 +55,8 @@ pub struct Parties {
     /// Absent where an agent is put together without one: its routes say so.
     pub docker: Option<Docker>,
     pub systemd: Option<Systemd>,
+    /// Makes changes to compose files; absent where nobody handed one in.
+    pub patcher: Option<PatchMaker>,
     pub bundle: watch::Sender<Arc<Bundle>>,
     pub store: bundle::Store,
     pub stop: CancellationToken,
@@ -83,6 +91,10 @@ pub fn router(agent: Agent, via: Via) -> Router {
         .route("/v1/estimate/cleanup", get(detail::estimate))
         .route("/v1/containers/{name}/health", get(detail::health))
         .route("/v1/containers/{name}/logs", get(detail::container_logs))
+        .route(
+            "/v1/containers/{name}/memory-patch",
+            get(patch::memory_patch),
+        )
         .route("/v1/logs/search", get(detail::search_logs))
         .route("/v1/units/{name}/logs", get(detail::unit_logs))
         .fallback(|| async {

@@ -252,6 +252,7 @@ pub fn options(url: &str, data: &Path) -> stead_agent::Options {
         data: PathBuf::from(data),
         read_only: false,
         docker_host: Some(format!("unix://{}/no-engine.sock", data.display())),
+        patcher: None,
     }
 }
 

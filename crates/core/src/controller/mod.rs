@@ -13,6 +13,7 @@ mod drill;
 mod execute;
 mod guard;
 mod ingest;
+mod insight;
 mod messages;
 mod orders;
 mod rehearse;
@@ -24,6 +25,7 @@ mod tracker;
 pub use decide::{Command, Refusal, Reply};
 pub use guard::{FLAP_CHANGES, FLAP_WITHIN, STEADY_AFTER};
 pub use ingest::{Change, ForeignEvent};
+pub use insight::WritesTurn;
 pub use restrain::{LOCK_AT_MOST, is_known, known};
 pub use roll::{MAX_OPEN as MAX_OPEN_ROLLOUTS, workable};
 pub use settle::{GIVE_UP_AFTER, held, preview, why_not};
@@ -112,6 +114,11 @@ pub enum Input {
         id: String,
         attempts: u32,
         why: String,
+    },
+    /// A container's writing left the ordinary, or came back.
+    Writes {
+        subject: Subject,
+        turn: WritesTurn,
     },
     /// Recorded as it came; `id` is derived from its content.
     Foreign(ForeignEvent),
@@ -253,6 +260,7 @@ impl Controller {
             } => {
                 self.ended(now, &action, occurrence, step, attempt, outcome);
             }
+            Input::Writes { subject, turn } => self.writes_turned(now, subject, turn),
             Input::Foreign(event) => self.foreign(now, event),
             Input::Command(command) => {
                 let reply = self.decide(now, command);

@@ -9,6 +9,7 @@ mod calendar;
 mod channel;
 mod check;
 mod drill;
+mod insight;
 mod memo;
 mod policy;
 mod service;
@@ -17,6 +18,7 @@ pub use calendar::{Calendar, Days, Hours};
 pub use channel::{Channel, Ping, Route, RouteMatch, Webhook};
 pub use check::{Check, HttpProbe, LogSource, Probe};
 pub use drill::{CANARY, CANARY_LABEL, Drill};
+pub use insight::{Insight, WriteInsight};
 pub use memo::Memo;
 pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Says, Window};
 pub use service::{ContainerDef, DEFINITION_LABEL, Patience, Service, ServiceKind};
@@ -51,6 +53,9 @@ pub struct Fleet {
     /// The canary; its service is among those of its node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Drill>,
+    /// How numbers are judged where the files say otherwise than the defaults.
+    #[serde(default, skip_serializing_if = "Insight::is_default")]
+    pub insight: Insight,
 }
 
 /// One machine as `hosts/<node>/` describes it.

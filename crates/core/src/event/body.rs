@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Kind;
 use super::autonomy::*;
+use super::insight::{WritesAnomalous, WritesUsual};
 use crate::action::{ActionKey, Plan, Principal, Risk, Trigger};
 use crate::command::Outcome;
 use crate::desired::Fleet;
@@ -337,6 +338,8 @@ bodies! {
     "rollout_cancelled" RolloutCancelled(RolloutChanged),
     "rollout_completed" RolloutCompleted(RolloutChanged),
     "drill_ended" DrillEnded(DrillEnded),
+    "writes_anomalous" WritesAnomalous(WritesAnomalous),
+    "writes_usual" WritesUsual(WritesUsual),
 }
 
 fn observed_kind(key: &FactKey) -> &'static str {

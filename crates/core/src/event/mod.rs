@@ -5,6 +5,7 @@
 
 mod autonomy;
 mod body;
+mod insight;
 mod kind;
 mod record;
 
@@ -18,6 +19,7 @@ pub use body::{
     NodeRebooted, NodeSynced, PlanChanged, Proposed, Rejected, ServiceNote, Started, StepEnded,
     StepStarted,
 };
+pub use insight::{WritesAnomalous, WritesUsual};
 pub use kind::{Kind, Severity};
 pub use record::{Damaged, Encoded, VERSION, decode, encode};
 

@@ -7,11 +7,13 @@ mod actions;
 mod brake;
 mod node;
 mod rollouts;
+mod writes;
 
 pub use actions::{Actions, Memory};
 pub use brake::{Brake, Engaged};
 pub use node::{Evidence, EvidenceState, NodeState, Report, Seen, ServiceMemory, Status};
 pub use rollouts::{HELD_BACK, Rollout, RolloutState, Rollouts, Target, TargetState};
+pub use writes::Writes;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -60,6 +62,8 @@ pub struct World {
     pub drills: VecDeque<(Time, DrillEnded)>,
     #[serde(default)]
     pub alerts: Alerts,
+    #[serde(default)]
+    pub writes: Writes,
     #[serde(skip)]
     pub planted: Planted,
 }
@@ -144,6 +148,7 @@ impl World {
                 }
                 self.drills.push_back((event.at, e.clone()));
             }
+            Body::WritesAnomalous(_) | Body::WritesUsual(_) => self.writes.apply(event),
             Body::NodeStale(_) | Body::NodeOffline(_) if self.planted.on(Bug::StaleKept) => {}
             _ => {
                 if is_all_clear(event) {
@@ -228,6 +233,7 @@ impl World {
             rollouts: self.rollouts.clone(),
             drills: self.drills.clone(),
             alerts: self.alerts.clone(),
+            writes: self.writes.clone(),
             planted: self.planted,
         }
     }

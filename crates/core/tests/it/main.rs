@@ -9,3 +9,4 @@ mod restraint;
 mod rollout;
 mod stage;
 mod stories;
+mod writes;

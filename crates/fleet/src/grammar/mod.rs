@@ -9,6 +9,7 @@ pub mod backup;
 pub mod channel;
 pub mod check;
 pub mod drill;
+pub mod insight;
 pub mod job;
 pub mod node;
 pub mod policy;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::channel::{Channel, Route};
 use super::drill::Drill;
+use super::insight::Insight;
 use super::policy::Policy;
 
 /// `stead.yaml`: the fleet's name, its policy, and how it reaches people.
@@ -24,4 +25,6 @@ pub struct SteadFile {
     pub routes: Vec<Route>,
     /// A container of Stead's own, broken and mended as a proof.
     pub drill: Option<Drill>,
+    /// How numbers are judged.
+    pub insight: Insight,
 }

@@ -14,6 +14,8 @@ pub struct Containers {
     pub counts: ContainerCounts,
     /// Stacks there are, by name.
     pub stacks: Vec<Stack>,
+    /// Those that write far above their own past, of all nodes.
+    pub write_anomalies: Vec<WriteAnomaly>,
 }
 
 /// How many containers are how.
@@ -42,6 +44,8 @@ pub struct ContainerDetail {
     #[serde(flatten)]
     pub container: Container,
     pub health_detail: HealthDetail,
+    /// It writes far above its own past; null: it does not, or nobody can say.
+    pub write_anomaly: Option<WriteAnomaly>,
     /// How it was over the time asked for, oldest first, without gaps; what nobody knows is `unknown`.
     pub health_history: Vec<HealthSpan>,
     /// What happened shortly before it fell ill: deploy, reboot, config; newest first.
@@ -173,4 +177,81 @@ pub enum LogSearchLine {
         node: LogSearched,
     },
     Found(LogSearch),
+}
+
+/// A container that writes far above its own past. Rates are bytes an hour.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WriteAnomaly {
+    pub subject: String,
+    pub node: String,
+    pub container: String,
+    pub since: String,
+    pub rate: u64,
+    /// Before it began.
+    pub usual: u64,
+    /// What it went over.
+    pub bound: u64,
+    /// `rate` in times of `usual`; null where it usually writes nothing.
+    pub factor: Option<f64>,
+    /// The last thing that happened before it began. Before is not because.
+    pub before: Option<super::Annotation>,
+    /// Until the disk is full if everything it writes stays: the earliest it can be.
+    pub full_in_ms: Option<u64>,
+    /// One sentence.
+    pub text: String,
+    /// The event that says so.
+    pub event: u64,
+}
+
+/// `GET /api/v1/advice/memory`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MemoryAdvices {
+    /// Measured time that advice takes.
+    pub least_ms: u64,
+    /// Percent above the highest use.
+    pub headroom: u64,
+    /// Never advised for: names of containers and images with `*`.
+    pub exclude: Vec<String>,
+    /// Changes first, then by node and name.
+    pub containers: Vec<MemoryAdvice>,
+}
+
+/// What to do about one container's memory limit. Bytes; 0: none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MemoryAdvice {
+    pub node: String,
+    pub container: String,
+    pub image: String,
+    pub service: Option<String>,
+    pub stack: Option<String>,
+    /// `change`, `fits`, `refused`.
+    pub advice: String,
+    pub limit: u64,
+    pub reservation: u64,
+    pub was_limit: u64,
+    /// The highest use measured.
+    pub peak: u64,
+    /// Sentences, the deciding one first.
+    pub why: Vec<String>,
+    /// The lines of a compose file or of `services.yaml`; null where nothing changes.
+    pub lines: Option<String>,
+    /// A patch to its compose file can be asked for.
+    pub compose: bool,
+    /// How the latest change of its limit does.
+    pub watch: Option<LimitWatch>,
+}
+
+/// Whether a new memory limit holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitWatch {
+    /// `watching`, `held`, `killed`, `replaced`.
+    pub verdict: String,
+    /// When the limit came into force.
+    pub since: String,
+    /// When it ends or ended.
+    pub at: String,
+    pub limit: u64,
+    pub kills: u32,
+    /// For people.
+    pub text: String,
 }

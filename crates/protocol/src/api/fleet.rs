@@ -99,6 +99,10 @@ pub struct Overview {
     #[serde(default)]
     #[schema(required = true)]
     pub rollouts: Vec<Rollout>,
+    /// Containers that write far above their own past.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub write_anomalies: Vec<super::WriteAnomaly>,
     /// What Stead did since `since`.
     #[serde(default)]
     #[schema(required = true)]

@@ -116,6 +116,10 @@ pub struct NodeDetail {
     pub containers_list: Vec<Container>,
     pub units_list: Vec<Unit>,
     pub drift: Vec<Drift>,
+    /// Containers that write far above their own past.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub write_anomalies: Vec<super::WriteAnomaly>,
     /// Newest first, at most 30.
     pub events: Vec<Event>,
     pub reboots: Vec<Event>,

@@ -35,6 +35,8 @@ pub const MEMORY_AVAILABLE: &str = "stead_node_memory_available_bytes";
 pub const SWAP_USED: &str = "stead_node_swap_used_bytes";
 pub const DISK_WRITE: &str = "stead_node_disk_write_bytes_per_second";
 pub const DISK_USED: &str = "stead_node_filesystem_used_percent";
+pub const CONTAINER_MEMORY: &str = "stead_container_memory_bytes";
+pub const BLOCK_WRITE: &str = "stead_container_block_write_bytes_per_second";
 pub const UNHEALTHY: &str = "stead_node_unhealthy_services";
 
 /// The unit a metric's name ends in.
@@ -119,7 +121,7 @@ pub fn container<'a>(c: &'a ContainerSample, to: &mut impl FnMut(Number<'a>)) {
     let labels = [(CONTAINER, c.name.as_str()), NONE];
     let numbers = [
         ("stead_container_cpu_percent", Some(c.cpu_percent)),
-        ("stead_container_memory_bytes", Some(c.memory_bytes as f64)),
+        (CONTAINER_MEMORY, Some(c.memory_bytes as f64)),
         (
             "stead_container_memory_limit_bytes",
             (c.memory_limit > 0).then_some(c.memory_limit as f64),
@@ -136,10 +138,7 @@ pub fn container<'a>(c: &'a ContainerSample, to: &mut impl FnMut(Number<'a>)) {
             "stead_container_block_read_bytes_per_second",
             Some(c.block_read_per_s),
         ),
-        (
-            "stead_container_block_write_bytes_per_second",
-            Some(c.block_write_per_s),
-        ),
+        (BLOCK_WRITE, Some(c.block_write_per_s)),
     ];
     for (metric, value) in numbers {
         if let Some(value) = value {

@@ -19,6 +19,7 @@ use super::metrics::Traffic;
 use super::problem::Problem;
 use crate::access::{Limiter, Links, Sessions, Tokens};
 use crate::history::History;
+use crate::insight::Latest;
 use crate::present::{self, Counted, Look};
 use crate::proxy::AgentProxy;
 
@@ -55,6 +56,8 @@ pub struct Inner {
     /// The counts as of a head of the log.
     counted: Mutex<Option<(Seq, Counted)>>,
     scored: Mutex<Option<(Instant, api::FleetScore)>>,
+    /// The readings of write anomalies as they are now.
+    pub latest: Latest,
 }
 
 impl Deref for App {
@@ -115,6 +118,7 @@ impl App {
             estimates: Mutex::default(),
             counted: Mutex::default(),
             scored: Mutex::default(),
+            latest: Latest::default(),
         }))
     }
 

@@ -127,10 +127,13 @@ pub async fn list_containers(
     let (counts, stacks) = (present::container_counts(&all), present::stacks(&all));
     all.retain(|c| filter.fits(c));
     present::arrange(&mut all);
+    let latest = app.latest.get();
+    let write_anomalies = when.look(&app, |look| present::write_anomalies(look, &latest));
     Ok(Json(api::Containers {
         containers: all,
         counts,
         stacks,
+        write_anomalies,
     }))
 }
 
@@ -169,9 +172,15 @@ pub async fn get_container(
         Some(since) => changed_before(&app, &when, &node, &[subject], since).await?,
         None => Vec::new(),
     };
-    let detail = when.look(&app, |look| {
+    let mut detail = when.look(&app, |look| {
         present::container_detail(look, &node, &container, &events, history, &changes)
     });
+    if let Some(detail) = &mut detail {
+        let latest = app.latest.get();
+        let all = when.look(&app, |look| present::write_anomalies(look, &latest));
+        let own = format!("container/{node}/{container}");
+        detail.write_anomaly = all.into_iter().find(|a| a.subject == own);
+    }
     detail
         .map(Json)
         .ok_or_else(|| unknown(&app, &when, &node, &container))
@@ -242,7 +251,8 @@ async fn history(
     }
     events.retain(|e| e.at >= cut || cut == from);
     events.sort_by_key(|e| e.seq);
-    Ok(present::health_history(&events, from, now))
+    // What happened this very millisecond is part of it.
+    Ok(present::health_history(&events, from, Time(now.0 + 1)))
 }
 
 /// Restart unhealthy containers: a dry run lists exactly what it would touch, a restart takes that list.

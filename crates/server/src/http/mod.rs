@@ -12,6 +12,7 @@
 //! A route reads its request, asks the engine or `present`, and answers. None decides anything by itself.
 
 mod action;
+mod advice;
 mod app;
 mod asset;
 mod container;
@@ -41,7 +42,9 @@ mod why;
 
 pub use app::{App, FleetProblems, Parts};
 pub use docs::error_page;
+pub(crate) use event::find;
 pub use guard::{Hosts, Peer};
+pub(crate) use history::reader;
 pub use problem::{CODES, Problem};
 pub use session::mint as mint_link;
 
@@ -110,6 +113,8 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(container::list_containers))
         .routes(routes!(container::restart_containers))
         .routes(routes!(container::get_container))
+        .routes(routes!(advice::get_memory_advice))
+        .routes(routes!(advice::get_memory_patch))
         .routes(routes!(service::get_logs))
         .routes(routes!(service::get_health))
         .routes(routes!(service::get_unit_logs))

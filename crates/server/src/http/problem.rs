@@ -75,6 +75,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("already-running", 409, "The action is running"),
     ("no-plan", 422, "Nothing says how to do this"),
     ("no-estimate", 422, "There is nothing to estimate"),
+    ("no-advice", 422, "Nothing is proposed"),
     // Time travel.
     (
         "past-compacted",

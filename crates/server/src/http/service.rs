@@ -189,6 +189,8 @@ pub async fn changed_before(
     ];
     let mut changes = find(app, when.bound(window(Some(node.to_string()), &here))).await?;
     changes.extend(find(app, when.bound(window(None, &["desired_loaded"]))).await?);
+    // The first that is seen of a container is its making; what follows is how it fared.
+    changes.sort_by_key(|e| e.seq);
     let mut created = std::collections::BTreeSet::new();
     changes.retain(|event| match &event.body {
         // Of a container's many states only its making is a change: it was deployed.

@@ -2,7 +2,7 @@
 
 use stead_core::action::ActionKind;
 use stead_core::event::{Body, Event};
-use stead_core::insight::annotation::AnnotationKind;
+use stead_core::insight::annotation::{Annotation, AnnotationKind};
 use stead_protocol::api;
 
 use super::word;
@@ -11,7 +11,7 @@ use super::word;
 pub const ANNOTATING: [&str; 3] = ["node_rebooted", "action_completed", "desired_loaded"];
 
 /// `None`: nothing that moves a number.
-pub fn annotation(event: &Event) -> Option<api::Annotation> {
+pub fn annotated(event: &Event) -> Option<Annotation> {
     let (kind, what) = match &event.body {
         Body::NodeRebooted(_) => (AnnotationKind::Reboot, super::text(event)),
         Body::ActionCompleted(ended) => (done(&ended.action)?, super::text(event)),
@@ -24,13 +24,28 @@ pub fn annotation(event: &Event) -> Option<api::Annotation> {
         }
         _ => return None,
     };
-    Some(api::Annotation {
-        at: event.at.to_string(),
-        kind: word(kind),
+    Some(Annotation {
+        at: event.at,
+        kind,
         what,
-        node: event.subject.node().map(ToString::to_string),
-        event: Some(event.seq.0),
+        event: Some(event.seq),
     })
+}
+
+/// The same, as it is answered.
+pub fn annotation(event: &Event) -> Option<api::Annotation> {
+    let node = event.subject.node().map(ToString::to_string);
+    Some(noted(&annotated(event)?, node))
+}
+
+pub(super) fn noted(annotation: &Annotation, node: Option<String>) -> api::Annotation {
+    api::Annotation {
+        at: annotation.at.to_string(),
+        kind: word(annotation.kind),
+        what: annotation.what.clone(),
+        node,
+        event: annotation.event.map(|seq| seq.0),
+    }
 }
 
 /// What an action with this ID is to a number. An ID begins with the word of its kind.

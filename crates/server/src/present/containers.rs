@@ -153,6 +153,7 @@ pub fn container_detail(
         container: container(look, node, name, facts, service, sample),
         health_detail: health,
         health_history: history,
+        write_anomaly: None,
         changed_before: changed_before.iter().map(super::event).collect(),
         events: events.iter().map(super::event).collect(),
         actions: actions

@@ -30,9 +30,10 @@ mod told;
 mod trend;
 mod why;
 mod why_not;
+mod writes;
 
 pub use action::{action, actions, rank_needs_you};
-pub use annotation::{ANNOTATING, annotation};
+pub use annotation::{ANNOTATING, annotated, annotation};
 pub use container::{container, is_unhealthy, owners, restarts_as, stack, unit};
 pub use containers::{
     Filter as ContainerFilter, arrange, container_counts, container_detail, containers_of,
@@ -56,6 +57,7 @@ pub use text::text;
 pub use trend::{About, Metric, rank_trends, trend};
 pub use why::{waits_for, why};
 pub use why_not::why_subject;
+pub use writes::{write_anomalies, write_anomaly};
 
 use stead_core::container_sample::ContainerSample;
 use stead_core::drift::Index;

@@ -1,5 +1,7 @@
 //! Nodes as people see them.
 
+use std::collections::BTreeMap;
+
 use stead_core::desired::Access;
 use stead_core::event::Event;
 use stead_core::facts::{Level, SourceState};
@@ -159,6 +161,10 @@ pub fn node_detail(
             .iter()
             .filter(|d| here(&d.subject))
             .map(|d| super::drift(look, d))
+            .collect(),
+        write_anomalies: super::write_anomalies(look, &BTreeMap::new())
+            .into_iter()
+            .filter(|a| a.node == name.as_str())
             .collect(),
         events: events.iter().map(super::event).collect(),
         reboots: reboots.iter().map(super::event).collect(),

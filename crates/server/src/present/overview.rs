@@ -1,5 +1,7 @@
 //! The first page: is all well, what needs me, what did Stead do.
 
+use std::collections::BTreeMap;
+
 use stead_core::action::State;
 use stead_core::event::Event;
 use stead_core::facts::Level;
@@ -126,6 +128,7 @@ pub fn overview(
         alerts_open: summary.alerts,
         alerts: super::alerts(look, ROWS).open,
         rollouts: open_rollouts(look),
+        write_anomalies: super::write_anomalies(look, &BTreeMap::new()),
         did: super::did::did(look, since),
         summary,
     }

@@ -4,6 +4,7 @@ use stead_core::event::{
     AlertChanged, Body, BrakeEngaged, DrillEnded, Event, LockReleased, LockTaken, MessageEnded,
     MessageQueued, RolloutChanged,
 };
+use stead_core::insight::amount;
 use stead_core::lock::LockKind;
 use stead_core::subject::Subject;
 use stead_core::time::Span;
@@ -148,6 +149,14 @@ fn rollout(name: &str, body: &Body) -> Option<String> {
         Body::RolloutCancelled(e) => turned(e, "was cancelled"),
         Body::RolloutCompleted(e) => turned(e, "is done"),
         Body::DrillEnded(e) => drill(e),
+        Body::WritesAnomalous(e) => format!("{name} {}", e.anomaly.words()),
+        Body::WritesUsual(e) if e.reason == "gone" => {
+            format!("{name} is gone, and so is what it wrote above its past")
+        }
+        Body::WritesUsual(e) => format!(
+            "{name} writes as usual again ({} an hour)",
+            amount::bytes(e.rate)
+        ),
         _ => return None,
     })
 }

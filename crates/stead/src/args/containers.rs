@@ -79,6 +79,33 @@ pub struct RestartContainers {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct Advise {
+    #[command(subcommand)]
+    pub command: AdviseCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdviseCommand {
+    /// Memory limits that fit what was measured, with reasons; for one container also the patch to its compose file
+    #[command(
+        after_help = "Examples:\n  stead advise memory\n  stead advise memory --node piha --all\n  stead advise memory piha/web                 the patch to its compose file\n  stead advise memory --json"
+    )]
+    Memory(AdviseMemory),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct AdviseMemory {
+    /// The patch for this one: NODE/CONTAINER
+    pub container: Option<String>,
+    /// Only on this node
+    #[arg(long)]
+    pub node: Option<String>,
+    /// Those whose limit fits and those nothing is said of as well
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct Logs {
     /// Whose: NODE/CONTAINER, or unit/NODE/UNIT
     #[arg(conflicts_with = "search", required_unless_present = "search")]

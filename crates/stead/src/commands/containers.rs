@@ -95,6 +95,13 @@ fn list(out: Output, found: &Containers) {
             c.not_fresh
         )));
     }
+    for anomaly in &found.write_anomalies {
+        line(&format!(
+            "  {} {}",
+            out.state("warning"),
+            safe(&anomaly.text)
+        ));
+    }
     if found.containers.is_empty() {
         line("  None is like that.");
         return;
@@ -191,6 +198,13 @@ fn one(out: Output, detail: &ContainerDetail) {
             "            {} exit {} {text}",
             clock(&output.at),
             output.exit_code
+        ));
+    }
+    if let Some(anomaly) = &detail.write_anomaly {
+        line(&format!(
+            "  writes    {} {}",
+            out.state("warning"),
+            safe(&anomaly.text)
         ));
     }
     for span in &detail.health_history {

@@ -1,6 +1,7 @@
 //! The commands, one file each (or a few that show lists).
 
 pub mod actions;
+pub mod advise;
 pub mod check;
 pub mod containers;
 pub mod drill;

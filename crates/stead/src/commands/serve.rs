@@ -245,7 +245,34 @@ fn agent_options(
         data: data.to_path_buf(),
         read_only: node.read_only,
         docker_host: node.docker_host.clone(),
+        patcher: Some(memory_patch),
     })
+}
+
+/// What a compose file becomes with a memory limit: made on the node, where the file lies.
+fn memory_patch(
+    file: &str,
+    text: &str,
+    service: &str,
+    limit: u64,
+    reservation: u64,
+) -> stead_protocol::agent::ComposePatch {
+    let wanted = stead_fleet::compose_patch::Memory {
+        service,
+        limit,
+        reservation: (reservation > 0).then_some(reservation),
+    };
+    let mut made = stead_protocol::agent::ComposePatch {
+        file: file.to_string(),
+        service: service.to_string(),
+        ..Default::default()
+    };
+    match stead_fleet::compose_patch::memory_patch(file, text, &wanted) {
+        Ok(patch) if patch.diff.is_empty() => made.why = "the file says it already".to_string(),
+        Ok(patch) => made.diff = patch.diff,
+        Err(by_hand) => (made.why, made.put) = (by_hand.why, by_hand.put),
+    }
+    made
 }
 
 /// The agent of this machine on a thread of its own: it speaks the same protocol as any other.

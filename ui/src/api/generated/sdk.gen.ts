@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetHistoryData, GetHistoryErrors, GetHistoryResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetNodeScoreData, GetNodeScoreErrors, GetNodeScoreResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetScoreData, GetScoreErrors, GetScoreResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetTrendsData, GetTrendsErrors, GetTrendsResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVerdictData, GetVerdictErrors, GetVerdictResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListHistorySeriesData, ListHistorySeriesErrors, ListHistorySeriesResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses, TestPolicyData, TestPolicyErrors, TestPolicyResponses } from './types.gen';
+import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, FollowLogsData, FollowLogsErrors, FollowLogsResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerData, GetContainerErrors, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetContainerResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetHistoryData, GetHistoryErrors, GetHistoryResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMemoryAdviceData, GetMemoryAdviceErrors, GetMemoryAdviceResponses, GetMemoryPatchData, GetMemoryPatchErrors, GetMemoryPatchResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetNodeScoreData, GetNodeScoreErrors, GetNodeScoreResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetScoreData, GetScoreErrors, GetScoreResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetTrendsData, GetTrendsErrors, GetTrendsResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVerdictData, GetVerdictErrors, GetVerdictResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListHistorySeriesData, ListHistorySeriesErrors, ListHistorySeriesResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, RestartContainersData, RestartContainersErrors, RestartContainersResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SearchLogsData, SearchLogsErrors, SearchLogsResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses, TestPolicyData, TestPolicyErrors, TestPolicyResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -103,6 +103,24 @@ export const getWhy = <ThrowOnError extends boolean = false>(options: Options<Ge
 });
 
 /**
+ * Which memory limit fits each running container, with reasons; what is thin or excluded says so.
+ */
+export const getMemoryAdvice = <ThrowOnError extends boolean = false>(options?: Options<GetMemoryAdviceData, ThrowOnError>) => (options?.client ?? client).get<GetMemoryAdviceResponses, GetMemoryAdviceErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/advice/memory',
+    ...options
+});
+
+/**
+ * The proposed limit as a change to the container's compose file, made on its node. Nothing is written.
+ */
+export const getMemoryPatch = <ThrowOnError extends boolean = false>(options: Options<GetMemoryPatchData, ThrowOnError>) => (options.client ?? client).get<GetMemoryPatchResponses, GetMemoryPatchErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/advice/memory/{node}/{container}/patch',
+    ...options
+});
+
+/**
  * Open alerts, worst first, and the latest that ended.
  */
 export const listAlerts = <ThrowOnError extends boolean = false>(options?: Options<ListAlertsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertsResponses, ListAlertsErrors, ThrowOnError>({
@@ -148,6 +166,37 @@ export const testChannel = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * Containers of all nodes, unhealthy ones first.
+ */
+export const listContainers = <ThrowOnError extends boolean = false>(options?: Options<ListContainersData, ThrowOnError>) => (options?.client ?? client).get<ListContainersResponses, ListContainersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers',
+    ...options
+});
+
+/**
+ * Restart unhealthy containers: a dry run lists exactly what it would touch, a restart takes that list.
+ */
+export const restartContainers = <ThrowOnError extends boolean = false>(options: Options<RestartContainersData, ThrowOnError>) => (options.client ?? client).post<RestartContainersResponses, RestartContainersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/restart',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * One container with everything that explains its state, and how it was.
+ */
+export const getContainer = <ThrowOnError extends boolean = false>(options: Options<GetContainerData, ThrowOnError>) => (options.client ?? client).get<GetContainerResponses, GetContainerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{node}/{container}',
+    ...options
+});
+
+/**
  * The last outputs of a container's own health check, from its agent.
  */
 export const getContainerHealth = <ThrowOnError extends boolean = false>(options: Options<GetContainerHealthData, ThrowOnError>) => (options.client ?? client).get<GetContainerHealthResponses, GetContainerHealthErrors, ThrowOnError>({
@@ -162,6 +211,15 @@ export const getContainerHealth = <ThrowOnError extends boolean = false>(options
 export const getLogs = <ThrowOnError extends boolean = false>(options: Options<GetLogsData, ThrowOnError>) => (options.client ?? client).get<GetLogsResponses, GetLogsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/containers/{node}/{container}/logs',
+    ...options
+});
+
+/**
+ * A container's log as it is written, a line each, after its last lines.
+ */
+export const followLogs = <ThrowOnError extends boolean = false>(options: Options<FollowLogsData, ThrowOnError>) => (options.client ?? client).get<FollowLogsResponses, FollowLogsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{node}/{container}/logs/follow',
     ...options
 });
 
@@ -309,6 +367,16 @@ export const releaseLock = <ThrowOnError extends boolean = false>(options: Optio
 export const loginLink = <ThrowOnError extends boolean = false>(options?: Options<LoginLinkData, ThrowOnError>) => (options?.client ?? client).post<LoginLinkResponses, LoginLinkErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/login-link',
+    ...options
+});
+
+/**
+ * Lines that hold a text, in the logs of containers on all nodes. With `accept: application/x-ndjson` nodes are told of as
+ * they answer.
+ */
+export const searchLogs = <ThrowOnError extends boolean = false>(options: Options<SearchLogsData, ThrowOnError>) => (options.client ?? client).get<SearchLogsResponses, SearchLogsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/logs/search',
     ...options
 });
 

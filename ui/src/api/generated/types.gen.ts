@@ -299,6 +299,26 @@ export type CheckState = {
 };
 
 /**
+ * A memory limit as a change to the compose file on the node. What looks like a secret is masked, in the diff too.
+ */
+export type ComposePatch = {
+    /**
+     * For `git apply` and `patch -p1`; empty where a person has to write it.
+     */
+    diff: string;
+    /**
+     * Where the file lies.
+     */
+    file: string;
+    put: string;
+    service: string;
+    /**
+     * Why it is left to a person, and what to write; empty where there is a diff.
+     */
+    why: string;
+};
+
+/**
  * One thing that must be so for a repair to happen.
  */
 export type Considered = {
@@ -329,6 +349,10 @@ export type Container = {
     block_write_bytes?: number | null;
     cpu_percent?: number | null;
     created_at?: string | null;
+    /**
+     * How sure its state is: `fresh`, `stale`, `unknown`, as its node's.
+     */
+    evidence: string;
     exit_code?: number | null;
     finished_at?: string | null;
     /**
@@ -337,6 +361,10 @@ export type Container = {
     health: string;
     id: string;
     image: string;
+    /**
+     * When its image was made.
+     */
+    image_created_at?: string | null;
     image_id: string;
     labels: {
         [key: string]: string;
@@ -352,6 +380,10 @@ export type Container = {
     restart_count: number;
     restart_policy: string;
     /**
+     * What a restart of it is asked of: its service where it has one.
+     */
+    restarts_as: string;
+    /**
      * The service of the fleet it belongs to; null: unmanaged.
      */
     service?: string | null;
@@ -362,6 +394,74 @@ export type Container = {
      */
     state: string;
     stopped_by_person: boolean;
+    /**
+     * It fails its own health check for longer than its patience, restarts again and again, or is dead; on fresh evidence
+     * only.
+     */
+    unhealthy: boolean;
+};
+
+/**
+ * How many containers are how.
+ */
+export type ContainerCounts = {
+    /**
+     * Running without a memory limit.
+     */
+    no_limit: number;
+    /**
+     * Of nodes whose evidence is not fresh: nobody knows how they are now.
+     */
+    not_fresh: number;
+    not_running: number;
+    total: number;
+    unhealthy: number;
+};
+
+/**
+ * `GET /api/v1/containers/{node}/{container}`: with the drill-down of row O3.
+ */
+export type ContainerDetail = Container & {
+    /**
+     * Newest first, at most 20.
+     */
+    actions: Array<Action>;
+    /**
+     * What happened shortly before it fell ill: deploy, reboot, config; newest first.
+     */
+    changed_before: Array<Event>;
+    /**
+     * Newest first, at most 30.
+     */
+    events: Array<Event>;
+    health_detail: HealthDetail;
+    /**
+     * How it was over the time asked for, oldest first, without gaps; what nobody knows is `unknown`.
+     */
+    health_history: Array<HealthSpan>;
+    write_anomaly?: WriteAnomaly | null;
+};
+
+/**
+ * `GET /api/v1/containers`.
+ */
+export type Containers = {
+    /**
+     * Those the filters leave: unhealthy ones first, then by node and name.
+     */
+    containers: Array<Container>;
+    /**
+     * Of all nodes and states, whatever the filters say.
+     */
+    counts: ContainerCounts;
+    /**
+     * Stacks there are, by name.
+     */
+    stacks: Array<Stack>;
+    /**
+     * Those that write far above their own past, of all nodes.
+     */
+    write_anomalies: Array<WriteAnomaly>;
 };
 
 /**
@@ -665,6 +765,19 @@ export type HealthOutput = {
 };
 
 /**
+ * A stretch of time in which a container was the same.
+ */
+export type HealthSpan = {
+    from: string;
+    /**
+     * A health (`healthy`, `failing`, `unhealthy`, `starting`), `running` where it has no health check, another state
+     * (`exited`, …), `absent`, or `unknown`.
+     */
+    state: string;
+    to: string;
+};
+
+/**
  * `GET /healthz`. Needs no token; answers 503 while the event log cannot be written.
  */
 export type HealthStatus = {
@@ -790,6 +903,30 @@ export type Level = {
 };
 
 /**
+ * Whether a new memory limit holds.
+ */
+export type LimitWatch = {
+    /**
+     * When it ends or ended.
+     */
+    at: string;
+    kills: number;
+    limit: number;
+    /**
+     * When the limit came into force.
+     */
+    since: string;
+    /**
+     * For people.
+     */
+    text: string;
+    /**
+     * `watching`, `held`, `killed`, `replaced`.
+     */
+    verdict: string;
+};
+
+/**
  * A lock: a mark that keeps repairs off a target for a time.
  */
 export type Lock = {
@@ -827,6 +964,75 @@ export type Lock = {
 };
 
 /**
+ * A line that was found.
+ */
+export type LogFound = {
+    at: string;
+    container: string;
+    /**
+     * Written to standard error.
+     */
+    error: boolean;
+    node: string;
+    text: string;
+};
+
+/**
+ * `GET /api/v1/logs/search`: lines of containers on all nodes, merged by time.
+ */
+export type LogSearch = {
+    bytes: number;
+    /**
+     * Why there may be more than is shown, a sentence each; empty: that is all.
+     */
+    limits: Array<string>;
+    /**
+     * The newest that were found, oldest first.
+     */
+    lines: Array<LogFound>;
+    /**
+     * Lines looked at, and bytes of them.
+     */
+    looked_at: number;
+    /**
+     * How each node that was asked answered, by name.
+     */
+    nodes: Array<LogSearched>;
+};
+
+/**
+ * One line of the same answer as `application/x-ndjson`: nodes as they answer, then the whole.
+ */
+export type LogSearchLine = {
+    /**
+     * Nodes that have answered, and all that were asked.
+     */
+    done: number;
+    node: LogSearched;
+    of: number;
+    type: 'progress';
+} | (LogSearch & {
+    type: 'found';
+});
+
+/**
+ * How far the search got on one node.
+ */
+export type LogSearched = {
+    /**
+     * Containers it looked into, and those there are.
+     */
+    containers: number;
+    found: number;
+    node: string;
+    of: number;
+    /**
+     * Why it could not be searched; null: it was.
+     */
+    problem?: string | null;
+};
+
+/**
  * `POST /api/v1/login-link`: a fresh one-time link for a browser.
  */
 export type LoginLink = {
@@ -845,6 +1051,63 @@ export type LostPoints = {
     lost: number;
     measured: string;
     title: string;
+};
+
+/**
+ * What to do about one container's memory limit. Bytes; 0: none.
+ */
+export type MemoryAdvice = {
+    /**
+     * `change`, `fits`, `refused`.
+     */
+    advice: string;
+    /**
+     * A patch to its compose file can be asked for.
+     */
+    compose: boolean;
+    container: string;
+    image: string;
+    limit: number;
+    /**
+     * The lines of a compose file or of `services.yaml`; null where nothing changes.
+     */
+    lines?: string | null;
+    node: string;
+    /**
+     * The highest use measured.
+     */
+    peak: number;
+    reservation: number;
+    service?: string | null;
+    stack?: string | null;
+    was_limit: number;
+    watch?: LimitWatch | null;
+    /**
+     * Sentences, the deciding one first.
+     */
+    why: Array<string>;
+};
+
+/**
+ * `GET /api/v1/advice/memory`.
+ */
+export type MemoryAdvices = {
+    /**
+     * Changes first, then by node and name.
+     */
+    containers: Array<MemoryAdvice>;
+    /**
+     * Never advised for: names of containers and images with `*`.
+     */
+    exclude: Array<string>;
+    /**
+     * Percent above the highest use.
+     */
+    headroom: number;
+    /**
+     * Measured time that advice takes.
+     */
+    least_ms: number;
 };
 
 /**
@@ -1027,6 +1290,10 @@ export type NodeDetail = Node & {
     reboots: Array<Event>;
     services_list: Array<Service>;
     units_list: Array<Unit>;
+    /**
+     * Containers that write far above their own past.
+     */
+    write_anomalies: Array<WriteAnomaly>;
 };
 
 /**
@@ -1107,6 +1374,10 @@ export type Overview = {
      * Trouble of Stead itself (log not writable, fleet directory broken): code, text, remedy.
      */
     troubles: Array<Trouble>;
+    /**
+     * Containers that write far above their own past.
+     */
+    write_anomalies: Array<WriteAnomaly>;
 };
 
 /**
@@ -1118,6 +1389,32 @@ export type PastSpan = {
      */
     earliest?: string | null;
     now: string;
+};
+
+export type PlannedContainer = {
+    id: string;
+    name: string;
+};
+
+/**
+ * What a restart does to one target.
+ */
+export type PlannedRestart = {
+    /**
+     * Every container it restarts, by name and ID.
+     */
+    containers: Array<PlannedContainer>;
+    digest: string;
+    /**
+     * Why it is left out; null: it is restarted.
+     */
+    left_out?: string | null;
+    node: string;
+    subject: string;
+    /**
+     * Why it is among the targets.
+     */
+    why: string;
 };
 
 /**
@@ -1411,6 +1708,63 @@ export type RepairLine = {
      * A trigger; null: any.
      */
     trigger?: string | null;
+};
+
+/**
+ * `POST /api/v1/containers/restart`. A dry run says what it would touch, and names each target's plan; a restart wants
+ * exactly those targets back, so that nobody restarts what was not read.
+ */
+export type RestartContainers = {
+    /**
+     * Only say what it would touch: all unhealthy containers that the filters leave.
+     */
+    dry_run?: boolean;
+    /**
+     * The rest waits once this many have failed; absent: 3.
+     */
+    max_failures?: number | null;
+    /**
+     * Of this node only.
+     */
+    node?: string | null;
+    note?: string | null;
+    /**
+     * Of this stack only.
+     */
+    stack?: string | null;
+    /**
+     * What is to be restarted, as a dry run named it. Empty means nothing.
+     */
+    targets?: Array<RestartTarget>;
+};
+
+/**
+ * Answer to `POST /api/v1/containers/restart`.
+ */
+export type RestartPlan = {
+    /**
+     * The rollout that does it; null for a dry run.
+     */
+    rollout?: string | null;
+    /**
+     * One sentence.
+     */
+    sentence: string;
+    targets: Array<PlannedRestart>;
+};
+
+/**
+ * One target of a restart, as it was read.
+ */
+export type RestartTarget = {
+    /**
+     * The plan that was read.
+     */
+    digest: string;
+    /**
+     * `service/NODE/NAME`, or `container/NODE/NAME` where no file names it.
+     */
+    subject: string;
 };
 
 /**
@@ -1800,6 +2154,15 @@ export type Source = {
 };
 
 /**
+ * Containers that belong together: a compose project or a swarm stack.
+ */
+export type Stack = {
+    name: string;
+    total: number;
+    unhealthy: number;
+};
+
+/**
  * `POST /api/v1/actions`: start something directly, approved by whoever asks.
  */
 export type StartAction = {
@@ -2086,6 +2449,42 @@ export type WhyLink = {
     text: string;
 };
 
+/**
+ * A container that writes far above its own past. Rates are bytes an hour.
+ */
+export type WriteAnomaly = {
+    before?: Annotation | null;
+    /**
+     * What it went over.
+     */
+    bound: number;
+    container: string;
+    /**
+     * The event that says so.
+     */
+    event: number;
+    /**
+     * `rate` in times of `usual`; null where it usually writes nothing.
+     */
+    factor?: number | null;
+    /**
+     * Until the disk is full if everything it writes stays: the earliest it can be.
+     */
+    full_in_ms?: number | null;
+    node: string;
+    rate: number;
+    since: string;
+    subject: string;
+    /**
+     * One sentence.
+     */
+    text: string;
+    /**
+     * Before it began.
+     */
+    usual: number;
+};
+
 export type ListActionsData = {
     body?: never;
     path?: never;
@@ -2322,6 +2721,58 @@ export type GetWhyResponses = {
 
 export type GetWhyResponse = GetWhyResponses[keyof GetWhyResponses];
 
+export type GetMemoryAdviceData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only of this node.
+         */
+        node?: string;
+    };
+    url: '/api/v1/advice/memory';
+};
+
+export type GetMemoryAdviceErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetMemoryAdviceError = GetMemoryAdviceErrors[keyof GetMemoryAdviceErrors];
+
+export type GetMemoryAdviceResponses = {
+    200: MemoryAdvices;
+};
+
+export type GetMemoryAdviceResponse = GetMemoryAdviceResponses[keyof GetMemoryAdviceResponses];
+
+export type GetMemoryPatchData = {
+    body?: never;
+    path: {
+        node: string;
+        container: string;
+    };
+    query?: never;
+    url: '/api/v1/advice/memory/{node}/{container}/patch';
+};
+
+export type GetMemoryPatchErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetMemoryPatchError = GetMemoryPatchErrors[keyof GetMemoryPatchErrors];
+
+export type GetMemoryPatchResponses = {
+    200: ComposePatch;
+};
+
+export type GetMemoryPatchResponse = GetMemoryPatchResponses[keyof GetMemoryPatchResponses];
+
 export type ListAlertsData = {
     body?: never;
     path?: never;
@@ -2444,6 +2895,121 @@ export type TestChannelResponses = {
 
 export type TestChannelResponse = TestChannelResponses[keyof TestChannelResponses];
 
+export type ListContainersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only of this node.
+         */
+        node?: string;
+        /**
+         * Only of this compose project or swarm stack.
+         */
+        stack?: string;
+        /**
+         * `running`, `exited`, `restarting`, `paused`, `created`, `dead`.
+         */
+        state?: string;
+        /**
+         * `none`, `starting`, `healthy`, `failing`, `unhealthy`.
+         */
+        health?: string;
+        /**
+         * `true`: only those a person should look at.
+         */
+        unhealthy?: boolean;
+        /**
+         * `true`: only those that run without a memory limit.
+         */
+        no_limit?: boolean;
+        /**
+         * Text in name, image, stack, ports or labels.
+         */
+        q?: string;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/containers';
+};
+
+export type ListContainersErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListContainersError = ListContainersErrors[keyof ListContainersErrors];
+
+export type ListContainersResponses = {
+    200: Containers;
+};
+
+export type ListContainersResponse = ListContainersResponses[keyof ListContainersResponses];
+
+export type RestartContainersData = {
+    body: RestartContainers;
+    path?: never;
+    query?: never;
+    url: '/api/v1/containers/restart';
+};
+
+export type RestartContainersErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type RestartContainersError = RestartContainersErrors[keyof RestartContainersErrors];
+
+export type RestartContainersResponses = {
+    /**
+     * A dry run
+     */
+    200: RestartPlan;
+    202: RestartPlan;
+};
+
+export type RestartContainersResponse = RestartContainersResponses[keyof RestartContainersResponses];
+
+export type GetContainerData = {
+    body?: never;
+    path: {
+        node: string;
+        container: string;
+    };
+    query?: {
+        /**
+         * How far back the history of its health goes: `24h` (unless told), `7d`, at most 31 days.
+         */
+        range?: string;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/containers/{node}/{container}';
+};
+
+export type GetContainerErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetContainerError = GetContainerErrors[keyof GetContainerErrors];
+
+export type GetContainerResponses = {
+    200: ContainerDetail;
+};
+
+export type GetContainerResponse = GetContainerResponses[keyof GetContainerResponses];
+
 export type GetContainerHealthData = {
     body?: never;
     path: {
@@ -2498,6 +3064,36 @@ export type GetLogsResponses = {
 };
 
 export type GetLogsResponse = GetLogsResponses[keyof GetLogsResponses];
+
+export type FollowLogsData = {
+    body?: never;
+    path: {
+        node: string;
+        container: string;
+    };
+    query?: {
+        /**
+         * Lines before those that come, at most 2000; absent: 50.
+         */
+        tail?: number;
+    };
+    url: '/api/v1/containers/{node}/{container}/logs/follow';
+};
+
+export type FollowLogsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type FollowLogsError = FollowLogsErrors[keyof FollowLogsErrors];
+
+export type FollowLogsResponses = {
+    200: string;
+};
+
+export type FollowLogsResponse = FollowLogsResponses[keyof FollowLogsResponses];
 
 export type GetDesiredData = {
     body?: never;
@@ -2944,6 +3540,49 @@ export type LoginLinkResponses = {
 };
 
 export type LoginLinkResponse = LoginLinkResponses[keyof LoginLinkResponses];
+
+export type SearchLogsData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * Plain text; case does not matter.
+         */
+        q: string;
+        /**
+         * Only on these nodes, separated by commas; absent: on all.
+         */
+        nodes?: string;
+        /**
+         * Only in these containers, separated by commas; absent: in all.
+         */
+        containers?: string;
+        /**
+         * Only lines from then on: RFC 3339, a span ago (`2h`), or a time of day. An hour ago unless told.
+         */
+        since?: string;
+        /**
+         * The newest lines, 200 unless told, never more than 1000.
+         */
+        limit?: number;
+    };
+    url: '/api/v1/logs/search';
+};
+
+export type SearchLogsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type SearchLogsError = SearchLogsErrors[keyof SearchLogsErrors];
+
+export type SearchLogsResponses = {
+    200: LogSearch;
+};
+
+export type SearchLogsResponse = SearchLogsResponses[keyof SearchLogsResponses];
 
 export type ListMessagesData = {
     body?: never;
