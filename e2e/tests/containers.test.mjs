@@ -82,10 +82,10 @@ test('logs are followed and searched where they lie; a line of 10 MB is cut and 
   const stead = await scene.up(await scene.fleet('piha', '  router: { kind: external, monitor: false }\n'));
   await stead.fresh();
   await known(stead, long);
-  const logs = await stead.cli('logs', `piha/${long}`);
+  const logs = await stead.cli('logs', '-n', '2000', `piha/${long}`);
   const lines = logs.stdout.trim().split('\n');
   assert.equal(lines.length, 2, lines.map((line) => line.length).join());
-  assert.match(lines[0] ?? '', /\(cut: the line has 10485\d+ bytes\)$/);
+  assert.match(lines[0] ?? '', /\(cut: the line has 10485\d+ bytes or more\)$/);
   assert((lines[0]?.length ?? 0) <= 8192);
   const found = await until('it is found', async () => {
     const answer = await stead.json('logs', '--search', 'NEEDLE', '--since', '10m');

@@ -293,7 +293,7 @@ struct Joiner {
 struct Open {
     /// The beginning of the line, at most [`KEPT`] bytes.
     kept: Vec<u8>,
-    /// Bytes of it so far, without time stamps.
+    /// Bytes of it so far, without time stamps. Where the reading began in the middle of it, it has more.
     length: usize,
     begun: bool,
 }
@@ -332,7 +332,7 @@ impl Open {
             let text = redact(text, LINE);
             return LogLine { error, text };
         }
-        let note = format!(" (cut: the line has {} bytes)", self.length);
+        let note = format!(" (cut: the line has {} bytes or more)", self.length);
         LogLine {
             error,
             text: redact(text, LINE - note.len()) + &note,
