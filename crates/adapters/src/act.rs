@@ -9,6 +9,7 @@ use stead_core::time::Span;
 
 use crate::compose::{Compose, Target};
 use crate::docker::{Claim, Cleanup, Docker};
+use crate::ollama::Ollama;
 use crate::systemd::Systemd;
 
 /// Everything of this node that can be acted on.
@@ -17,6 +18,7 @@ pub struct Adapters {
     pub docker: Docker,
     pub compose: Compose,
     pub systemd: Systemd,
+    pub ollama: Ollama,
 }
 
 /// Runs `command` to its end, or until `limit`: then its outcome is unknown.
@@ -64,6 +66,8 @@ pub async fn run(adapters: &Adapters, command: &Command, limit: Duration) -> Out
             adapters.docker.kill_canary(container, id, limit).await
         }
         Command::UnitStop { unit } => adapters.systemd.stop(unit, limit).await,
+        Command::ModelLoad { model, digest } => adapters.ollama.load(model, digest, limit).await,
+        Command::ModelUnload { model } => adapters.ollama.unload(model, limit).await,
         Command::LockRelease { .. } => Outcome::Refused {
             code: "wrong-target".into(),
             why: "a lock is released by the server, not by an agent".into(),

@@ -11,6 +11,7 @@ use stead_adapters::act::Adapters;
 use stead_adapters::compose::{self, Compose};
 use stead_adapters::docker::{self, Docker};
 use stead_adapters::host::{Host, Marker};
+use stead_adapters::ollama::{self, Ollama};
 use stead_adapters::systemd::{self, Systemd};
 use stead_core::desired::Access;
 use stead_core::ids::NodeName;
@@ -178,6 +179,7 @@ fn assemble(
     let (measure, measures) = mpsc::channel(8);
     let adapters = adapters(docker.clone());
     let (compose, systemd) = (adapters.compose.clone(), adapters.systemd.clone());
+    let ollama = adapters.ollama.clone();
     let machine = Machine {
         adapters,
         measure,
@@ -200,6 +202,7 @@ fn assemble(
         docker: docker.clone(),
         compose,
         systemd: systemd.clone(),
+        ollama: ollama.clone(),
         host: Host::at("/"),
         clean_shutdown,
         read_only: options.read_only,
@@ -218,6 +221,7 @@ fn assemble(
         docker: Some(docker),
         systemd: Some(systemd),
         patcher: options.patcher,
+        ollama: Some(ollama),
         bundle,
         store,
         stop: stop.clone(),
@@ -240,6 +244,7 @@ fn adapters(docker: Docker) -> Adapters {
         docker,
         compose,
         systemd: Systemd::new(systemd::Options::default()),
+        ollama: Ollama::new(ollama::Options::default()),
     }
 }
 

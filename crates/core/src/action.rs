@@ -38,6 +38,10 @@ pub enum ActionKind {
     AgentUpgrade,
     Provision,
     Patch,
+    /// Brings a language model into memory.
+    ModelLoad,
+    /// Takes a language model out of memory.
+    ModelUnload,
     /// Breaks the canary on purpose.
     Drill,
     Restore,
@@ -46,7 +50,7 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
-    pub const ALL: [ActionKind; 18] = [
+    pub const ALL: [ActionKind; 20] = [
         ActionKind::ContainerRestart,
         ActionKind::Redeploy,
         ActionKind::UnitRestart,
@@ -61,6 +65,8 @@ impl ActionKind {
         ActionKind::AgentUpgrade,
         ActionKind::Provision,
         ActionKind::Patch,
+        ActionKind::ModelLoad,
+        ActionKind::ModelUnload,
         ActionKind::Drill,
         ActionKind::Restore,
         ActionKind::Rebuild,
@@ -84,6 +90,8 @@ impl ActionKind {
             ActionKind::WorkloadStart => ("workload_start", 2, Low),
             ActionKind::WorkloadStop => ("workload_stop", 2, Low),
             ActionKind::Drill => ("drill", 2, Low),
+            ActionKind::ModelLoad => ("model_load", 2, Low),
+            ActionKind::ModelUnload => ("model_unload", 2, Low),
             ActionKind::Redeploy => ("redeploy", 2, Guarded),
             ActionKind::DiskCleanup => ("disk_cleanup", 2, Guarded),
             ActionKind::AgentUpgrade => ("agent_upgrade", 2, Guarded),
@@ -239,6 +247,20 @@ impl ActionKey {
             Subject::Container(n, c) => write!(to, "-{n}-{c}"),
             Subject::Unit(n, u) => write!(to, "-{n}-{u}"),
             Subject::Job(n, j) => write!(to, "-{n}-{j}"),
+            // An ID names a file and a part of an address; neither sign occurs in a model's name.
+            Subject::Model(n, m) => {
+                write!(to, "-{n}-")?;
+                for part in m.as_str().split_inclusive(['/', ':']) {
+                    let plain = part.trim_end_matches(['/', ':']);
+                    to.write_str(plain)?;
+                    to.write_str(match part.as_bytes().last() {
+                        Some(b'/') => "~",
+                        Some(b':') => "@",
+                        _ => "",
+                    })?;
+                }
+                Ok(())
+            }
             Subject::Instance(p, i) => write!(to, "-{p}-{i}"),
         }
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::ContainerDef;
-use crate::ids::{ContainerName, Seq, ServiceName, UnitName};
+use crate::ids::{ContainerName, ModelName, Seq, ServiceName, UnitName};
 use crate::lock::LockKind;
 use crate::subject::Subject;
 
@@ -65,6 +65,10 @@ pub enum Command {
         build_cache: bool,
         dangling_images: bool,
     },
+    /// Bring a model into memory; only the one with this digest.
+    ModelLoad { model: ModelName, digest: String },
+    /// Take a model out of memory.
+    ModelUnload { model: ModelName },
 }
 
 impl Command {
@@ -77,6 +81,8 @@ impl Command {
             // What is stopped already stays so.
             Command::ContainerStop { .. } | Command::UnitStop { .. } => true,
             Command::LockRelease { .. } | Command::DiskCleanup { .. } => true,
+            // What is loaded stays loaded, what is not stays out.
+            Command::ModelLoad { .. } | Command::ModelUnload { .. } => true,
         }
     }
 }

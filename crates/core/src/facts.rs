@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CheckName, ContainerName, ServiceName, UnitName};
+use crate::ids::{CheckName, ContainerName, ModelName, ServiceName, UnitName};
 use crate::time::Time;
 
 /// Names a fact within its node. Written `host`, `source/docker`, `container/NAME`, `unit/NAME`, `check/SERVICE/NAME`,
@@ -22,6 +22,8 @@ pub enum FactKey {
     Unit(UnitName),
     Check(ServiceName, CheckName),
     Compose(ServiceName),
+    /// A language model that the node's model server has on disk.
+    Model(ModelName),
     /// A threshold with hysteresis: `disk:/srv`, `steal`, `swap_used`, `swap_cached`.
     Level(String),
 }
@@ -36,6 +38,7 @@ pub enum Fact {
     Unit(UnitFacts),
     Check(CheckFacts),
     Compose(ComposeFacts),
+    Model(ModelFacts),
     Level(LevelFacts),
 }
 
@@ -65,6 +68,21 @@ pub struct HostFacts {
     /// The machine waits for a reboot; the packages that ask for it, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reboot_required: Option<Vec<String>>,
+    /// What could compute for a language model; empty: none that the kernel shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Gpu>,
+}
+
+/// A graphics processor with a driver that can compute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gpu {
+    /// `NVIDIA GeForce RTX 3060`, or the driver and its PCI identity where it has no name.
+    pub name: String,
+    /// `nvidia`, `amdgpu`, `i915`, `xe`.
+    pub driver: String,
+    /// Bytes of its own memory; `None` where the kernel does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
 }
 
 /// Where an agent gets facts from, and whether it can.
@@ -74,6 +92,8 @@ pub enum SourceKind {
     Docker,
     Systemd,
     Compose,
+    /// A server of language models.
+    Ollama,
 }
 
 impl SourceKind {
@@ -82,6 +102,7 @@ impl SourceKind {
             SourceKind::Docker => "docker",
             SourceKind::Systemd => "systemd",
             SourceKind::Compose => "compose",
+            SourceKind::Ollama => "ollama",
         }
     }
 }
@@ -245,6 +266,51 @@ pub struct ComposeFacts {
     pub project: String,
     /// Why the file could not be read; empty when it could.
     pub error: String,
+}
+
+/// A language model on a node's disk, and whether it is in memory. When it leaves memory by itself moves with each question
+/// put to it, so that is no fact: whoever looks asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFacts {
+    /// Of its contents.
+    pub digest: String,
+    /// Bytes on disk.
+    pub size: u64,
+    pub modified_at: Option<Time>,
+    /// `gemma3`, `llama`, …
+    pub family: String,
+    /// As its maker counts them: `4.3B`.
+    pub parameters: String,
+    /// `Q4_K_M`
+    pub quantization: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<LoadedModel>,
+}
+
+/// What a loaded model takes up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedModel {
+    /// Bytes in all: weights, context and working space.
+    pub size: u64,
+    /// Bytes of them in a graphics processor's memory.
+    pub vram: u64,
+    /// Tokens it was loaded for; 0: it does not say.
+    #[serde(default)]
+    pub context: u64,
+}
+
+impl LoadedModel {
+    /// Bytes in the machine's own memory.
+    pub fn ram(self) -> u64 {
+        self.size.saturating_sub(self.vram)
+    }
+
+    /// Percent of it that the CPU computes.
+    pub fn cpu_percent(self) -> u8 {
+        let share = u128::from(self.ram()) * 100;
+        // A size of nothing is computed by nobody.
+        u8::try_from(share.checked_div(u128::from(self.size)).unwrap_or(0)).unwrap_or(100)
+    }
 }
 
 /// A reading that crossed a threshold.

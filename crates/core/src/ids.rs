@@ -42,8 +42,25 @@ fn check(what: &'static str, text: &str) -> Result<(), InvalidName> {
     })
 }
 
+/// A model's name may have a registry, a namespace and a tag: `registry.example:5000/team/gemma3:4b`.
+fn check_model(what: &'static str, text: &str) -> Result<(), InvalidName> {
+    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/'));
+    let bad = |why| InvalidName {
+        what,
+        text: text.chars().take(80).collect(),
+        why,
+    };
+    if text.len() > MAX_NAME {
+        return Err(bad("it is longer than 255 bytes"));
+    }
+    if text.contains(odd) {
+        return Err(bad("it contains what no model name has"));
+    }
+    text.split('/').try_for_each(|part| check(what, part))
+}
+
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident = $what:literal;)*) => {$(
+    ($check:ident: $($(#[$doc:meta])* $name:ident = $what:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -51,7 +68,7 @@ macro_rules! names {
         impl $name {
             /// Checks `text` and makes it a name.
             pub fn new(text: &str) -> Result<Self, InvalidName> {
-                check($what, text)?;
+                $check($what, text)?;
                 Ok(Self(Arc::from(text)))
             }
             pub fn as_str(&self) -> &str { &self.0 }
@@ -98,6 +115,7 @@ macro_rules! names {
 }
 
 names! {
+    check:
     /// A machine of the fleet.
     NodeName = "node name";
     /// Something that should run on a node.
@@ -110,6 +128,12 @@ names! {
     CheckName = "check name";
     /// A job of a node.
     JobName = "job name";
+}
+
+names! {
+    check_model:
+    /// A language model, as the server that runs it names it.
+    ModelName = "model name";
 }
 
 /// Position of an event in the log. The first event has 1; 0 means before everything.
@@ -202,6 +226,18 @@ mod tests {
             assert!(ContainerName::new(bad).is_err(), "{bad:?}");
         }
         assert!(UnitName::new("getty@tty1.service").is_ok());
+        for good in [
+            "gemma3",
+            "llama3.2:3b-instruct-q4_K_M",
+            "registry.example:5000/team/gemma3:4b",
+        ] {
+            assert!(ModelName::new(good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            "", "/", "a//b", "a/../b", "-x", "a/-x", "a b", "a@b", "a~b", "é",
+        ] {
+            assert!(ModelName::new(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

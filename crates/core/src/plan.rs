@@ -12,8 +12,8 @@ use crate::assess;
 use crate::command::Command;
 use crate::desired::{RepairRule, Service, ServiceKind};
 use crate::drift::{Drift, DriftKind};
-use crate::facts::{ContainerState, Health};
-use crate::ids::{NodeName, ServiceName};
+use crate::facts::{ContainerState, Health, ModelFacts};
+use crate::ids::{ModelName, NodeName, ServiceName};
 use crate::lock::LockKey;
 use crate::subject::Subject;
 use crate::time::{Span, Time};
@@ -265,6 +265,8 @@ pub fn plan(world: &World, kind: ActionKind, subject: &Subject) -> Result<Repair
             }
             vec![Command::UnitRestart { unit: u.clone() }]
         }
+        (ActionKind::ModelLoad, Subject::Model(n, m)) => load_model(world, n, m)?,
+        (ActionKind::ModelUnload, Subject::Model(n, m)) => unload_model(world, n, m)?,
         (ActionKind::WorkloadStop, Subject::Service(n, s)) => stop_service(world, n, s)?,
         (ActionKind::LockClear, target) => clear_lock(world, target)?,
         (ActionKind::Drill, Subject::Node(node)) => break_canary(world, node)?,
@@ -276,7 +278,8 @@ pub fn plan(world: &World, kind: ActionKind, subject: &Subject) -> Result<Repair
         }
         _ => {
             let remedy = "container_restart and redeploy take service/NODE/NAME, unit_restart unit/NODE/NAME, \
-                          disk_cleanup and drill node/NAME, lock_clear the target of a stale lock";
+                          disk_cleanup and drill node/NAME, model_load and model_unload model/NODE/NAME, \
+                          lock_clear the target of a stale lock";
             return Err(none(format!("{kind} cannot be done to {subject}"), remedy));
         }
     };
@@ -461,6 +464,43 @@ fn clear_lock(world: &World, target: &Subject) -> Result<Vec<Command>, NoRepair>
     Ok(stale)
 }
 
+fn model<'a>(
+    world: &'a World,
+    node: &NodeName,
+    name: &ModelName,
+) -> Result<&'a ModelFacts, NoRepair> {
+    let found = world.node(node).and_then(|state| state.model(name));
+    found.map(|(facts, _)| facts).ok_or_else(|| {
+        none(
+            format!("there is no model {name} on {node}"),
+            format!("see `stead models`; to have it there: ollama pull {name}"),
+        )
+    })
+}
+
+fn load_model(world: &World, node: &NodeName, name: &ModelName) -> Result<Vec<Command>, NoRepair> {
+    Ok(vec![Command::ModelLoad {
+        model: name.clone(),
+        digest: model(world, node, name)?.digest.clone(),
+    }])
+}
+
+fn unload_model(
+    world: &World,
+    node: &NodeName,
+    name: &ModelName,
+) -> Result<Vec<Command>, NoRepair> {
+    if model(world, node, name)?.loaded.is_none() {
+        return Err(none(
+            format!("{name} is not in memory on {node}"),
+            "there is nothing to unload",
+        ));
+    }
+    Ok(vec![Command::ModelUnload {
+        model: name.clone(),
+    }])
+}
+
 /// Kills the canary of `node`.
 fn break_canary(world: &World, node: &NodeName) -> Result<Vec<Command>, NoRepair> {
     let remedy = "name a node and an image under `drill:` in stead.yaml";
@@ -533,6 +573,8 @@ pub fn title(command: &Command) -> String {
         Command::CanaryKill { container, id } => {
             format!("Kill the canary {container} ({})", short(id))
         }
+        Command::ModelLoad { model, .. } => format!("Load model {model} into memory"),
+        Command::ModelUnload { model } => format!("Take model {model} out of memory"),
         Command::LockRelease { lock, .. } => {
             format!("Release the {lock} lock that nobody holds any more")
         }
@@ -574,6 +616,12 @@ pub fn blast_radius(world: &World, key: &ActionKey, plan: &Plan) -> Vec<String> 
                 format!("{unit} stays down until it is no longer suspended")
             }
             Command::CanaryKill { .. } => "only the canary, which serves nobody".to_string(),
+            Command::ModelLoad { model, .. } => {
+                format!("{model} takes memory that other programs may want")
+            }
+            Command::ModelUnload { model } => {
+                format!("the next question to {model} waits until it is loaded again")
+            }
             Command::LockRelease { .. } => "repairs of what it held may go on".to_string(),
             Command::DiskCleanup { .. } => {
                 "images without a tag and build layers are removed; the next build is slower".into()
@@ -602,9 +650,12 @@ pub fn timeout(command: &Command) -> Span {
         Command::ContainerRestart { .. } | Command::CanaryKill { .. } => Span::secs(60),
         Command::LockRelease { .. } => Span::secs(10),
         Command::ContainerStop { .. } => Span::secs(60),
-        Command::UnitRestart { .. } | Command::UnitStop { .. } => Span::mins(2),
+        Command::UnitRestart { .. } | Command::UnitStop { .. } | Command::ModelUnload { .. } => {
+            Span::mins(2)
+        }
         Command::ContainerRecreate { .. }
         | Command::ComposeUp { .. }
+        | Command::ModelLoad { .. }
         | Command::DiskCleanup { .. } => Span::mins(10),
     }
 }

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
-use crate::ids::{ContainerName, JobName, NodeName, ServiceName, UnitName};
+use crate::ids::{ContainerName, JobName, ModelName, NodeName, ServiceName, UnitName};
 
 /// What an event, check, drift or action is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,8 @@ pub enum Subject {
     Container(NodeName, ContainerName),
     Unit(NodeName, UnitName),
     Job(NodeName, JobName),
+    /// A language model on a node: `model/NODE/NAME`; its name may have slashes of its own.
+    Model(NodeName, ModelName),
     /// A VM or system container: provider and name.
     Instance(String, String),
 }
@@ -30,7 +32,8 @@ impl Subject {
             | Subject::Service(n, _)
             | Subject::Container(n, _)
             | Subject::Unit(n, _)
-            | Subject::Job(n, _) => Some(n),
+            | Subject::Job(n, _)
+            | Subject::Model(n, _) => Some(n),
         }
     }
 
@@ -51,6 +54,7 @@ impl fmt::Display for Subject {
             Subject::Container(n, c) => write!(f, "container/{n}/{c}"),
             Subject::Unit(n, u) => write!(f, "unit/{n}/{u}"),
             Subject::Job(n, j) => write!(f, "job/{n}/{j}"),
+            Subject::Model(n, m) => write!(f, "model/{n}/{m}"),
             Subject::Instance(p, i) => write!(f, "instance/{p}/{i}"),
         }
     }
@@ -59,7 +63,7 @@ impl fmt::Display for Subject {
 /// Why a text is no subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is not a subject ({why}): write node/NAME, service/NODE/NAME, container/NODE/NAME, unit/NODE/NAME, job/NODE/NAME or instance/PROVIDER/NAME"
+    "{text:?} is not a subject ({why}): write node/NAME, service/NODE/NAME, container/NODE/NAME, unit/NODE/NAME, job/NODE/NAME, model/NODE/NAME or instance/PROVIDER/NAME"
 )]
 pub struct InvalidSubject {
     pub text: String,
@@ -98,6 +102,7 @@ impl FromStr for Subject {
                 Subject::Container(node, ContainerName::new(second).map_err(|e| bad(&e))?)
             }
             "unit" => Subject::Unit(node, UnitName::new(second).map_err(|e| bad(&e))?),
+            "model" => Subject::Model(node, ModelName::new(second).map_err(|e| bad(&e))?),
             "job" => Subject::Job(node, JobName::new(second).map_err(|e| bad(&e))?),
             _ => return Err(bad(&"unknown kind")),
         })
@@ -139,6 +144,7 @@ mod tests {
             "container/a/b",
             "unit/a/x@1.service",
             "instance/lxd/v1",
+            "model/gpu1/team/gemma3:4b",
         ] {
             assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
         }

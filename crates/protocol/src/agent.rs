@@ -15,12 +15,15 @@
 //! | `GET /v1/containers/{name}/memory-patch?limit=N&reservation=N` | [`ComposePatch`] |
 //! | `GET /v1/logs/search?text=T&containers=A,B&since=MS&most=N` | lines that hold a text, with the bounds that were met |
 //! | `GET /v1/units/{name}/logs?tail=N` | text |
+//! | `GET /v1/models` | [`ModelsNow`] |
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use stead_core::command::Outcome;
 use stead_core::event::{Kind, Severity};
-use stead_core::facts::{Fact, FactKey};
-use stead_core::ids::NodeName;
+use stead_core::facts::{Fact, FactKey, LoadedModel};
+use stead_core::ids::{ModelName, NodeName};
 use stead_core::subject::Subject;
 use stead_core::time::Time;
 use utoipa::ToSchema;
@@ -99,6 +102,23 @@ pub enum FrameBody {
 pub struct Ack {
     pub spool: String,
     pub cursor: u64,
+}
+
+/// What a node's model server has in memory now, and which models were used when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelsNow {
+    pub in_memory: Vec<ModelInMemory>,
+    /// Since the agent started, as far as it saw.
+    #[serde(default)]
+    pub last_used: BTreeMap<ModelName, Time>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInMemory {
+    pub name: ModelName,
+    pub loaded: LoadedModel,
+    /// When it leaves by itself; `None`: not by itself.
+    pub expires_at: Option<Time>,
 }
 
 /// What a cleanup would free, in bytes, per kind. An estimate: never part of a plan's digest.

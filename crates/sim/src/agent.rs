@@ -174,6 +174,7 @@ pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
         docker: None,
         systemd: None,
         patcher: None,
+        ollama: None,
         bundle,
         store,
         stop: life.stop.clone(),

@@ -145,6 +145,11 @@ pub enum Command {
         after_help = "Examples:\n  stead trend disk\n  stead trend memory --node piha --range 30d\n  stead trend stead_node_load1 --range 24h --json"
     )]
     Trend(Trend),
+    /// The language models: on disk, in memory; load and unload
+    #[command(
+        after_help = "Examples:\n  stead models\n  stead models --node gpu1 --json\n  stead models load gpu1 gemma3:4b\n  stead models load pi4 gemma3:4b --yes     although it will be tight\n  stead models unload gpu1 gemma3:4b"
+    )]
+    Models(Models),
     /// What happened
     #[command(
         after_help = "Examples:\n  stead events -f\n  stead events --node piha --severity warning --limit 20\n  stead events --kind action_completed --json\n  stead events --since 2d --until 'yesterday 03:00'"
@@ -371,6 +376,44 @@ pub struct Drift {
 pub struct Score {
     /// The card of this node; without it the fleet's
     pub node: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Models {
+    /// Only on this node
+    #[arg(long, value_name = "NODE")]
+    pub node: Option<String>,
+    #[command(subcommand)]
+    pub command: Option<ModelCommand>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum ModelCommand {
+    /// Bring a model into memory
+    Load(LoadModel),
+    /// Take a model out of memory
+    Unload(UnloadModel),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct LoadModel {
+    pub node: String,
+    pub model: String,
+    /// Load it although swap pressure is likely or it will not fit
+    #[arg(long)]
+    pub yes: bool,
+    /// Note kept with the action
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct UnloadModel {
+    pub node: String,
+    pub model: String,
+    /// Note kept with the action
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -6,7 +6,7 @@ use stead_core::facts::HostFacts;
 use stead_core::time::Time;
 
 use super::parse::{self, Stat, number, words};
-use super::{shutdown, virtualization};
+use super::{gpu, shutdown, virtualization};
 
 /// The kernel's clock ticks a second in `/proc/*/stat`; fixed in its interface to programs.
 const TICKS: u64 = 100;
@@ -46,6 +46,7 @@ pub(super) fn read(root: &Path) -> HostFacts {
         agent_version: String::new(),
         read_only: false,
         reboot_required: reboot_required(root),
+        gpus: gpu::read(root),
     }
 }
 

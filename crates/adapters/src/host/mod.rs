@@ -9,6 +9,7 @@
 
 mod device;
 mod facts;
+mod gpu;
 mod mounts;
 mod oom;
 mod parse;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use stead_adapters::act::{self, Adapters};
 use stead_adapters::compose::{Compose, Options};
+use stead_adapters::ollama::{self, Ollama};
 use stead_adapters::systemd::{self, Systemd};
 use stead_core::command::{Command, Outcome};
 use stead_core::desired::{ContainerDef, DEFINITION_LABEL};
@@ -26,6 +27,7 @@ fn adapters(engine: &Engine) -> Adapters {
             marker: "/nowhere".into(),
             ..systemd::Options::default()
         }),
+        ollama: Ollama::new(ollama::Options::default()),
     }
 }
 

@@ -9,6 +9,7 @@ mod docker_act;
 mod docker_sample;
 mod docker_watch;
 mod engine;
+mod ollama;
 mod proxy;
 mod seen;
 mod systemd;

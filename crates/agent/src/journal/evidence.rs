@@ -8,7 +8,7 @@ use stead_core::desired::DEFINITION_LABEL;
 use stead_core::facts::{
     ContainerFacts, ContainerState, Fact, FactKey, Facts, SourceKind, SourceState,
 };
-use stead_core::ids::{ContainerName, UnitName};
+use stead_core::ids::{ContainerName, ModelName, UnitName};
 use stead_core::time::Time;
 
 /// What a command's targets looked like.
@@ -58,6 +58,7 @@ impl Evidence {
     pub fn sight(&self, command: &Command, facts: &Facts) -> Sight {
         let source = match command {
             Command::UnitRestart { .. } | Command::UnitStop { .. } => SourceKind::Systemd,
+            Command::ModelLoad { .. } | Command::ModelUnload { .. } => SourceKind::Ollama,
             Command::DiskCleanup { .. } | Command::LockRelease { .. } => return Sight::Blind,
             _ => SourceKind::Docker,
         };
@@ -95,6 +96,8 @@ impl Evidence {
                 Some(_) => Sight::Nothing,
                 None => Sight::Blind,
             },
+            Command::ModelLoad { model, .. } => in_memory(model, true, facts),
+            Command::ModelUnload { model } => in_memory(model, false, facts),
             Command::DiskCleanup { .. } | Command::LockRelease { .. } => Sight::Blind,
         }
     }
@@ -149,6 +152,14 @@ impl Evidence {
             None if now.active == "active" => Sight::Effect,
             _ => Sight::Between,
         }
+    }
+}
+
+fn in_memory(model: &ModelName, wanted: bool, facts: &Facts) -> Sight {
+    match facts.get(&FactKey::Model(model.clone())) {
+        Some(Fact::Model(now)) if now.loaded.is_some() == wanted => Sight::Effect,
+        Some(_) => Sight::Nothing,
+        None => Sight::Blind,
     }
 }
 

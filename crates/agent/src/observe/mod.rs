@@ -18,6 +18,7 @@ use stead_adapters::compose::Compose;
 use stead_adapters::docker::{self, Docker};
 use stead_adapters::host::{Host, Levels, OomWatch};
 use stead_adapters::observation::{self, Observation, Receiver};
+use stead_adapters::ollama::Ollama;
 use stead_adapters::probe::{ProbeResult, Prober};
 use stead_adapters::systemd::Systemd;
 use stead_core::desired::Bundle;
@@ -58,6 +59,7 @@ pub struct Sources {
     pub docker: Docker,
     pub compose: Compose,
     pub systemd: Systemd,
+    pub ollama: Ollama,
     pub host: Host,
     /// Whether the boot before this one ended in order, where the machine's own record does not say.
     pub clean_shutdown: Option<bool>,
@@ -123,10 +125,15 @@ impl Observer {
             docker,
             systemd,
             compose,
+            ollama,
             ..
         } = &self.sources;
         let (docker, systemd, compose) = (docker.clone(), systemd.clone(), compose.clone());
+        let ollama = ollama.clone();
         self.rebundle();
+        if ollama.is_named() {
+            self.sync.expect(SourceKind::Ollama);
+        }
         watches.spawn({
             let out = out.clone();
             async move { docker.watch(out).await }
@@ -134,6 +141,10 @@ impl Observer {
         watches.spawn({
             let out = out.clone();
             async move { systemd.watch(out).await }
+        });
+        watches.spawn({
+            let out = out.clone();
+            async move { ollama.watch(out).await }
         });
         watches.spawn(async move { compose.watch(out).await });
         let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -334,6 +345,7 @@ impl Observer {
         self.sources.docker.set_patience(wishes.patience);
         self.sources.systemd.set_units(wishes.units);
         self.sources.compose.set_services(wishes.compose);
+        self.sources.ollama.set_server(bundle.node.ollama.clone());
     }
 
     fn ask(&mut self) {

@@ -7,17 +7,29 @@ use stead_core::facts::{Fact, FactKey, SourceFacts, SourceKind, SourceState};
 
 use crate::board::Change;
 
+/// Those that every node is asked for.
 const ALL: [SourceKind; 3] = [SourceKind::Docker, SourceKind::Systemd, SourceKind::Compose];
 
 #[derive(Debug, Default)]
 pub struct Sync {
     done: BTreeSet<SourceKind>,
     said: BTreeSet<SourceKind>,
+    /// Those that only this node's file names.
+    also: BTreeSet<SourceKind>,
     measured: bool,
     taken: bool,
 }
 
 impl Sync {
+    /// One more to wait for; once everything was looked at it changes nothing.
+    pub fn expect(&mut self, kind: SourceKind) {
+        self.also.insert(kind);
+    }
+
+    fn all(&self) -> impl Iterator<Item = SourceKind> {
+        ALL.into_iter().chain(self.also.iter().copied())
+    }
+
     pub fn saw(&mut self, observation: &Observation) {
         match observation {
             Observation::Synced(kind) => drop(self.done.insert(*kind)),
@@ -39,9 +51,9 @@ impl Sync {
 
     /// Waits no longer; returns what to tell of sources that have said nothing.
     pub fn give_up(&mut self) -> Vec<Change> {
-        self.done.extend(ALL);
+        self.done.extend(self.also.iter().chain(&ALL));
         self.measured = true;
-        let silent = ALL.into_iter().filter(|kind| !self.said.contains(kind));
+        let silent = self.all().filter(|kind| !self.said.contains(kind));
         let down = |kind: SourceKind| {
             let detail = format!("{} has not answered yet.", kind.word());
             let facts = SourceFacts {
@@ -55,7 +67,7 @@ impl Sync {
     }
 
     pub fn is_done(&self) -> bool {
-        self.measured && self.done.len() == ALL.len()
+        self.measured && self.all().all(|kind| self.done.contains(&kind))
     }
 
     /// Whether it is done, said once.
@@ -99,6 +111,20 @@ mod tests {
         sync.saw(&Observation::Synced(SourceKind::Docker));
         assert!(sync.take_done());
         assert!(!sync.take_done(), "said once");
+    }
+
+    #[test]
+    fn what_only_this_node_has_is_waited_for_where_its_file_names_it() {
+        let mut sync = Sync::default();
+        sync.measured();
+        for kind in ALL {
+            sync.saw(&Observation::Synced(kind));
+        }
+        assert!(sync.is_done());
+        sync.expect(SourceKind::Ollama);
+        assert!(!sync.is_done());
+        sync.saw(&Observation::Synced(SourceKind::Ollama));
+        assert!(sync.take_done());
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub fn bound(order: &Order) -> Result<(), Refusal> {
             | Command::UnitRestart { .. },
         ) => true,
         (Subject::Node(_), Command::DiskCleanup { .. }) => true,
+        (
+            Subject::Model(_, name),
+            Command::ModelLoad { model, .. } | Command::ModelUnload { model },
+        ) => name == model,
         // A drill is bound to its node, and breaks nothing there but the canary.
         (Subject::Node(_), Command::CanaryKill { container, .. }) => *container == CANARY,
         _ => false,
@@ -86,6 +90,13 @@ mod tests {
         assert!(refused("unit/n/ssh.service", unit()));
         assert!(!refused("node/n", clean()));
         assert!(refused("service/n/web", clean()));
+        let load = |model: &str| Command::ModelLoad {
+            model: model.parse().expect("name"),
+            digest: "a".into(),
+        };
+        assert!(!refused("model/n/team/gemma3:4b", load("team/gemma3:4b")));
+        assert!(refused("model/n/gemma3:4b", load("gemma3:12b")));
+        assert!(refused("node/n", load("gemma3:4b")));
         let kill = |container: &str| Command::CanaryKill {
             container: container.parse().expect("name"),
             id: "a".into(),

@@ -134,9 +134,13 @@ fn verdict(command: &Command, sight: Sight, last: bool) -> Option<Found> {
         })),
         (Command::DiskCleanup { .. }, _) => unknown("the agent ended while it cleaned up"),
         // What is stopped already stays so: it may simply be done again.
-        (Command::ContainerStop { .. } | Command::UnitStop { .. }, Sight::Between) => {
-            Some(Found::Void)
-        }
+        (
+            Command::ContainerStop { .. }
+            | Command::UnitStop { .. }
+            | Command::ModelLoad { .. }
+            | Command::ModelUnload { .. },
+            Sight::Between,
+        ) => Some(Found::Void),
         // What compose had begun may go on without the agent: only its end of time tells.
         (Command::ComposeUp { .. }, _) if !last => None,
         (Command::ComposeUp { .. }, _) => unknown("the agent ended while compose was at work"),

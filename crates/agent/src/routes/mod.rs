@@ -5,6 +5,7 @@
 
 mod detail;
 mod patch;
+mod model;
 mod problem;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use stead_adapters::docker::Docker;
+use stead_adapters::ollama::Ollama;
 use stead_adapters::systemd::Systemd;
 use stead_core::command::Order;
 use stead_core::desired::{Access, Bundle};
@@ -57,6 +59,7 @@ pub struct Parties {
     pub systemd: Option<Systemd>,
     /// Makes changes to compose files; absent where nobody handed one in.
     pub patcher: Option<PatchMaker>,
+    pub ollama: Option<Ollama>,
     pub bundle: watch::Sender<Arc<Bundle>>,
     pub store: bundle::Store,
     pub stop: CancellationToken,
@@ -97,6 +100,7 @@ pub fn router(agent: Agent, via: Via) -> Router {
         )
         .route("/v1/logs/search", get(detail::search_logs))
         .route("/v1/units/{name}/logs", get(detail::unit_logs))
+        .route("/v1/models", get(model::list))
         .fallback(|| async {
             Refused::new(
                 StatusCode::NOT_FOUND,

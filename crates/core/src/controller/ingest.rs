@@ -402,6 +402,7 @@ impl Controller {
             Subject::Container(n, c) => Subject::Container(self.resolve(&n), c),
             Subject::Unit(n, u) => Subject::Unit(self.resolve(&n), u),
             Subject::Job(n, j) => Subject::Job(self.resolve(&n), j),
+            Subject::Model(n, m) => Subject::Model(self.resolve(&n), m),
             other => other,
         }
     }
@@ -413,6 +414,7 @@ fn subject_of(node: &NodeName, key: &FactKey) -> Subject {
         FactKey::Container(c) => Subject::Container(node.clone(), c.clone()),
         FactKey::Unit(u) => Subject::Unit(node.clone(), u.clone()),
         FactKey::Check(s, _) | FactKey::Compose(s) => Subject::Service(node.clone(), s.clone()),
+        FactKey::Model(m) => Subject::Model(node.clone(), m.clone()),
     }
 }
 

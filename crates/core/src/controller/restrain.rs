@@ -154,6 +154,9 @@ pub fn is_known(world: &World, target: &Subject) -> bool {
         Subject::Unit(node, unit) => world
             .node(node)
             .is_some_and(|state| state.unit(unit).is_some()),
+        Subject::Model(node, model) => world
+            .node(node)
+            .is_some_and(|state| state.model(model).is_some()),
         Subject::Job(..) | Subject::Instance(..) => false,
     }
 }

@@ -95,6 +95,9 @@ fn touch_fact(world: &World, subject: &Subject, key: &FactKey, touched: &mut BTr
         FactKey::Check(name, _) | FactKey::Compose(name) => {
             touched.insert(service(name));
         }
+        FactKey::Model(name) => {
+            touched.insert(Subject::Model(node.clone(), name.clone()));
+        }
     }
 }
 
@@ -545,6 +548,11 @@ pub(super) fn mended(world: &World, index: &drift::Index, action: &Action) -> Op
         }
         Subject::Unit(node, name) => {
             (world.node(node)?.unit(name)?.active == "active").then_some(true)
+        }
+        Subject::Model(node, name) => {
+            let (facts, _) = world.node(node)?.model(name)?;
+            let wanted = action.key.kind == ActionKind::ModelLoad;
+            (facts.loaded.is_some() == wanted).then_some(true)
         }
         _ if action.drift == DriftKind::DiskPressure.word() => {
             let full = index

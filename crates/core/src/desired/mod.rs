@@ -29,6 +29,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{NodeName, ServiceName, digest};
+use crate::time::Span;
 
 /// The whole fleet as its files describe it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,19 @@ pub struct Node {
     pub maintenance: Vec<Maintenance>,
     #[serde(default)]
     pub services: BTreeMap<ServiceName, Service>,
+    /// The server of language models on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ollama: Option<Ollama>,
+}
+
+/// Where a node's model server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ollama {
+    /// As seen from the node: `http://127.0.0.1:11434`.
+    pub url: String,
+    /// How long a model that Stead loads stays after its last use; `None`: the server's own rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_loaded: Option<Span>,
 }
 
 /// A weekly maintenance window. While it lasts the node is locked.

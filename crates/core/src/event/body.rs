@@ -350,6 +350,7 @@ fn observed_kind(key: &FactKey) -> &'static str {
         FactKey::Unit(_) => "unit_observed",
         FactKey::Check(..) => "check_observed",
         FactKey::Compose(_) => "compose_observed",
+        FactKey::Model(_) => "model_observed",
         FactKey::Level(_) => "level_observed",
     }
 }
@@ -362,6 +363,7 @@ fn gone_kind(key: &FactKey) -> &'static str {
         FactKey::Unit(_) => "unit_gone",
         FactKey::Check(..) => "check_gone",
         FactKey::Compose(_) => "compose_gone",
+        FactKey::Model(_) => "model_gone",
         FactKey::Level(_) => "level_gone",
     }
 }

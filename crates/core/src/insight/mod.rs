@@ -11,6 +11,7 @@
 //! | [`trend`] | a robust slope, and the projection from it |
 //! | [`anomaly`] | a container that writes far above its own past |
 //! | [`memory_advice`] | a memory limit that fits what was measured |
+//! | [`model_fit`] | what loading a language model would leave free, and which node fits it better |
 //! | [`oom_watch`] | whether a new limit holds |
 //! | [`annotation`] | what happened, to draw beside numbers and to name as what came before |
 //! | [`amount`] | bytes, shares and lengths of time as people read them |
@@ -19,6 +20,7 @@ pub mod amount;
 pub mod annotation;
 pub mod anomaly;
 pub mod memory_advice;
+pub mod model_fit;
 pub mod oom_watch;
 pub mod score;
 pub mod trend;

@@ -9,10 +9,10 @@ use crate::action::Trigger;
 use crate::assess::Assessment;
 use crate::event::{Body, Event};
 use crate::facts::{
-    CheckFacts, ComposeFacts, ContainerFacts, Fact, FactKey, HostFacts, LevelFacts, SourceFacts,
-    SourceKind, UnitFacts,
+    CheckFacts, ComposeFacts, ContainerFacts, Fact, FactKey, HostFacts, LevelFacts, ModelFacts,
+    SourceFacts, SourceKind, UnitFacts,
 };
-use crate::ids::{CheckName, ContainerName, Seq, ServiceName, UnitName};
+use crate::ids::{CheckName, ContainerName, ModelName, Seq, ServiceName, UnitName};
 use crate::time::Time;
 
 /// One machine as the log knows it.
@@ -244,6 +244,22 @@ impl NodeState {
             Fact::Unit(unit) => Some(unit),
             _ => None,
         }
+    }
+    pub fn model(&self, name: &ModelName) -> Option<(&ModelFacts, &Seen)> {
+        let seen = self.facts.get(&FactKey::Model(name.clone()))?;
+        match &*seen.fact {
+            Fact::Model(model) => Some((model, seen)),
+            _ => None,
+        }
+    }
+    /// Every language model on its disk, by name.
+    pub fn models(&self) -> impl Iterator<Item = (&ModelName, &ModelFacts)> {
+        self.facts
+            .iter()
+            .filter_map(|(key, seen)| match (key, &*seen.fact) {
+                (FactKey::Model(name), Fact::Model(model)) => Some((name, model)),
+                _ => None,
+            })
     }
     pub fn check(&self, service: &ServiceName, check: &CheckName) -> Option<(&CheckFacts, &Seen)> {
         let seen = self

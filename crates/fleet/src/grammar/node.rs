@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::scalar::{Maintenance, Percent, Size, Text};
+use super::scalar::{Duration, Maintenance, Percent, Size, Text};
 
 /// `hosts/<node>/node.yaml`: one machine. The folder's name is the node's name; an empty file is a node with defaults.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -22,6 +22,19 @@ pub struct NodeFile {
     pub maintenance: Vec<Maintenance>,
     /// When a reading becomes a state.
     pub thresholds: Thresholds,
+    /// The server of language models on this machine. Default: none is asked. `ollama: {}` is the one on its usual port.
+    pub ollama: Option<Ollama>,
+}
+
+/// A server of language models.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ollama {
+    /// Its address as seen from the machine. Default `http://127.0.0.1:11434`.
+    pub url: Option<String>,
+    /// How long a model that Stead loads stays in memory after its last use: `30m`. Default: the server's own rule, which is
+    /// five minutes unless it was told otherwise.
+    pub keep_loaded: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

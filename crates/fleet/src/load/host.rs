@@ -1,9 +1,9 @@
 //! `node.yaml`: a machine.
 
-use stead_core::desired::{Access, Node, Thresholds};
+use stead_core::desired::{Access, Node, Ollama, Thresholds};
 
 use super::report::Report;
-use super::when;
+use super::{syntax, when};
 use crate::grammar::node as grammar;
 use crate::grammar::scalar::{Percent, Text};
 use crate::node::Cursor;
@@ -27,6 +27,21 @@ pub(super) fn resolve(
     node.strict = file.strict.unwrap_or(false);
     node.maintenance = when::maintenance(at.get("maintenance"), &file.maintenance, report);
     node.thresholds = thresholds(at.get("thresholds"), &file.thresholds, report);
+    node.ollama = file
+        .ollama
+        .as_ref()
+        .and_then(|file| ollama(at.get("ollama"), file, report));
+}
+
+/// Where an Ollama listens that was not told otherwise.
+const OLLAMA: &str = "http://127.0.0.1:11434";
+
+fn ollama(at: Cursor<'_>, file: &grammar::Ollama, report: &mut Report) -> Option<Ollama> {
+    let url = file.url.as_deref().unwrap_or(OLLAMA);
+    syntax::url(at.get("url"), url, report).then(|| Ollama {
+        url: url.trim_end_matches('/').to_owned(),
+        keep_loaded: file.keep_loaded.map(|d| d.0),
+    })
 }
 
 fn thresholds(at: Cursor<'_>, file: &grammar::Thresholds, report: &mut Report) -> Thresholds {

@@ -34,13 +34,15 @@ const WORDS: [(&str, &str); 9] = [
 ];
 
 /// Actions that the core has steps for.
-const CARRIED_OUT: [ActionKind; 7] = [
+const CARRIED_OUT: [ActionKind; 9] = [
     ActionKind::ContainerRestart,
     ActionKind::Redeploy,
     ActionKind::UnitRestart,
     ActionKind::DiskCleanup,
     ActionKind::WorkloadStop,
     ActionKind::LockClear,
+    ActionKind::ModelLoad,
+    ActionKind::ModelUnload,
     ActionKind::Drill,
 ];
 

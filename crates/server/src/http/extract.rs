@@ -133,6 +133,7 @@ fn own_name(fleet: &Fleet, subject: Subject) -> Subject {
         Subject::Service(n, s) => Subject::Service(fleet.resolve(&n).clone(), s),
         Subject::Container(n, c) => Subject::Container(fleet.resolve(&n).clone(), c),
         Subject::Unit(n, u) => Subject::Unit(fleet.resolve(&n).clone(), u),
+        Subject::Model(n, m) => Subject::Model(fleet.resolve(&n).clone(), m),
         other => other,
     }
 }

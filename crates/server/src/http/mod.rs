@@ -26,6 +26,7 @@ mod history;
 mod logs;
 mod message;
 mod metrics;
+mod models;
 mod node;
 mod past;
 mod policy;
@@ -118,6 +119,9 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(service::get_logs))
         .routes(routes!(service::get_health))
         .routes(routes!(service::get_unit_logs))
+        .routes(routes!(models::list_models))
+        .routes(routes!(models::load_model))
+        .routes(routes!(models::unload_model))
         .routes(routes!(action::list_actions, action::start_action))
         .routes(routes!(action::get_action))
         .routes(routes!(action::get_why))

@@ -33,6 +33,7 @@ fn name(subject: &Subject) -> String {
         Subject::Container(_, c) => c.to_string(),
         Subject::Unit(_, u) => u.to_string(),
         Subject::Job(_, j) => j.to_string(),
+        Subject::Model(_, m) => m.to_string(),
         Subject::Instance(_, i) => i.clone(),
     }
 }
@@ -255,6 +256,10 @@ fn observed(name: &str, key: &FactKey, fact: &Fact) -> String {
             format!("compose file of {name} read: {} services", c.services.len())
         }
         (_, Fact::Compose(c)) => format!("compose file of {name} cannot be read: {}", c.error),
+        (_, Fact::Model(m)) => match m.loaded {
+            Some(loaded) => format!("model {name} is in memory ({})", bytes(loaded.size)),
+            None => format!("model {name} is on disk ({})", bytes(m.size)),
+        },
         (FactKey::Level(metric), Fact::Level(LevelFacts { level, value, what })) => {
             format!(
                 "{what} of {name} is {}: {}",
@@ -293,6 +298,7 @@ fn gone(name: &str, key: &FactKey) -> String {
         FactKey::Container(c) => format!("container {c} is gone"),
         FactKey::Unit(u) => format!("unit {u} is gone"),
         FactKey::Check(_, check) => format!("check {check} of {name} is asked no more"),
+        FactKey::Model(m) => format!("model {m} is on disk no more"),
         FactKey::Compose(_) => format!("compose file of {name} is read no more"),
         FactKey::Level(metric) => format!("{metric} of {name} is measured no more"),
     }

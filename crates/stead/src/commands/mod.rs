@@ -11,6 +11,7 @@ pub mod insight;
 pub mod lists;
 pub mod logs;
 pub mod messages;
+pub mod models;
 pub mod policy;
 pub mod rebuild;
 pub mod restraint;

@@ -1,0 +1,231 @@
+//! Language models as people see them, with what loading one would leave.
+
+use std::collections::BTreeMap;
+
+use stead_core::action::ActionKey;
+use stead_core::facts::{Gpu, LoadedModel, ModelFacts, SourceKind, SourceState};
+use stead_core::ids::{ModelName, NodeName};
+use stead_core::insight::model_fit::{self, Fit, Need, Room};
+use stead_core::subject::Subject;
+use stead_core::world::NodeState;
+use stead_protocol::{agent, api};
+
+use super::node::evidence;
+use super::{Look, at, node_names, word};
+
+/// What an agent said just now, or why it did not.
+pub type Now = BTreeMap<NodeName, Result<agent::ModelsNow, String>>;
+
+/// The nodes whose file names an Ollama, or where one was seen.
+pub fn asked_for_models(look: Look<'_>) -> Vec<NodeName> {
+    let has = |name: &&NodeName| {
+        let desired = look.world.fleet.nodes.get(*name);
+        let seen = look.world.node(name);
+        desired.is_some_and(|d| d.ollama.is_some())
+            || seen.is_some_and(|s| s.source(SourceKind::Ollama).is_some())
+    };
+    node_names(look).into_iter().filter(has).cloned().collect()
+}
+
+/// Every model of `names`.
+pub fn models(look: Look<'_>, names: &[NodeName], now: &Now) -> api::Models {
+    let everywhere = asked_for_models(look);
+    let measured = measured(look, &everywhere);
+    let rooms = Rooms {
+        look,
+        nodes: &everywhere,
+        measured: &measured,
+    };
+    let nodes = names.iter().map(|name| one(&rooms, name, now.get(name)));
+    api::Models {
+        nodes: nodes.collect(),
+        at: look.now.at.to_string(),
+    }
+}
+
+/// What each content took in memory, wherever it is loaded now.
+fn measured<'a>(look: Look<'a>, nodes: &[NodeName]) -> BTreeMap<&'a str, LoadedModel> {
+    let states = nodes.iter().filter_map(|name| look.world.node(name));
+    let models = states.flat_map(NodeState::models);
+    models
+        .filter_map(|(_, facts)| Some((facts.digest.as_str(), facts.loaded?)))
+        .collect()
+}
+
+struct Rooms<'a> {
+    look: Look<'a>,
+    nodes: &'a [NodeName],
+    measured: &'a BTreeMap<&'a str, LoadedModel>,
+}
+
+impl Rooms<'_> {
+    /// What loading `model` on `node` would do; `None`: its memory is not known, or it has no such model.
+    fn fit(&self, node: &NodeName, model: &ModelName) -> Option<Fit> {
+        let state = self.look.world.node(node)?;
+        let sample = self.look.live.sample(node)?;
+        let (facts, _) = state.model(model)?;
+        let gpus = state.host().map_or(&[][..], |host| &host.gpus);
+        let room = Room {
+            total: sample.memory.total,
+            available: sample.memory.available,
+            gpu: !gpus.is_empty(),
+            vram_free: vram_free(gpus, state),
+            loaded: facts.loaded.is_some(),
+        };
+        let measured = self.measured.get(facts.digest.as_str()).copied();
+        let disk = facts.size;
+        Some(model_fit::fit(Need { disk, measured }, room))
+    }
+
+    /// The other nodes that have the model, are up and are known freshly.
+    fn others(&self, node: &NodeName, model: &ModelName) -> Vec<(NodeName, Fit)> {
+        let others = self.nodes.iter().filter(|other| *other != node);
+        let ready = others.filter(|other| {
+            let state = self.look.world.node(other);
+            let up = |s: &NodeState| {
+                s.source(SourceKind::Ollama)
+                    .is_some_and(|source| source.state == SourceState::Up)
+            };
+            evidence(state) == "fresh" && state.is_some_and(up)
+        });
+        ready
+            .filter_map(|other| Some((other.clone(), self.fit(other, model)?)))
+            .collect()
+    }
+
+    fn shown(
+        &self,
+        node: &NodeName,
+        model: &ModelName,
+        facts: &ModelFacts,
+    ) -> Option<api::ModelFit> {
+        let fit = self.fit(node, model)?;
+        let others = self.others(node, model);
+        let better = model_fit::better(&fit, &others);
+        Some(api::ModelFit {
+            verdict: word(fit.verdict),
+            speed: word(fit.speed),
+            need: fit.need,
+            ram: fit.ram,
+            vram: fit.vram,
+            leaves: fit.leaves,
+            measured: self.measured.contains_key(facts.digest.as_str()),
+            text: fit.text(),
+            speed_text: fit.speed_text().to_string(),
+            better: better.map(|(node, why)| api::ModelBetter {
+                node: node.to_string(),
+                why,
+            }),
+        })
+    }
+}
+
+/// Free video memory, where every processor shows how much it has.
+fn vram_free(gpus: &[Gpu], state: &NodeState) -> Option<u64> {
+    if gpus.is_empty() {
+        return None;
+    }
+    let all: Option<u64> = gpus.iter().map(|gpu| gpu.memory_bytes).sum();
+    let taken: u64 = state
+        .models()
+        .filter_map(|(_, facts)| facts.loaded)
+        .map(|loaded| loaded.vram)
+        .sum();
+    Some(all?.saturating_sub(taken))
+}
+
+fn gpu_text(gpus: &[Gpu]) -> String {
+    if gpus.is_empty() {
+        return "none: inference will be slow".to_string();
+    }
+    let names: Vec<&str> = gpus.iter().map(|gpu| gpu.name.as_str()).collect();
+    names.join(", ")
+}
+
+fn one(
+    rooms: &Rooms<'_>,
+    name: &NodeName,
+    now: Option<&Result<agent::ModelsNow, String>>,
+) -> api::ModelNode {
+    let look = rooms.look;
+    let state = look.world.node(name);
+    let desired = look.world.fleet.nodes.get(name);
+    let source = state.and_then(|s| s.source(SourceKind::Ollama));
+    let memory = look.live.sample(name).map(|sample| sample.memory);
+    let gpus = state.and_then(NodeState::host).map_or(&[][..], |h| &h.gpus);
+    let live = now.and_then(|now| now.as_ref().ok());
+    let models = state.into_iter().flat_map(NodeState::models);
+    api::ModelNode {
+        node: name.to_string(),
+        url: desired
+            .and_then(|d| d.ollama.as_ref())
+            .map(|o| o.url.clone())
+            .unwrap_or_default(),
+        state: source.map_or_else(|| "unknown".to_string(), |s| word(s.state)),
+        version: source.map(|s| s.version.clone()).unwrap_or_default(),
+        detail: source.map(|s| s.detail.clone()).unwrap_or_default(),
+        evidence: evidence(state).to_string(),
+        memory_total: memory.map(|m| m.total),
+        memory_available: memory.map(|m| m.available),
+        gpus: gpus
+            .iter()
+            .map(|gpu| api::ModelGpu {
+                name: gpu.name.clone(),
+                driver: gpu.driver.clone(),
+                memory: gpu.memory_bytes,
+            })
+            .collect(),
+        gpu_text: gpu_text(gpus),
+        live_problem: now.and_then(|now| now.as_ref().err().cloned()),
+        models: models
+            .map(|(model, facts)| shown(rooms, name, model, facts, live))
+            .collect(),
+    }
+}
+
+fn shown(
+    rooms: &Rooms<'_>,
+    node: &NodeName,
+    model: &ModelName,
+    facts: &ModelFacts,
+    live: Option<&agent::ModelsNow>,
+) -> api::Model {
+    let subject = Subject::Model(node.clone(), model.clone());
+    let total = rooms.look.live.sample(node).map(|s| s.memory.total);
+    let expires =
+        live.and_then(|live| live.in_memory.iter().find(|m| m.name == *model)?.expires_at);
+    let used = live.and_then(|live| live.last_used.get(model).copied());
+    let open = &rooms.look.world.actions.open;
+    let action = open.range(ActionKey::all_of(&subject)).next();
+    api::Model {
+        node: node.to_string(),
+        name: model.to_string(),
+        digest: facts.digest.clone(),
+        size: facts.size,
+        family: facts.family.clone(),
+        parameters: facts.parameters.clone(),
+        quantization: facts.quantization.clone(),
+        modified_at: at(facts.modified_at),
+        loaded: facts.loaded.map(|loaded| api::ModelLoaded {
+            size: loaded.size,
+            ram: loaded.ram(),
+            vram: loaded.vram,
+            cpu_percent: loaded.cpu_percent(),
+            memory_share: total.map(|total| share(loaded.ram(), total)),
+            context: loaded.context,
+            expires_at: at(expires),
+        }),
+        last_used: at(used),
+        fit: rooms.shown(node, model, facts),
+        action: action.map(|(_, action)| action.label()),
+        subject: subject.to_string(),
+    }
+}
+
+/// Percent with one decimal.
+fn share(part: u64, total: u64) -> f64 {
+    if total == 0 {
+        return 0.0;
+    }
+    (part as f64 / total as f64 * 1000.0).round() / 10.0
+}
