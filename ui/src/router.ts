@@ -10,6 +10,7 @@ export const { navigate, route, isActive, preload } = createRouter({
   '/services/:node/:service': () => import('./pages/Service.svelte'),
   '/containers': () => import('./pages/Containers.svelte'),
   '/containers/:node/:container': () => import('./pages/Container.svelte'),
+  '/models': () => import('./pages/Models.svelte'),
   '/actions': () => import('./pages/Actions.svelte'),
   '/actions/:id': () => import('./pages/Action.svelte'),
   '/events': () => import('./pages/Events.svelte'),
@@ -22,9 +23,9 @@ export const { navigate, route, isActive, preload } = createRouter({
 })
 
 export interface Place {
-  path: '/' | '/nodes' | '/services' | '/containers' | '/actions' | '/events' | '/autonomy' | '/about'
+  path: '/' | '/nodes' | '/services' | '/containers' | '/models' | '/actions' | '/events' | '/autonomy' | '/about'
   title: string
-  icon: 'overview' | 'node' | 'service' | 'container' | 'action' | 'event' | 'autonomy' | 'about'
+  icon: 'overview' | 'node' | 'service' | 'container' | 'model' | 'action' | 'event' | 'autonomy' | 'about'
   key: string
 }
 
@@ -34,6 +35,7 @@ export const PLACES: Place[] = [
   { path: '/nodes', title: 'Nodes', icon: 'node', key: 'n' },
   { path: '/services', title: 'Services', icon: 'service', key: 's' },
   { path: '/containers', title: 'Containers', icon: 'container', key: 'c' },
+  { path: '/models', title: 'Models', icon: 'model', key: 'm' },
   { path: '/actions', title: 'Actions', icon: 'action', key: 'a' },
   { path: '/events', title: 'Events', icon: 'event', key: 'e' },
   { path: '/autonomy', title: 'Autonomy', icon: 'autonomy', key: 'u' },

@@ -6,7 +6,7 @@ import { actionPath } from '../format/subject'
 import { actionKind, actionTitle } from '../format/words'
 import { toast, toastProblem } from '../shell/toasts.svelte'
 
-const TOUCHED = ['overview', 'actions', 'action', 'why', 'services', 'service', 'nodes', 'node', 'drift']
+const TOUCHED = ['overview', 'actions', 'action', 'why', 'services', 'service', 'nodes', 'node', 'drift', 'models']
 
 function refresh(): Promise<unknown> {
   return Promise.all(TOUCHED.map((key) => queryClient.invalidateQueries({ queryKey: [key] })))

@@ -97,6 +97,12 @@ export const logs = (kind: 'container' | 'unit', node: string, name: string, tai
     staleTime: 0,
   })
 
+/** What is free, and when models leave memory, no event tells. */
+const MODELS_EVERY_MS = 15_000
+
+export const models = () =>
+  queryOptions({ queryKey: ['models'], queryFn: ({ signal }: Signal) => take(sdk.listModels({ headers: OF_NOW, signal })), refetchInterval: MODELS_EVERY_MS })
+
 export const drift = () => queryOptions({ queryKey: ['drift'], queryFn: ({ signal }: Signal) => take(sdk.listDrift({ signal })) })
 
 export const desired = () => queryOptions({ queryKey: ['desired'], queryFn: ({ signal }: Signal) => take(sdk.getDesired({ signal })) })

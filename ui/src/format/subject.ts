@@ -6,7 +6,7 @@ export interface Subject {
   name: string
 }
 
-const WITH_NODE = new Set(['service', 'container', 'unit', 'job', 'instance'])
+const WITH_NODE = new Set(['service', 'container', 'unit', 'job', 'instance', 'model'])
 
 /** Names may hold slashes only in their last part. */
 export function parseSubject(text: string): Subject {
@@ -35,6 +35,7 @@ export function subjectPath(text: string): string | null {
   if (!node || !name) return null
   if (type === 'service') return servicePath(node, name)
   if (type === 'container') return containerPath(node, name)
+  if (type === 'model') return '/models'
   if (type === 'unit') return `${nodePath(node)}?tab=units&q=${enc(name)}`
   return null
 }

@@ -5,6 +5,8 @@ const ACTION: Record<string, string> = {
   redeploy: 'Redeploy',
   unit_restart: 'Restart unit',
   disk_cleanup: 'Clean up disk',
+  model_load: 'Load model',
+  model_unload: 'Unload model',
   workload_stop: 'Stop workload',
   workload_start: 'Start workload',
   lock_clear: 'Clear stale lock',

@@ -75,6 +75,7 @@ export function touched(event: Event): Key[] {
     else keys.push(['service', node])
     if (subject.type === 'container' || event.kind.startsWith('node_')) keys.push(['containers'])
   }
+  if (subject.type === 'model' || event.kind.startsWith('source_')) keys.push(['models'])
   if (event.kind.startsWith('action_') || event.kind.startsWith('step_')) {
     keys.push(['actions'], ['action'], ['why'], ['containers'])
     if (!node) keys.push(['services'], ['service'])

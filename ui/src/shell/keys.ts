@@ -12,6 +12,7 @@ export type Command =
   | 'nodes'
   | 'services'
   | 'containers'
+  | 'models'
   | 'actions'
   | 'events'
   | 'autonomy'
@@ -48,6 +49,7 @@ const GO: Record<string, Command> = {
   n: 'nodes',
   s: 'services',
   c: 'containers',
+  m: 'models',
   a: 'actions',
   e: 'events',
   u: 'autonomy',

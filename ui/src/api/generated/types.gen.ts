@@ -1153,6 +1153,172 @@ export type Message = {
 };
 
 /**
+ * One model on one node.
+ */
+export type Model = {
+    /**
+     * The open action about it: `ID#3`.
+     */
+    action?: string | null;
+    digest: string;
+    family: string;
+    fit?: ModelFit | null;
+    /**
+     * Since the agent started, as far as it saw.
+     */
+    last_used?: string | null;
+    loaded?: ModelLoaded | null;
+    modified_at?: string | null;
+    name: string;
+    node: string;
+    parameters: string;
+    quantization: string;
+    /**
+     * Bytes on disk.
+     */
+    size: number;
+    /**
+     * `model/NODE/NAME`
+     */
+    subject: string;
+};
+
+export type ModelBetter = {
+    node: string;
+    why: string;
+};
+
+/**
+ * What loading would leave.
+ */
+export type ModelFit = {
+    better?: ModelBetter | null;
+    /**
+     * Bytes of memory left available; negative: so much is missing.
+     */
+    leaves: number;
+    /**
+     * `need` is what the model took when it was last in memory, and no estimate from its size.
+     */
+    measured: boolean;
+    /**
+     * Bytes it needs in all, in the machine's own memory, in video memory.
+     */
+    need: number;
+    ram: number;
+    /**
+     * `gpu`, `shared`, `cpu`.
+     */
+    speed: string;
+    speed_text: string;
+    /**
+     * `leaves 1.2 GiB: swap pressure likely`
+     */
+    text: string;
+    /**
+     * `fits`, `tight`, `too_large`, `loaded`.
+     */
+    verdict: string;
+    vram: number;
+};
+
+export type ModelGpu = {
+    driver: string;
+    /**
+     * Bytes; null where the kernel does not say.
+     */
+    memory?: number | null;
+    name: string;
+};
+
+export type ModelLoaded = {
+    /**
+     * Tokens; 0: it does not say.
+     */
+    context: number;
+    /**
+     * Percent of the model that the CPU computes.
+     */
+    cpu_percent: number;
+    /**
+     * When it leaves memory by itself; null: not by itself, or `live_problem` says why that is not known.
+     */
+    expires_at?: string | null;
+    /**
+     * Percent of the machine's memory that it takes.
+     */
+    memory_share?: number | null;
+    ram: number;
+    /**
+     * Bytes in all, in the machine's own memory, in video memory.
+     */
+    size: number;
+    vram: number;
+};
+
+/**
+ * One node's model server.
+ */
+export type ModelNode = {
+    /**
+     * What is the matter and what to do, where it is not up.
+     */
+    detail: string;
+    /**
+     * `fresh`, `stale`, `unknown`: how sure all of this is.
+     */
+    evidence: string;
+    /**
+     * For people: the processors, or `none: inference will be slow`.
+     */
+    gpu_text: string;
+    gpus: Array<ModelGpu>;
+    /**
+     * Why nobody knows when models leave memory; null where that is known.
+     */
+    live_problem?: string | null;
+    memory_available?: number | null;
+    /**
+     * Bytes; null where the node's memory was not measured lately.
+     */
+    memory_total?: number | null;
+    /**
+     * By name.
+     */
+    models: Array<Model>;
+    node: string;
+    /**
+     * `up`, `down`, `unknown` (nothing said yet).
+     */
+    state: string;
+    /**
+     * Its address as seen from the node; empty where no file names it any more.
+     */
+    url: string;
+    version: string;
+};
+
+/**
+ * `POST /api/v1/models/load` and `/unload`.
+ */
+export type ModelOrder = {
+    model: string;
+    node: string;
+    note?: string | null;
+};
+
+/**
+ * `GET /api/v1/models`.
+ */
+export type Models = {
+    at: string;
+    /**
+     * Those whose file names an Ollama, by name.
+     */
+    nodes: Array<ModelNode>;
+};
+
+/**
  * `POST /api/v1/events` and one inbox file (or one line of it).
  */
 export type NewEvent = {
@@ -3623,6 +3789,77 @@ export type ListMessagesResponses = {
 };
 
 export type ListMessagesResponse = ListMessagesResponses[keyof ListMessagesResponses];
+
+export type ListModelsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only this node; absent: every node whose file names an Ollama.
+         */
+        node?: string;
+    };
+    url: '/api/v1/models';
+};
+
+export type ListModelsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListModelsError = ListModelsErrors[keyof ListModelsErrors];
+
+export type ListModelsResponses = {
+    200: Models;
+};
+
+export type ListModelsResponse = ListModelsResponses[keyof ListModelsResponses];
+
+export type LoadModelData = {
+    body: ModelOrder;
+    path?: never;
+    query?: never;
+    url: '/api/v1/models/load';
+};
+
+export type LoadModelErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type LoadModelError = LoadModelErrors[keyof LoadModelErrors];
+
+export type LoadModelResponses = {
+    202: Accepted;
+};
+
+export type LoadModelResponse = LoadModelResponses[keyof LoadModelResponses];
+
+export type UnloadModelData = {
+    body: ModelOrder;
+    path?: never;
+    query?: never;
+    url: '/api/v1/models/unload';
+};
+
+export type UnloadModelErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type UnloadModelError = UnloadModelErrors[keyof UnloadModelErrors];
+
+export type UnloadModelResponses = {
+    202: Accepted;
+};
+
+export type UnloadModelResponse = UnloadModelResponses[keyof UnloadModelResponses];
 
 export type ListNodesData = {
     body?: never;
