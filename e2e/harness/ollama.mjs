@@ -57,6 +57,7 @@ export class Ollama {
     if (path === '/api/version') return { body: version };
     if (path === '/api/tags') return { body: { models: Object.entries(this.disk).map(([name, size]) => ({ ...tag, ...one(name), size })) } };
     if (path === '/api/ps') {
+      for (const [name, at] of this.memory) if (at < Date.now()) this.memory.delete(name);
       const models = [...this.memory].map(([name, at]) => ({ ...run, ...one(name), size: Math.round((this.disk[name] ?? 0) * 1.25), size_vram: 0, expires_at: new Date(at).toISOString() }));
       return { body: { models } };
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stead_core::action::ActionKey;
-use stead_core::facts::{Gpu, LoadedModel, ModelFacts, SourceKind, SourceState};
+use stead_core::facts::{Gpu, HostFacts, LoadedModel, ModelFacts, SourceKind, SourceState};
 use stead_core::ids::{ModelName, NodeName};
 use stead_core::insight::model_fit::{self, Fit, Need, Room};
 use stead_core::subject::Subject;
@@ -134,7 +134,11 @@ fn vram_free(gpus: &[Gpu], state: &NodeState) -> Option<u64> {
     Some(all?.saturating_sub(taken))
 }
 
-fn gpu_text(gpus: &[Gpu]) -> String {
+/// `host`: what the agent told of the machine, if anything.
+fn gpu_text(host: Option<&HostFacts>) -> String {
+    let Some(HostFacts { gpus, .. }) = host else {
+        return "not known yet".to_string();
+    };
     if gpus.is_empty() {
         return "none: inference will be slow".to_string();
     }
@@ -175,7 +179,7 @@ fn one(
                 memory: gpu.memory_bytes,
             })
             .collect(),
-        gpu_text: gpu_text(gpus),
+        gpu_text: gpu_text(state.and_then(NodeState::host)),
         live_problem: now.and_then(|now| now.as_ref().err().cloned()),
         models: models
             .map(|(model, facts)| shown(rooms, name, model, facts, live))
