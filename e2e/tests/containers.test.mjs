@@ -1,5 +1,8 @@
 /** Containers of a real engine: listed, filtered, restarted, their logs followed and searched, and who writes too much named. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Visitor } from '../harness/browser.mjs';
 import { service } from '../harness/fleet.mjs';
@@ -112,7 +115,13 @@ test('a container that begins to write is named with what came before it, and it
   const stead = await scene.up(await scene.fleet('piha', '  router: { kind: external, monitor: false }\n', SOON));
   await stead.fresh();
   const script = 'while :; do if test -e /tmp/write; then dd if=/dev/zero of=/data bs=1M count=8 oflag=direct 2>/dev/null || dd if=/dev/zero of=/data bs=1M count=8 conv=fsync 2>/dev/null; fi; sleep 1; done';
-  const name = await running(scene, 'writer', script);
+  const folder = await mkdtemp(join(tmpdir(), 'stead-compose-'));
+  scene.keep({ remove: () => rm(folder, { recursive: true }) });
+  const file = join(folder, 'docker-compose.yml');
+  await writeFile(file, 'services:\n  db:\n    image: db:1 # ours\n    environment: { DB_PASSWORD: hunter2 }\n    restart: always\n');
+  const compose = { project: 'market', service: 'db', 'project.config_files': file };
+  const labels = Object.entries(compose).flatMap(([key, value]) => ['--label', `com.docker.compose.${key}=${value}`]);
+  const name = await running(scene, 'writer', script, ...labels);
   await known(stead, name);
   await until('a past is recorded', async () => {
     const match = encodeURIComponent(`stead_container_block_write_bytes_per_second{container="${name}"}`);
@@ -143,6 +152,10 @@ test('a container that begins to write is named with what came before it, and it
   const own = advice.containers.find((/** @type {any} */ one) => one.container === name);
   assert.equal(own.advice, 'change', JSON.stringify(own));
   assert(own.limit >= 32 << 20 && own.lines.startsWith('mem_limit:'), own.lines);
+  const patch = await stead.cli('advise', 'memory', `piha/${name}`);
+  assert.equal(patch.code, 0, patch.stderr);
+  assert.match(patch.stdout, /^\+ {4}mem_limit: \d+m$/m);
+  assert(!patch.stdout.includes('hunter2'), 'no secret leaves the node');
 });
 
 test('pages of containers show foreign text as text, and have no serious barriers', async (t) => {

@@ -137,6 +137,7 @@ pub(super) fn is_there(world: &World, subject: &Subject, topic: &str) -> Option<
         }
         (Subject::Fleet, topic::BRAKE) => Some(world.brake.engaged.is_some()),
         (Subject::Fleet, topic::FILES) => Some(world.desired.rejected.is_some()),
+        (Subject::Container(..), topic::WRITES) => Some(world.writes.open.contains_key(subject)),
         (Subject::Node(node), metric) => {
             if !world.fleet.nodes.contains_key(node) {
                 return Some(false);
@@ -277,6 +278,16 @@ fn words(subject: &Subject, body: &Body) -> Option<(String, String)> {
                 e.first
             ),
         ),
+        Body::WritesAnomalous(e) => {
+            let name = match subject {
+                Subject::Container(_, name) => name.as_str(),
+                _ => "a container",
+            };
+            (
+                format!("{name} on {node} writes far above its own past"),
+                format!("It {}.", e.anomaly.words()),
+            )
+        }
         Body::AutonomyLost(e) => (
             format!("{} lost its autonomy", e.rule),
             format!("{} failed, so what the rule matches asks again.", e.action),

@@ -13,6 +13,8 @@ pub const OFFLINE: &str = "offline";
 pub const BRAKE: &str = "brake";
 /// The fleet's files cannot be used.
 pub const FILES: &str = "files";
+/// A container that writes far above its own past.
+pub const WRITES: &str = "writes";
 const ACTION: &str = "action:";
 const AUTONOMY: &str = "autonomy:";
 

@@ -36,6 +36,8 @@ pub(super) fn read(event: &Event) -> Option<(Cow<'static, str>, Turn)> {
         Body::BrakeReleased(_) => fixed(topic::BRAKE, Turn::Well),
         Body::DesiredRejected(_) => fixed(topic::FILES, Turn::Ill),
         Body::DesiredLoaded(_) => fixed(topic::FILES, Turn::Well),
+        Body::WritesAnomalous(_) => fixed(topic::WRITES, Turn::Ill),
+        Body::WritesUsual(_) => fixed(topic::WRITES, Turn::Well),
         Body::AutonomyLost(e) => Some((topic::autonomy(&e.digest).into(), Turn::Ill)),
         Body::AutonomyEarned(e) => Some((topic::autonomy(&e.digest).into(), Turn::Well)),
         Body::DiskPressure(e) => Some((Cow::Owned(e.metric.clone()), Turn::Ill)),

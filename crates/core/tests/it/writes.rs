@@ -1,7 +1,7 @@
 //! A container that writes far above its own past: said once when it begins, once when it ends, and held between.
 
 use stead_core::controller::{Input, WritesTurn};
-use stead_core::event::{Body, Severity};
+use stead_core::event::{Body, Event, Severity};
 use stead_core::insight::annotation::{Annotation, AnnotationKind};
 use stead_core::insight::anomaly::Anomaly;
 use stead_core::subject::Subject;
@@ -44,7 +44,7 @@ fn turn(stage: &mut Stage, turn: WritesTurn) {
 }
 
 fn said(stage: &Stage) -> Vec<&'static str> {
-    let word = |e: &stead_core::event::Event| match &e.body {
+    let word = |e: &Event| match &e.body {
         Body::WritesAnomalous(_) => Some("began"),
         Body::WritesUsual(e) if e.reason == "gone" => Some("gone"),
         Body::WritesUsual(_) => Some("ended"),
@@ -62,7 +62,8 @@ fn it_is_said_once_and_linked_to_what_came_before() {
     turn(&mut stage, WritesTurn::Began(anomaly(Some(cause))));
     turn(&mut stage, WritesTurn::Began(anomaly(None)));
     assert_eq!(said(&stage), ["began"]);
-    let event = stage.log.last().expect("said");
+    let began = |e: &&Event| matches!(e.body, Body::WritesAnomalous(_));
+    let event = stage.log.iter().find(began).expect("said");
     assert_eq!(
         (event.cause, event.severity),
         (Some(cause), Severity::Warning)
@@ -104,4 +105,23 @@ fn only_containers_write() {
         turn: WritesTurn::Began(anomaly(None)),
     });
     assert!(said(&stage).is_empty());
+}
+
+#[test]
+fn whoever_is_told_of_warnings_is_told_of_it_and_of_its_end() {
+    let mut stage = stage();
+    turn(&mut stage, WritesTurn::Began(anomaly(None)));
+    let open = &stage.controller.world().alerts.open;
+    let thread = open.values().next().expect("a thread");
+    assert_eq!(thread.title, "db on piha writes far above its own past");
+    assert!(
+        thread.text.contains("30 times its usual"),
+        "{}",
+        thread.text
+    );
+    turn(&mut stage, WritesTurn::Calm { rate: 20 });
+    for _ in 0..60 {
+        stage.wait(Span::mins(1));
+    }
+    assert!(stage.controller.world().alerts.open.is_empty(), "it closed");
 }

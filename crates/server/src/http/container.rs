@@ -127,14 +127,19 @@ pub async fn list_containers(
     let (counts, stacks) = (present::container_counts(&all), present::stacks(&all));
     all.retain(|c| filter.fits(c));
     present::arrange(&mut all);
-    let latest = app.latest.get();
-    let write_anomalies = when.look(&app, |look| present::write_anomalies(look, &latest));
+    let write_anomalies = write_anomalies(&app, &when);
     Ok(Json(api::Containers {
         containers: all,
         counts,
         stacks,
         write_anomalies,
     }))
+}
+
+/// Those that go on, with what is read of them now; of the past, as they were stated.
+pub fn write_anomalies(app: &App, when: &When) -> Vec<api::WriteAnomaly> {
+    let latest = when.live(|| app.latest.get()).unwrap_or_default();
+    when.look(app, |look| present::write_anomalies(look, &latest))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -176,8 +181,7 @@ pub async fn get_container(
         present::container_detail(look, &node, &container, &events, history, &changes)
     });
     if let Some(detail) = &mut detail {
-        let latest = app.latest.get();
-        let all = when.look(&app, |look| present::write_anomalies(look, &latest));
+        let all = write_anomalies(&app, &when);
         let own = format!("container/{node}/{container}");
         detail.write_anomaly = all.into_iter().find(|a| a.subject == own);
     }

@@ -7,6 +7,7 @@ use stead_ports::log::Filter;
 use stead_protocol::api;
 
 use super::App;
+use super::container::write_anomalies;
 use super::event::find;
 use super::extract::{Place, name};
 use super::past::When;
@@ -46,9 +47,14 @@ pub async fn get_node(
     };
     let events = find(&app, when.bound(latest(Vec::new()))).await?;
     let reboots = find(&app, when.bound(latest(vec!["node_rebooted".to_string()]))).await?;
-    let detail = when.look(&app, |look| {
+    let mut detail = when.look(&app, |look| {
         present::node_detail(look, &name, &events, &reboots)
     });
+    if let Some(detail) = &mut detail {
+        let mut all = write_anomalies(&app, &when);
+        all.retain(|a| a.node == name.as_str());
+        detail.write_anomalies = all;
+    }
     detail
         .map(Json)
         .ok_or_else(|| Problem::unknown_node(&asked))

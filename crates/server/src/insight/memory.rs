@@ -316,3 +316,85 @@ fn shown(one: &Known, advice: Advice, watch: Option<api::LimitWatch>) -> api::Me
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Map, json};
+    use stead_core::event::{NodeSynced, Severity, Source};
+    use stead_core::facts::{ContainerFacts, FactKey};
+    use stead_core::ids::Seq;
+
+    use super::*;
+
+    const START: i64 = 1_795_000_000_000;
+
+    fn hour(n: i64) -> Time {
+        Time(START + n * 3_600_000)
+    }
+
+    fn event(at: i64, body: Body) -> Event {
+        Event {
+            seq: Seq(1),
+            id: String::new(),
+            at: hour(at),
+            subject: Subject::Fleet,
+            severity: Severity::Info,
+            source: Source::Server,
+            cause: None,
+            cursor: 0,
+            body,
+        }
+    }
+
+    fn limited(at: i64, memory_limit: u64) -> Event {
+        let facts = ContainerFacts {
+            memory_limit,
+            ..ContainerFacts::default()
+        };
+        let key = FactKey::Container("web".parse().unwrap());
+        event(at, Body::Observed(key, Arc::new(Fact::Container(facts))))
+    }
+
+    fn kill(at: i64, limit: bool) -> Event {
+        let data = json!({"count": 1, "limit": limit});
+        event(
+            at,
+            Body::OomKill(data.as_object().cloned().unwrap_or_default()),
+        )
+    }
+
+    fn told(story: &[Event], of_node: &[Event], now: i64) -> Option<(String, Time, u32)> {
+        let story: Vec<&Event> = story.iter().collect();
+        let of_node: Vec<&Event> = of_node.iter().collect();
+        let found = watch(&story, &of_node, hour(now), oom_watch::WATCHED)?;
+        Some((found.verdict, found.at.parse().unwrap(), found.kills))
+    }
+
+    #[test]
+    fn a_new_limit_is_watched_for_two_days_in_which_its_node_was_heard() {
+        let rolled = [limited(0, 0), limited(1, 64), limited(2, 64)];
+        assert_eq!(told(&rolled[..1], &[], 3), None, "how it was is no change");
+        let until = |word: &str, at| Some((word.to_string(), hour(at), 0));
+        assert_eq!(told(&rolled, &[], 3), until("watching", 49));
+        assert_eq!(told(&rolled, &[], 60), until("held", 49));
+        let silent = [
+            event(10, Body::NodeStale(Map::new())),
+            event(11, Body::NodeOffline(Map::new())),
+            event(20, Body::NodeSynced(NodeSynced::default())),
+        ];
+        assert_eq!(told(&rolled, &silent, 50), until("watching", 59));
+    }
+
+    #[test]
+    fn only_a_kill_at_its_own_limit_speaks_against_it() {
+        let mut story = vec![limited(0, 0), limited(1, 64), kill(5, false)];
+        assert_eq!(told(&story, &[], 60).unwrap().0, "held");
+        story.push(kill(7, true));
+        let killed = Some(("killed".to_string(), hour(7), 1));
+        assert_eq!(told(&story, &[], 60), killed);
+        story.push(limited(70, 0));
+        assert_eq!(told(&story, &[], 71), None, "the limit was taken away");
+    }
+}

@@ -84,3 +84,64 @@ pub fn of(events: &[Event]) -> Vec<Annotation> {
     all.sort_by_key(|a| a.at);
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stead_core::event::{Severity, Source};
+    use stead_core::facts::{ContainerFacts, FactKey};
+    use stead_core::ids::{ContainerName, Seq};
+
+    use super::*;
+
+    fn seen(minute: u32, id: &str, created: u32, started: u32) -> Event {
+        let at = |minute: u32| Time(1_795_000_000_000 + i64::from(minute) * 60_000);
+        let facts = ContainerFacts {
+            id: id.to_string(),
+            image: "db:1".to_string(),
+            created_at: at(created),
+            started_at: Some(at(started)),
+            ..ContainerFacts::default()
+        };
+        let name: ContainerName = "db".parse().unwrap();
+        let fact = Arc::new(Fact::Container(facts));
+        Event {
+            seq: Seq(u64::from(minute)),
+            id: String::new(),
+            at: at(minute),
+            subject: Subject::Container("piha".parse().unwrap(), name.clone()),
+            severity: Severity::Info,
+            source: Source::Server,
+            cause: None,
+            cursor: 0,
+            body: Body::Observed(FactKey::Container(name), fact),
+        }
+    }
+
+    #[test]
+    fn made_anew_is_a_deploy_and_started_again_a_restart() {
+        let events = [
+            seen(100, "a", 0, 0),
+            seen(110, "a", 0, 0),
+            seen(120, "a", 0, 119),
+            seen(130, "b", 129, 130),
+            seen(140, "b", 129, 130),
+        ];
+        let told: Vec<(AnnotationKind, u64)> = of(&events)
+            .iter()
+            .map(|a| (a.kind, a.event.unwrap().0))
+            .collect();
+        let expected = [
+            (AnnotationKind::Restart, 120),
+            (AnnotationKind::Deploy, 130),
+        ];
+        assert_eq!(
+            told, expected,
+            "an old one is no deploy when it is first seen"
+        );
+        let fresh = of(&[seen(5, "a", 1, 1)]);
+        assert_eq!(fresh[0].kind, AnnotationKind::Deploy);
+        assert_eq!(fresh[0].what, "db (db:1)");
+    }
+}
