@@ -106,11 +106,17 @@ struct Search {
     responses((status = 200, content((api::LogSearch = "application/json"), (api::LogSearchLine = "application/x-ndjson")))))]
 pub async fn search_logs(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     Ask(sought): Ask<Sought>,
 ) -> Result<Response, Problem> {
     let search = read(&app, &sought)?;
-    let lines = told(app, search);
+    // A search keeps every node busy: it takes a place like whatever else lasts.
+    let seat = seat(&app, &caller)?;
+    let lines = told(app, search).map(move |line| {
+        let _held = &seat;
+        line
+    });
     let asked = headers.get(ACCEPT).and_then(|v| v.to_str().ok());
     if asked.is_some_and(|accept| accept.contains(NDJSON)) {
         let lines = lines.map(|line| Ok::<_, std::convert::Infallible>(written(&line)));
