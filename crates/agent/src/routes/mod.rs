@@ -4,8 +4,8 @@
 //! have.
 
 mod detail;
-mod patch;
 mod model;
+mod patch;
 mod problem;
 
 use std::sync::Arc;

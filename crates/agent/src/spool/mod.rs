@@ -206,7 +206,13 @@ impl Spool {
         if opened.power_cut {
             spool.next += JUMP;
         }
-        if opened.power_cut || spool.segments.is_empty() {
+        if opened.power_cut {
+            // On disk before anything is given: the next power cut must jump from here, not from where this one did.
+            spool
+                .roll()
+                .and_then(|()| spool.take_dirty().sync().map(drop))
+                .map_err(wrap("create a file in", dir))?;
+        } else if spool.segments.is_empty() {
             spool.roll().map_err(wrap("create a file in", dir))?;
         } else if let Err(error) = spool.secure_newest() {
             tracing::warn!(%error, "the newest file of the spool takes nothing more");

@@ -218,6 +218,23 @@ async fn a_restart_after_a_failed_sync_builds_on_nothing_that_is_not_on_disk() {
     );
 }
 
+#[test]
+fn no_cursor_is_given_twice_where_one_power_cut_follows_another() {
+    let disk = MemoryDisk::new();
+    let mut given = Vec::new();
+    for boot in ["boot-1", "boot-2", "boot-3", "boot-4"] {
+        let mut spool = open(&disk, boot).expect("open");
+        if given.is_empty() {
+            given.push(spool.append(|_| b"kept\n".to_vec()).expect("append"));
+            spool.take_dirty().sync().expect("on disk");
+        }
+        // Sent at once, on disk never.
+        given.push(spool.append(|_| b"sent\n".to_vec()).expect("append"));
+        disk.cut_power(Loss::Unsynced);
+    }
+    assert!(given.is_sorted_by(|a, b| a < b), "{given:?}");
+}
+
 fn spool_dir() -> &'static Path {
     Path::new("/agent/spool")
 }
