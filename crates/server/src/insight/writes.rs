@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use stead_core::controller::{Input, WritesTurn};
 use stead_core::desired::WriteInsight;
+use stead_core::facts::ContainerState;
 use stead_core::ids::{ContainerName, NodeName};
 use stead_core::insight::annotation::Annotation;
 use stead_core::insight::anomaly::{Anomaly, Bucket, Verdict, Written, judge};
@@ -59,6 +60,8 @@ struct One {
     held: Option<Anomaly>,
     unusual: VecDeque<(Time, Time)>,
     free: Option<u64>,
+    /// It does not run since then.
+    stopped: Option<Time>,
 }
 
 /// Looks once at every container.
@@ -125,7 +128,11 @@ fn known(app: &App, found: Vec<Series>, width: Span) -> Vec<One> {
         let one = |series: Series| {
             let node: NodeName = series.labels.get(series::NODE)?.parse().ok()?;
             let name: ContainerName = series.labels.get(series::CONTAINER)?.parse().ok()?;
-            look.world.node(&node)?.container(&name)?;
+            let state = look.world.node(&node)?;
+            let facts = state.container(&name)?;
+            let fresh = state.evidence.state == EvidenceState::Fresh;
+            let ended = matches!(facts.state, ContainerState::Exited | ContainerState::Dead);
+            let stopped = facts.finished_at.filter(|_| fresh && ended);
             let subject = Subject::Container(node.clone(), name);
             let sample = look.live.sample(&node);
             Some(One {
@@ -139,6 +146,7 @@ fn known(app: &App, found: Vec<Series>, width: Span) -> Vec<One> {
                     .cloned()
                     .unwrap_or_default(),
                 free: sample.and_then(|s| free(&s.filesystems)),
+                stopped,
                 node,
                 subject,
             })
@@ -201,9 +209,19 @@ async fn verdict(
             }
         }
         (Verdict::Usual { rate, .. }, Some(_)) => Some((Some(WritesTurn::Calm { rate }), None)),
+        // Nothing is read of what does not run: it writes nothing, for as long as calm takes.
+        (Verdict::Unjudged { .. }, Some(_)) if is_over(one.stopped, now, insight) => {
+            Some((Some(WritesTurn::Calm { rate: 0 }), None))
+        }
         (Verdict::Unjudged { .. }, Some(held)) => Some((None, Some(held.clone()))),
         _ => None,
     })
+}
+
+/// Whether a container has been stopped for as long as it would have to be calm.
+fn is_over(stopped: Option<Time>, now: Time, insight: &WriteInsight) -> bool {
+    let calm = insight.bucket.0.saturating_mul(insight.judged.end as u64);
+    stopped.is_some_and(|at| now.since(at).0 > calm)
 }
 
 #[cfg(test)]
@@ -221,6 +239,18 @@ mod tests {
             used_percent: 0.0,
             inodes_percent: None,
         }
+    }
+
+    #[test]
+    fn what_was_stopped_is_over_after_its_calm() {
+        let hourly = WriteInsight::default();
+        let hour = |n: u64| Time(0) + Span::hours(n);
+        assert!(
+            !is_over(None, hour(100), &hourly),
+            "it runs, or nobody knows"
+        );
+        assert!(!is_over(Some(hour(1)), hour(5), &hourly));
+        assert!(is_over(Some(hour(1)), hour(6), &hourly));
     }
 
     #[test]
