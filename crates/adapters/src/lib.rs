@@ -9,6 +9,7 @@ pub mod observation;
 pub mod ollama;
 pub mod probe;
 pub mod program;
+pub mod prometheus;
 mod queue;
 pub mod redact;
 pub mod systemd;

@@ -8,6 +8,7 @@ mod drill;
 mod host;
 mod insight;
 mod job;
+mod metrics;
 mod notice;
 mod piece;
 mod policy;
@@ -125,6 +126,7 @@ pub fn load(tree: &Tree, options: &Options) -> Loaded {
         }
         fleet.insight = insight::resolve(at, &stead.insight, &mut report);
         fleet.policy = policy::resolve(at, &stead.policy, &known, &names, &mut report);
+        fleet.metrics = metrics::resolve(at, stead, &known, &mut report);
         (fleet.channels, fleet.routes) = channel::resolve(at, stead, &mut report);
     }
     fleet.aliases = aliases::resolve(stead, options, &known, &mut report);

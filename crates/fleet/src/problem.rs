@@ -134,6 +134,8 @@ codes! {
     UnknownChannel = "unknown-channel", Error, "A route names a channel that `channels:` does not have.";
     BadNetwork = "bad-network", Error, "A network that cannot be read. Write `192.168.0.0/16` or one address.";
     DrillOnInspector = "drill-on-inspector", Error, "The drill is on a node where Stead only looks, so it could neither break nor mend anything.";
+    BadTiers = "bad-tiers", Error, "The tiers of the history do not fit together: each is coarser than the one before by a whole factor, and kept longer.";
+    NothingRecords = "nothing-records", Error, "The server is to keep no samples, and no Prometheus is named that does: every page of numbers would be empty.";
     DrillNameTaken = "drill-name-taken", Error, "A service of the drill's node has the name or the container that belongs to the drill's canary.";
 }
 

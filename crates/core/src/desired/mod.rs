@@ -11,6 +11,7 @@ mod check;
 mod drill;
 mod insight;
 mod memo;
+mod metrics;
 mod policy;
 mod service;
 
@@ -20,6 +21,7 @@ pub use check::{Check, HttpProbe, LogSource, Probe};
 pub use drill::{CANARY, CANARY_LABEL, Drill};
 pub use insight::{Insight, WriteInsight};
 pub use memo::Memo;
+pub use metrics::{Door, Metrics, Source, Tier};
 pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Says, Window};
 pub use service::{ContainerDef, DEFINITION_LABEL, Patience, Service, ServiceKind};
 
@@ -57,6 +59,9 @@ pub struct Fleet {
     /// How numbers are judged where the files say otherwise than the defaults.
     #[serde(default, skip_serializing_if = "Insight::is_default")]
     pub insight: Insight,
+    /// Where samples are kept, read from and sent to.
+    #[serde(default, skip_serializing_if = "Metrics::is_default")]
+    pub metrics: Metrics,
 }
 
 /// One machine as `hosts/<node>/` describes it.

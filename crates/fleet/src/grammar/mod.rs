@@ -11,6 +11,7 @@ pub mod check;
 pub mod drill;
 pub mod insight;
 pub mod job;
+pub mod metrics;
 pub mod node;
 pub mod policy;
 pub mod runbook;

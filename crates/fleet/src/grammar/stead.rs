@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::channel::{Channel, Route};
 use super::drill::Drill;
 use super::insight::Insight;
+use super::metrics::{History, Prometheus};
 use super::policy::Policy;
 
 /// `stead.yaml`: the fleet's name, its policy, and how it reaches people.
@@ -27,4 +28,8 @@ pub struct SteadFile {
     pub drill: Option<Drill>,
     /// How numbers are judged.
     pub insight: Insight,
+    /// How finely samples are kept how long.
+    pub history: Option<History>,
+    /// A Prometheus that is read, and where samples are sent.
+    pub prometheus: Option<Prometheus>,
 }

@@ -743,6 +743,35 @@ const TABLE: &[Bad] = &[
         (1, 49),
         "60s",
     ),
+    // Samples
+    bad(
+        STEAD,
+        "history: {tiers: [{step: 10s, keep: 7d}, {step: 25s, keep: 30d}]}\n",
+        "bad-tiers",
+        (1, 49),
+        "whole multiple",
+    ),
+    bad(
+        STEAD,
+        "history: {record: false}\n",
+        "nothing-records",
+        (1, 19),
+        "prometheus.read",
+    ),
+    bad(
+        STEAD,
+        "prometheus: {read: {url: \"http://p:9090\", nodes: {\"10.0.0.5\": pihaa}}}\n",
+        "unknown-node",
+        (1, 63),
+        "`piha`",
+    ),
+    bad(
+        STEAD,
+        "prometheus: {remote_write: [{url: \"http://p/api/v1/write\", token: hunter2}]}\n",
+        "plain-secret",
+        (1, 67),
+        "secret:NAME",
+    ),
     bad(
         STEAD,
         "drill: {node: piha}\n",

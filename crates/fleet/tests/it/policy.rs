@@ -160,3 +160,46 @@ fn rules_that_only_look_alike_do_not_contradict_each_other() {
         assert_eq!(load(&tree, &Options::default()).problems, [], "{rules}");
     }
 }
+
+#[test]
+fn samples_are_kept_read_and_sent_as_the_file_says() {
+    let stead = r#"
+history: { record: false, tiers: [{ step: 30s, keep: 14d }, { step: 10m, keep: 365d }] }
+prometheus:
+  read:
+    url: "http://10.0.0.2:9090/"
+    username: stead
+    password: "secret:prom"
+    label: host
+    nodes: { "10.0.0.5": piha }
+  remote_write:
+    - { url: "https://vm.example.org/api/v1/write", token: "secret:vm" }
+"#;
+    let tree = Tree::from_files([("stead.yaml", stead), ("hosts/piha/node.yaml", "")]);
+    let loaded = load(&tree, &Options::default());
+    assert_eq!(loaded.problems, []);
+    let fleet = loaded.fleet.expect("a fleet");
+    let metrics = &fleet.metrics;
+    let tiers: Vec<_> = metrics.tiers.iter().map(|t| (t.step, t.keep)).collect();
+    let minutes = Span::mins(10);
+    assert_eq!(
+        tiers,
+        [(Span::secs(30), Span::days(14)), (minutes, Span::days(365))]
+    );
+    assert!(!metrics.record);
+    let read = metrics.read.as_ref().expect("a source");
+    assert_eq!(
+        (read.door.url.as_str(), read.label.as_str()),
+        ("http://10.0.0.2:9090", "host")
+    );
+    assert_eq!(read.door.password.as_deref(), Some("secret:prom"));
+    assert_eq!(read.nodes["10.0.0.5"], piha());
+    assert_eq!(metrics.remote_write[0].token.as_deref(), Some("secret:vm"));
+    let text = serde_json::to_string(&fleet).expect("serialises");
+    assert_eq!(serde_json::from_str::<Fleet>(&text).expect("reads"), fleet);
+    let silent = serde_json::to_string(&Fleet::default()).expect("serialises");
+    assert!(
+        !silent.contains("metrics"),
+        "a fleet without it keeps its digest"
+    );
+}

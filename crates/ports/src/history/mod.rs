@@ -170,6 +170,9 @@ pub enum Error {
         limit: u64,
         hint: &'static str,
     },
+    /// Somebody else's history, which is read over the network.
+    #[error("{0}")]
+    Away(String),
     #[error("evaluating the query took longer than {0} seconds")]
     Slow(u64),
     #[error("the history was written by a newer Stead (version {0}): start that one again")]
@@ -189,6 +192,7 @@ impl Error {
             Error::Selector(_) => "history-selector",
             Error::Query(_) => "history-query",
             Error::TooMuch { .. } => "history-too-much",
+            Error::Away(_) => "history-away",
             Error::Slow(_) => "history-slow",
             Error::Newer(_) => "history-newer",
             Error::Damaged(_) => "history-damaged",

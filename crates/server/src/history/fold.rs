@@ -14,9 +14,9 @@ use stead_ports::history::{Entry, Labels, Sample};
 
 use super::series::{self, Folding, Number};
 
-/// Milliseconds of a step: the finest that the server keeps.
+/// Milliseconds of a step, unless the fleet's files say otherwise: the finest that the server keeps.
 pub const STEP: i64 = 10_000;
-/// Milliseconds without a sample after which a step counts as over.
+/// Milliseconds without a sample after which a step counts as over, however long it is.
 const IDLE: u64 = 15_000;
 /// Milliseconds without a sample after which a node is forgotten.
 const GONE: u64 = 600_000;
@@ -32,8 +32,10 @@ pub struct Reading {
 }
 
 /// The step each node is in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Folds {
+    /// Milliseconds of a step.
+    length: i64,
     nodes: HashMap<NodeName, Step>,
     hasher: RandomState,
     /// Numbers that were not taken because their node has too many series.
@@ -69,7 +71,23 @@ impl Sum {
     }
 }
 
+impl Default for Folds {
+    fn default() -> Folds {
+        Folds::of(STEP)
+    }
+}
+
 impl Folds {
+    /// With steps of `length` milliseconds.
+    pub fn of(length: i64) -> Folds {
+        Folds {
+            length,
+            nodes: HashMap::new(),
+            hasher: RandomState::new(),
+            crowded: 0,
+        }
+    }
+
     /// Takes a reading at `up`, a steady clock in milliseconds. A step that is over because of it goes to `out`; whose it
     /// was is returned.
     pub fn take(&mut self, reading: Reading, up: u64, out: &mut Vec<Entry>) -> Option<Over> {
@@ -78,7 +96,7 @@ impl Folds {
             mut host,
             containers,
         } = reading;
-        let number = host.at.0.div_euclid(STEP);
+        let number = host.at.0.div_euclid(self.length);
         let step = self.nodes.entry(node.clone()).or_insert_with(|| Step {
             number,
             touched: up,
@@ -86,7 +104,8 @@ impl Folds {
             filesystems: Vec::new(),
             temperatures: Vec::new(),
         });
-        let over = (step.number != number).then(|| step.close(&node, out));
+        let length = self.length;
+        let over = (step.number != number).then(|| step.close(&node, length, out));
         step.number = number;
         step.touched = up;
         keep(&mut host.filesystems, &mut step.filesystems);
@@ -106,7 +125,7 @@ impl Folds {
         let mut over = Vec::new();
         for (node, step) in &mut self.nodes {
             if quiet(step, IDLE) {
-                over.extend(step.close(node, out));
+                over.extend(step.close(node, self.length, out));
             }
         }
         self.nodes.retain(|_, step| !quiet(step, GONE));
@@ -117,7 +136,7 @@ impl Folds {
     pub fn end(&mut self, out: &mut Vec<Entry>) -> Vec<Over> {
         let steps = self.nodes.iter_mut();
         steps
-            .filter_map(|(node, step)| step.close(node, out))
+            .filter_map(|(node, step)| step.close(node, self.length, out))
             .collect()
     }
 }
@@ -161,12 +180,12 @@ impl Step {
     }
 
     /// Tells what it holds, begins anew, and forgets series that are no more.
-    fn close(&mut self, node: &NodeName, out: &mut Vec<Entry>) -> Option<Over> {
+    fn close(&mut self, node: &NodeName, length: i64, out: &mut Vec<Entry>) -> Option<Over> {
         self.sums.retain(|_, sum| sum.count > 0);
         if self.sums.is_empty() {
             return None;
         }
-        let at = Time(self.number * STEP);
+        let at = Time(self.number * length);
         for sum in self.sums.values_mut() {
             let value = series::rounded(sum.labels.metric(), sum.value());
             out.push(Entry {

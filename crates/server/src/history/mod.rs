@@ -1,7 +1,9 @@
 //! The server's history of samples: what agents measured, recorded and read back.
 //!
 //! ```text
-//! session ─ offer ─► queue (bounded) ─► fold (10 s a step) ─► store ─► routes
+//! session ─ offer ─► queue (bounded) ─► fold (10 s a step) ─┬─► store ─┬─► reading ─► routes
+//!                                                           │  a Prometheus of the owner's ─┘
+//!                                                           └─► remote: queues (bounded) ─► receivers
 //! ```
 //!
 //! | module | its noun |
@@ -10,6 +12,9 @@
 //! | [`about`] | what the metrics mean; pure |
 //! | [`fold`] | the seconds of a node, as one step; pure |
 //! | [`recorder`] | the task that keeps the store |
+//! | [`reading`] | the store and, where the files name one, a Prometheus, as one |
+//! | [`remote`] | samples on their way to a receiver |
+//! | [`settings`] | what the fleet's files say, followed |
 //!
 //! Nothing here slows a session: a reading that finds the queue full is dropped and counted. A store that cannot be opened or
 //! written is a trouble that is shown and tried again, and everything else goes on. Only a server that leads gets samples, so
@@ -17,22 +22,27 @@
 
 pub mod about;
 pub mod fold;
+pub mod reading;
 pub mod recorder;
+pub mod remote;
 pub mod series;
+mod settings;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use stead_adapters::prometheus::Prometheus;
 use stead_core::container_sample::ContainerSample;
 use stead_core::ids::NodeName;
 use stead_core::sample::HostSample;
 use stead_core::time::Time;
 use stead_history::store::{Stats, Store};
 use stead_history::tier::{self, Leg, Tiers};
-use stead_ports::history::Reader;
+use stead_ports::history::Entry;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
-use fold::Reading;
+use reading::Reading;
+use remote::Remote;
 
 /// Readings that wait to be folded: four seconds of a thousand nodes.
 const QUEUE: usize = 4_096;
@@ -48,9 +58,36 @@ pub struct History(Arc<Inner>);
 struct Inner {
     /// Empty until the store could be opened.
     store: OnceLock<Store>,
-    queue: OnceLock<mpsc::Sender<Reading>>,
+    queue: OnceLock<mpsc::Sender<fold::Reading>>,
     counts: Counts,
     turns: Turns,
+    /// Samples are not kept: the files say that somebody else does.
+    discarding: AtomicBool,
+    theirs: RwLock<Option<Arc<Prometheus>>>,
+    remotes: RwLock<Vec<Remote>>,
+    /// What became of samples that are sent.
+    remote: Arc<remote::Counts>,
+}
+
+impl Inner {
+    fn theirs(&self) -> Option<Arc<Prometheus>> {
+        let theirs = self.theirs.read().unwrap_or_else(PoisonError::into_inner);
+        theirs.clone()
+    }
+
+    fn set_theirs(&self, theirs: Option<Arc<Prometheus>>) {
+        *self.theirs.write().unwrap_or_else(PoisonError::into_inner) = theirs;
+    }
+
+    fn set_remotes(&self, remotes: Vec<Remote>) {
+        *self.remotes.write().unwrap_or_else(PoisonError::into_inner) = remotes;
+    }
+
+    /// Hands samples to every receiver.
+    fn send(&self, entries: &[Entry]) {
+        let remotes = self.remotes.read().unwrap_or_else(PoisonError::into_inner);
+        remotes.iter().for_each(|remote| remote.offer(entries));
+    }
 }
 
 /// Whose turn it is to be evaluated.
@@ -85,6 +122,16 @@ pub struct Counted {
     pub lost: u64,
 }
 
+/// Samples sent to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    pub receivers: u64,
+    pub sent: u64,
+    pub dropped: u64,
+    pub refused: u64,
+    pub waiting: u64,
+}
+
 impl History {
     /// Hands over what an agent said. Never waits.
     pub fn offer(&self, node: &NodeName, host: &HostSample, containers: &[ContainerSample]) {
@@ -92,7 +139,7 @@ impl History {
             return;
         };
         self.0.counts.readings.fetch_add(1, Ordering::Relaxed);
-        let reading = Reading {
+        let reading = fold::Reading {
             node: node.clone(),
             host: host.clone(),
             containers: containers.to_vec(),
@@ -102,9 +149,32 @@ impl History {
         }
     }
 
-    /// Whoever reads samples; `None` while the store is not open.
-    pub fn reader(&self) -> Option<&dyn Reader> {
-        self.0.store.get().map(|store| store as &dyn Reader)
+    /// Whoever reads samples; `None` while the store is not open and nobody else is read.
+    pub fn reader(&self) -> Option<Reading> {
+        let own = self.0.store.get().cloned();
+        let theirs = self.0.theirs();
+        (own.is_some() || theirs.is_some()).then_some(Reading { own, theirs })
+    }
+
+    /// What became of samples that are sent to others; none where none are.
+    pub fn sent(&self) -> Option<Sent> {
+        let some = |n: u64| (n > 0).then_some(n);
+        let remotes = self
+            .0
+            .remotes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let receivers = remotes.len() as u64;
+        let counts = &self.0.remote;
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let sent = Sent {
+            receivers,
+            sent: read(&counts.sent),
+            dropped: read(&counts.dropped),
+            refused: read(&counts.refused),
+            waiting: read(&counts.waiting),
+        };
+        some(receivers + sent.sent + sent.dropped + sent.refused).map(|_| sent)
     }
 
     /// The store itself, for those who ask in its own words; `None` while it is not open.

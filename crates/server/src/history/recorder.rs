@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::fold::{Folds, Over, Reading};
-use super::{History, Inner, QUEUE, series};
+use super::{History, Inner, QUEUE, series, settings};
 use crate::present;
 
 /// Where the history lies in the data directory.
@@ -46,12 +46,20 @@ impl History {
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let dir = data.join(FOLDER);
+        let following = tokio::spawn({
+            let (history, handle) = (Arc::clone(&self.0), handle.clone());
+            let (clock, stop) = (Arc::clone(&clock), stop.clone());
+            async move { settings::follow(history, &data, handle, clock, stop).await }
+        });
         let opened = tokio::select! {
             store = open(&dir, &clock, &handle) => Some(store),
             () = discard(&mut readings, &self) => None,
             () = stop.cancelled() => None,
         };
-        let Some(store) = opened else { return };
+        let Some(store) = opened else {
+            following.abort();
+            return;
+        };
         // Whoever set it before would have set the queue before.
         let _ = self.0.store.set(store.clone());
         let keeper = tokio::spawn({
@@ -60,14 +68,15 @@ impl History {
         });
         let recorder = Recorder {
             history: self.0,
+            folds: Folds::of(store.options().tiers.step(0)),
             store,
             handle,
             clock,
-            folds: Folds::default(),
             raised: None,
         };
         recorder.run(readings, stop).await;
         keeper.abort();
+        following.abort();
     }
 }
 
@@ -75,7 +84,11 @@ impl History {
 async fn open(dir: &Path, clock: &Arc<dyn Clock>, handle: &Handle) -> Store {
     loop {
         let disk = Arc::new(RealDisk);
-        match Store::open(disk, Arc::clone(clock), dir, Options::server()).await {
+        let options = Options {
+            tiers: settings::tiers(handle),
+            ..Options::server()
+        };
+        match Store::open(disk, Arc::clone(clock), dir, options).await {
             Ok(store) => {
                 TROUBLES.iter().for_each(|code| handle.relieved(code));
                 return store;
@@ -168,6 +181,10 @@ impl Recorder {
     async fn append(&mut self, mut out: Vec<Entry>, over: &[Over]) {
         out.extend(over.iter().filter_map(|step| unhealthy(&self.handle, step)));
         if out.is_empty() {
+            return;
+        }
+        self.history.send(&out);
+        if self.history.discarding.load(Ordering::Relaxed) {
             return;
         }
         let count = out.len() as u64;

@@ -14,6 +14,7 @@ use super::extract::Ask;
 use super::past::instant;
 use super::problem::Problem;
 use crate::history::fold;
+use crate::history::reading::Reading;
 use crate::present;
 
 /// What is asked about where nobody says since when.
@@ -151,7 +152,7 @@ pub async fn list_history_series(
 }
 
 /// Whoever reads the history, once it is open.
-pub fn reader(app: &App) -> Result<&dyn Reader, Problem> {
+pub fn reader(app: &App) -> Result<Reading, Problem> {
     app.history.reader().ok_or_else(closed)
 }
 

@@ -294,6 +294,9 @@ fn history(r: &mut Registry, app: &App) {
     ] {
         r.register(name, help, counter(n));
     }
+    if let Some(sent) = app.history.sent() {
+        remote_write(r, &sent);
+    }
     let Some(stats) = app.history.stats() else {
         return;
     };
@@ -321,6 +324,41 @@ fn history(r: &mut Registry, app: &App) {
         refused.get_or_create(&labels).inc_by(n);
     }
     r.register("history_refused", "Samples not taken, by reason", refused);
+}
+
+/// Samples sent to others.
+fn remote_write(r: &mut Registry, sent: &crate::history::Sent) {
+    let counter = ConstCounter::new;
+    for (name, help, n) in [
+        (
+            "remote_write_sent",
+            "Samples that receivers took",
+            sent.sent,
+        ),
+        (
+            "remote_write_dropped",
+            "Samples dropped because too many waited for a receiver, or at a stop",
+            sent.dropped,
+        ),
+        (
+            "remote_write_refused",
+            "Samples that a receiver refused for good",
+            sent.refused,
+        ),
+    ] {
+        r.register(name, help, counter(n));
+    }
+    let gauge = |n: u64| ConstGauge::new(i64::try_from(n).unwrap_or(i64::MAX));
+    r.register(
+        "remote_write_waiting",
+        "Samples that wait for a receiver",
+        gauge(sent.waiting),
+    );
+    r.register(
+        "remote_write_receivers",
+        "Receivers that the fleet's files name",
+        gauge(sent.receivers),
+    );
 }
 
 /// What is counted state by state.

@@ -93,6 +93,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("history-selector", 400, "The series cannot be told"),
     ("history-query", 400, "The query cannot be answered"),
     ("history-too-much", 422, "The answer would be too large"),
+    (
+        "history-away",
+        503,
+        "The Prometheus that is read does not answer",
+    ),
     ("history-slow", 503, "The query takes too long"),
     ("unknown-metric", 404, "There is no such metric"),
     ("no-history", 503, "There is no history for now"),
@@ -260,6 +265,9 @@ impl From<history::Error> for Problem {
             history::Error::Selector(_) => "name a metric or a label; write it as in PromQL",
             history::Error::Query(_) => "correct the query; it is PromQL",
             history::Error::TooMuch { hint, .. } => hint,
+            history::Error::Away(_) => {
+                "look at that Prometheus, at the network and at `prometheus.read` in stead.yaml; it goes on by itself"
+            }
             history::Error::Slow(_) => {
                 "ask with a longer step, for a shorter time, or for fewer series"
             }

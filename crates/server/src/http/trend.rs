@@ -8,7 +8,7 @@ use serde::Deserialize;
 use stead_core::ids::NodeName;
 use stead_core::time::{Span, Time};
 use stead_core::world::NodeState;
-use stead_ports::history::Series;
+use stead_ports::history::{Reader, Series};
 use stead_ports::log::Filter;
 use stead_protocol::api;
 use utoipa::IntoParams;

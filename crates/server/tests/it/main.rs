@@ -10,6 +10,7 @@ mod files;
 mod history;
 mod messages;
 mod openapi;
+mod outside;
 mod past;
 mod peer;
 mod prometheus;

@@ -62,6 +62,28 @@ impl Peer {
         Peer::start(command, port, "/-/ready").await
     }
 
+    /// VictoriaMetrics on the data in `dir`, which scrapes what `scrape` says.
+    pub async fn victoria_metrics(dir: &Path, scrape: &str) -> Peer {
+        let config = dir.join("scrape.yml");
+        std::fs::write(&config, scrape).unwrap();
+        let port = port();
+        let mut command = Command::new("victoria-metrics");
+        command
+            .arg(format!("-promscrape.config={}", config.display()))
+            .arg(format!("-storageDataPath={}/data", dir.display()))
+            .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
+            .arg("-search.latencyOffset=0s")
+            .arg("-retentionPeriod=10y");
+        Peer::start(command, port, "/health").await
+    }
+
+    pub async fn node_exporter() -> Peer {
+        let port = port();
+        let mut command = Command::new("prometheus-node-exporter");
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        Peer::start(command, port, "/metrics").await
+    }
+
     async fn start(mut command: Command, port: u16, ready: &str) -> Peer {
         let child = command
             .stdout(Stdio::null())

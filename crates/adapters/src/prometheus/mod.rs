@@ -1,0 +1,26 @@
+//! A Prometheus or VictoriaMetrics of the owner's: its samples read as Stead's, and Stead's sent to it.
+//!
+//! ```text
+//! selector ─► map: rules, nodes ─► PromQL ─► client ─► answer ─► map: labels ─► series
+//! samples ─► write: protobuf, snappy ─► client
+//! ```
+//!
+//! | module | its noun |
+//! |---|---|
+//! | [`client`] | one request: address, credentials, bounds |
+//! | [`rule`] | which expression over node-exporter's and cAdvisor's metrics is which metric of Stead; pure |
+//! | [`names`] | which machine a series is of; pure |
+//! | [`read`] | the history as it is there |
+//! | [`write`] | samples as remote-write wants them |
+//!
+//! Nothing is copied: what is read is forgotten. Nothing is retried here, and nothing waits longer than a request's time.
+
+mod client;
+mod names;
+mod read;
+mod rule;
+mod write;
+
+pub use names::Names;
+pub use read::Prometheus;
+pub use write::{Receiver, Undelivered};
