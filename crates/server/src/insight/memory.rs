@@ -12,7 +12,7 @@ use stead_core::insight::memory_advice::{Advice, Container, Used, advise};
 use stead_core::insight::oom_watch::{self, Seen};
 use stead_core::subject::Subject;
 use stead_core::time::{Span, Time};
-use stead_ports::history::{Op, Range, Selector, Series};
+use stead_ports::history::{Op, Range, Reader, Selector, Series};
 use stead_ports::log::Filter;
 use stead_protocol::api;
 

@@ -17,7 +17,7 @@ use stead_core::sample::Filesystem;
 use stead_core::subject::Subject;
 use stead_core::time::{Span, Time};
 use stead_core::world::EvidenceState;
-use stead_ports::history::{Range, Selector, Series};
+use stead_ports::history::{Range, Reader, Selector, Series};
 use tokio_util::sync::CancellationToken;
 
 use super::past;
