@@ -129,7 +129,7 @@ const GET = {
       return json(res, { node: name, samples: node.evidence === 'fresh' ? seconds.map((s) => sample(machine, s)) : [] })
     }
     const mine = (list) => list.filter((one) => one.node === name)
-    return json(res, { ...node, services_list: mine(w.services), containers_list: mine(w.containers), units_list: mine(w.units), drift: mine(w.drift), events: mine(w.events).slice(0, 30), reboots: mine(w.events).filter((one) => one.kind === 'node_rebooted') })
+    return json(res, { ...node, services_list: mine(w.services), containers_list: mine(w.containers), units_list: mine(w.units), drift: mine(w.drift), write_anomalies: mine(w.anomalies), events: mine(w.events).slice(0, 30), reboots: mine(w.events).filter((one) => one.kind === 'node_rebooted') })
   },
   services(w, res, [node, name]) {
     if (!node) return json(res, w.services)
@@ -137,7 +137,12 @@ const GET = {
     return service ? json(res, serviceDetail(w, service)) : missing(res, `The service ${name} on ${node}`)
   },
   units: (w, res, rest) => GET.containers(w, res, rest),
-  containers(w, res, [, name]) {
+  containers(w, res, [node, name, part]) {
+    if (!name) return json(res, containerList(w))
+    if (!part) {
+      const one = containerList(w).containers.find((c) => c.node === node && c.name === name)
+      return one ? json(res, containerDetail(w, one)) : missing(res, `The container ${name} on ${node}`)
+    }
     const lines = Array.from({ length: 50 }, (_, i) => `${ago((50 - i) * 4)} ${i % 9 === 8 ? 'error' : 'info '} ${name}: ${i % 9 === 8 ? 'MQTT failed to connect: connect ECONNREFUSED 172.18.0.2:1883' : `polled 14 devices in ${20 + i} ms`}`)
     res.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end(lines.join('\n') + '\n')
   },
@@ -153,6 +158,35 @@ const GET = {
     if (!event) return missing(res, `Event ${seq}`)
     json(res, { event, causes: w.events.filter((one) => one.seq === event.cause), effects: w.events.filter((one) => one.cause === event.seq) })
   },
+}
+
+/** Containers as `GET /api/v1/containers` tells them. */
+function containerList(w) {
+  const fresh = (one) => w.nodes.find((node) => node.name === one.node)?.evidence ?? 'unknown'
+  const containers = w.containers.map((one) => ({ ...one, evidence: fresh(one), unhealthy: fresh(one) === 'fresh' && one.health === 'unhealthy', image_created_at: ago(40 * 86_400), restarts_as: one.service ? `service/${one.node}/${one.service}` : `container/${one.node}/${one.name}` }))
+  const many = (fits) => containers.filter(fits).length
+  const names = [...new Set(containers.map((one) => one.stack).filter(Boolean))].sort()
+  return {
+    containers,
+    counts: { total: containers.length, unhealthy: many((one) => one.unhealthy), not_running: many((one) => one.state !== 'running'), no_limit: many((one) => one.state === 'running' && !one.memory_limit), not_fresh: many((one) => one.evidence !== 'fresh') },
+    stacks: names.map((name) => ({ name, total: many((one) => one.stack === name), unhealthy: many((one) => one.stack === name && one.unhealthy) })),
+    write_anomalies: w.anomalies,
+  }
+}
+
+function containerDetail(w, one) {
+  const ill = one.unhealthy
+  const events = w.events.filter((event) => event.node === one.node).slice(0, 12)
+  const turns = [[86_400, 'unknown'], [70_000, 'healthy'], [30_000, 'unhealthy'], [29_000, 'healthy'], ...(ill ? [[600, 'unhealthy']] : [])]
+  return {
+    ...one,
+    health_detail: { unhealthy_since: ill ? ago(600) : null, failing_streak: ill ? 7 : 0, outputs: [{ at: ago(5), exit_code: ill ? 1 : 0, output: ill ? 'connection refused' : 'online' }], restart_count: one.restart_count, last_oom: null },
+    write_anomaly: w.anomalies.find((anomaly) => anomaly.container === one.name && anomaly.node === one.node) ?? null,
+    health_history: turns.map(([from, state], i) => ({ from: ago(from), to: ago(turns[i + 1]?.[0] ?? 0), state })),
+    changed_before: ill ? events.slice(0, 2) : [],
+    events,
+    actions: w.actions.filter((action) => action.service === one.service && action.node === one.node).slice(0, 5),
+  }
 }
 
 async function post(mood, res, [what, id, verb], body) {

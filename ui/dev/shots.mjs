@@ -28,6 +28,8 @@ const PAGES = [
   ['node-stale', '/nodes/game-1', 'trouble'],
   ['node-containers', '/nodes/piha?tab=containers', 'trouble'],
   ['node-units', '/nodes/vps-fra?tab=units', 'trouble'],
+  ['containers', '/containers', 'trouble'],
+  ['containers-empty', '/containers', 'empty'],
   ['services', '/services', 'trouble'],
   ['services-many', '/services', 'many'],
   ['service', '/services/piha/zigbee2mqtt', 'trouble'],

@@ -167,6 +167,8 @@ export function build(mood) {
       const stack = one.kind === 'compose' ? one.name : null
       return containerOf(one.node, desired.container ?? (stack ? `${stack}-${stack}-1` : one.name), trouble && one.name === 'zigbee2mqtt' ? 'koenkk/zigbee2mqtt:2.5' : one.image, trouble ? WRONG[`${one.node}/${one.name}`] : null, { service: one.managed ? one.name : null, stack, memory_limit: limit, ports, ...(one.managed ? {} : { health: 'none' }) })
     })
+  /** One that writes in its second hour, after a deploy. */
+  const anomalies = trouble && containers[0] ? [{ subject: `container/${containers[0].node}/${containers[0].name}`, node: containers[0].node, container: containers[0].name, since: ago(7200), rate: 874.2 * 1024 ** 2, usual: 30 * 1024 ** 2, bound: 256 * 1024 ** 2, factor: 29.1, before: { at: ago(7500), kind: 'deploy', what: `${containers[0].name} (${containers[0].image})`, node: containers[0].node, event: 4100 }, full_in_ms: 4 * 86_400_000, text: '', event: 4101 }] : []
   const units = services
     .filter((one) => one.kind === 'systemd')
     .map((one) => ({ node: one.node, name: desiredOf.get(`${one.node}/${one.name}`)?.unit, description: one.name === 'nginx' ? 'A high performance web server' : `${one.name} of the fleet`, load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', restarts: 0, active_since: ago(5 * 86400), service: one.name }))
@@ -238,6 +240,7 @@ export function build(mood) {
     nodes,
     services,
     containers,
+    anomalies,
     units,
     actions,
     whys,
@@ -254,6 +257,7 @@ export function build(mood) {
       done: actions.filter((one) => ['completed', 'failed', 'rejected', 'cancelled'].includes(one.state)).slice(0, 8),
       nodes,
       recent: events.filter((one) => one.severity !== 'info').slice(0, 20),
+      write_anomalies: anomalies,
       notices: trouble ? ['routes: this build does not send messages yet; the two routes in stead.yaml are read and kept.'] : [],
       troubles: trouble ? [{ code: 'fleet-broken', text: 'The fleet directory has an error; the last good state is kept.', remedy: 'Mend hosts/vps-fra/services.yaml, line 14: see About.', since: ago(2400) }] : [],
     }),
