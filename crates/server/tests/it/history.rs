@@ -3,6 +3,7 @@
 use http::StatusCode;
 use stead_core::sample::{CpuShare, Filesystem, HostSample, Memory};
 use stead_core::time::{Span, Time};
+use stead_ports::history::{Entry, Labels, Sample, Writer};
 
 use crate::scene::{Scene, node, until};
 
@@ -304,5 +305,118 @@ async fn what_was_recorded_is_there_after_a_restart() {
     assert!(
         metrics.contains("stead_history_refused_total{reason=\"future\"} 0"),
         "{metrics}"
+    );
+}
+
+/// A counter of `/metrics`, by the beginning of its line.
+async fn counted(scene: &Scene, name: &str) -> Option<u64> {
+    let metrics = scene.get("/metrics").await;
+    let line = metrics
+        .as_str()?
+        .lines()
+        .find(|l| l.starts_with(name))?
+        .to_owned();
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn samples_of_a_wrong_clock_are_refused_and_counted_and_the_right_ones_are_kept() {
+    let scene = Scene::well().await;
+    until("the history is open", async || {
+        scene.history.store().map(drop)
+    })
+    .await;
+    let now = scene.handle.now().at.0 / 10_000 * 10_000;
+    let at = |at: i64| sample(Time(at), 1.0, 50.0);
+    // Another node, so that each has a step of its own: one is a day ahead, one goes back an hour after it was right.
+    let ahead = "attic".parse().unwrap();
+    for n in 0..3 {
+        scene
+            .history
+            .offer(&ahead, &at(now + 86_400_000 + n * 10_000), &[]);
+        scene
+            .history
+            .offer(&node(), &at(now - 60_000 + n * 10_000), &[]);
+    }
+    for n in 0..3 {
+        scene
+            .history
+            .offer(&node(), &at(now - 3_600_000 + n * 10_000), &[]);
+    }
+    scene.history.offer(&node(), &at(now - 20_000), &[]);
+    scene.history.offer(&node(), &at(now - 10_000), &[]);
+    until("both are counted", async || {
+        let future = counted(&scene, "stead_history_refused_total{reason=\"future\"}").await?;
+        let disorder = counted(&scene, "stead_history_refused_total{reason=\"disorder\"}").await?;
+        (future > 10 && disorder > 10).then_some(())
+    })
+    .await;
+    let steps = until(
+        "what was right is kept, and what came after it",
+        async || {
+            let answer = scene.get(&format!("{CPU}&from=10m&step=10s")).await;
+            let points = answer["series"][0]["points"].as_array()?.clone();
+            (points.len() >= 4).then_some(points)
+        },
+    )
+    .await;
+    let last = steps.last().unwrap()[0].as_i64().unwrap();
+    assert_eq!(last, now - 20_000, "{steps:?}");
+    let none = scene
+        .get("/api/v1/history?match=%7Bnode%3D%22attic%22%7D&from=10m")
+        .await;
+    assert_eq!(none["series"].as_array().map(Vec::len), Some(0), "{none}");
+    assert_eq!(scene.get("/healthz").await["status"], "ok");
+}
+
+#[tokio::test]
+async fn a_metric_with_a_million_series_takes_a_bounded_place_and_no_other() {
+    let scene = Scene::well().await;
+    let store = until("the history is open", async || {
+        scene.history.store().cloned()
+    })
+    .await;
+    let now = scene.handle.now().at.0 / 10_000 * 10_000;
+    let entry = |metric: &str, n: u32, at: i64| Entry {
+        labels: Labels::new(metric, [("node", "piha"), ("n", n.to_string().as_str())]),
+        sample: Sample {
+            at: Time(at),
+            value: 1.0,
+        },
+    };
+    // As a mistaken label would, in batches.
+    for batch in 0..100_u32 {
+        let many = (0..10_000).map(|n| entry("runaway", batch * 10_000 + n, now));
+        store.append(many.collect()).await.unwrap();
+    }
+    let full = counted(
+        &scene,
+        "stead_history_refused_total{reason=\"metric_full\"}",
+    )
+    .await;
+    assert_eq!(full, Some(950_000));
+    assert_eq!(counted(&scene, "stead_history_series").await, Some(50_000));
+    store.append(vec![entry("other", 1, now)]).await.unwrap();
+    let other = scene.get("/api/v1/history?match=other&from=10m").await;
+    assert_eq!(other["series"].as_array().map(Vec::len), Some(1));
+    let (status, body) = scene
+        .call("GET", "/api/v1/history?match=runaway&from=10m", None)
+        .await;
+    assert_eq!(
+        (status.as_u16(), body["code"].as_str()),
+        (422, Some("history-too-much"))
+    );
+    let query = "/prometheus/api/v1/query?query=count(runaway)";
+    let (status, body) = scene.call("GET", query, None).await;
+    assert_eq!(
+        (status.as_u16(), &body["errorType"]),
+        (422, &"execution".into())
+    );
+    let values = scene.get("/prometheus/api/v1/label/__name__/values").await;
+    assert!(
+        values["data"]
+            .as_array()
+            .unwrap()
+            .contains(&"runaway".into())
     );
 }
