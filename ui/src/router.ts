@@ -11,6 +11,7 @@ export const { navigate, route, isActive, preload } = createRouter({
   '/containers': () => import('./pages/Containers.svelte'),
   '/containers/:node/:container': () => import('./pages/Container.svelte'),
   '/models': () => import('./pages/Models.svelte'),
+  '/inventory': () => import('./pages/Inventory.svelte'),
   '/actions': () => import('./pages/Actions.svelte'),
   '/actions/:id': () => import('./pages/Action.svelte'),
   '/events': () => import('./pages/Events.svelte'),
@@ -23,9 +24,9 @@ export const { navigate, route, isActive, preload } = createRouter({
 })
 
 export interface Place {
-  path: '/' | '/nodes' | '/services' | '/containers' | '/models' | '/actions' | '/events' | '/autonomy' | '/about'
+  path: '/' | '/nodes' | '/services' | '/containers' | '/models' | '/inventory' | '/actions' | '/events' | '/autonomy' | '/about'
   title: string
-  icon: 'overview' | 'node' | 'service' | 'container' | 'model' | 'action' | 'event' | 'autonomy' | 'about'
+  icon: 'overview' | 'node' | 'service' | 'container' | 'model' | 'inventory' | 'action' | 'event' | 'autonomy' | 'about'
   key: string
 }
 
@@ -36,6 +37,7 @@ export const PLACES: Place[] = [
   { path: '/services', title: 'Services', icon: 'service', key: 's' },
   { path: '/containers', title: 'Containers', icon: 'container', key: 'c' },
   { path: '/models', title: 'Models', icon: 'model', key: 'm' },
+  { path: '/inventory', title: 'Inventory', icon: 'inventory', key: 'v' },
   { path: '/actions', title: 'Actions', icon: 'action', key: 'a' },
   { path: '/events', title: 'Events', icon: 'event', key: 'e' },
   { path: '/autonomy', title: 'Autonomy', icon: 'autonomy', key: 'u' },

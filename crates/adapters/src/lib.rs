@@ -7,6 +7,7 @@ pub mod host;
 mod json;
 pub mod observation;
 pub mod ollama;
+pub mod portainer;
 pub mod probe;
 pub mod program;
 pub mod prometheus;

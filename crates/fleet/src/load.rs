@@ -7,6 +7,7 @@ mod container;
 mod drill;
 mod host;
 mod insight;
+mod inventory;
 mod job;
 mod metrics;
 mod notice;
@@ -125,6 +126,7 @@ pub fn load(tree: &Tree, options: &Options) -> Loaded {
             drill::resolve(at, file, &mut fleet, &known, &mut names, &mut report);
         }
         fleet.insight = insight::resolve(at, &stead.insight, &mut report);
+        (fleet.inventory, fleet.portainers) = inventory::resolve(at, stead, &mut report);
         fleet.policy = policy::resolve(at, &stead.policy, &known, &names, &mut report);
         fleet.metrics = metrics::resolve(at, stead, &known, &mut report);
         (fleet.channels, fleet.routes) = channel::resolve(at, stead, &mut report);

@@ -7,6 +7,8 @@
 //! | [`files`] | the plain-file mirror of the state, in both directions |
 //! | [`history`] | samples recorded and read |
 //! | [`http`] | routes, live feed, pages |
+//! | `inventory` | the inventory as CSV and as a report |
+//! | `portainers` | what Portainers told lately |
 //! | `listen` | the accept loop |
 //! | [`present`] | from the world to what people read |
 //! | [`proxy`] | what agents are asked on behalf of people |
@@ -21,6 +23,8 @@ pub mod files;
 pub mod history;
 pub mod http;
 pub mod insight;
+mod inventory;
+mod portainers;
 pub mod present;
 pub mod proxy;
 pub mod report;

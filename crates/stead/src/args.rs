@@ -150,6 +150,11 @@ pub enum Command {
         after_help = "Examples:\n  stead models\n  stead models --node gpu1 --json\n  stead models load gpu1 gemma3:4b\n  stead models load pi4 gemma3:4b --yes     although it will be tight\n  stead models unload gpu1 gemma3:4b"
     )]
     Models(Models),
+    /// Everything there is: machines, stacks, containers, units, models, images
+    #[command(
+        after_help = "Examples:\n  stead inventory\n  stead inventory --kind container\n  stead inventory --images\n  stead inventory --costs\n  stead inventory --format csv > inventory.csv\n  stead inventory --format markdown > inventory.md"
+    )]
+    Inventory(Inventory),
     /// What happened
     #[command(
         after_help = "Examples:\n  stead events -f\n  stead events --node piha --severity warning --limit 20\n  stead events --kind action_completed --json\n  stead events --since 2d --until 'yesterday 03:00'"
@@ -376,6 +381,31 @@ pub struct Drift {
 pub struct Score {
     /// The card of this node; without it the fleet's
     pub node: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Inventory {
+    /// Write a file of this kind instead of a table
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<InventoryFormat>,
+    /// Only things of this kind: machine, environment, stack, container, unit, model
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// The images in use and how old they are
+    #[arg(long, conflicts_with_all = ["kind", "format"])]
+    pub images: bool,
+    /// What each value of the cost label takes up
+    #[arg(long, conflicts_with_all = ["kind", "format", "images"])]
+    pub costs: bool,
+    #[command(flatten)]
+    pub moment: Moment,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum InventoryFormat {
+    Json,
+    Csv,
+    Markdown,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -73,6 +73,18 @@ impl Client {
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let response = self.read(path).await?;
+        self.json(response).await
+    }
+
+    /// A file, as it is.
+    pub async fn text(&self, path: &str) -> Result<String, Failure> {
+        let response = self.read(path).await?;
+        let text = response.text().await;
+        text.map_err(|error| self.unreachable(&error))
+    }
+
+    async fn read(&self, path: &str) -> Result<Response, Failure> {
         let path = match &self.at {
             None => path.to_string(),
             Some(at) => {
@@ -86,7 +98,7 @@ impl Client {
         if let Some(at) = at.and_then(|at| at.to_str().ok()) {
             self.told_at.get_or_init(|| at.to_string());
         }
-        self.json(response).await
+        Ok(response)
     }
 
     pub async fn post<B: Serialize, T: DeserializeOwned>(

@@ -70,6 +70,9 @@ async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failur
         Command::Logs(args) => commands::logs::run(&client, out, args).await,
         Command::Score(args) => commands::insight::score(&client, out, args).await,
         Command::Trend(args) => commands::insight::trend(&client, out, args).await,
+        Command::Inventory(args) => {
+            commands::inventory::run(&client.at(&args.moment), out, args).await
+        }
         Command::Models(args) => commands::models::run(&client, out, args).await,
         Command::Events(args) => commands::events::run(&client, out, args).await,
         Command::Actions(args) => commands::actions::run(&client.at(&args.moment), out, args).await,

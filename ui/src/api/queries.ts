@@ -100,6 +100,12 @@ export const logs = (kind: 'container' | 'unit', node: string, name: string, tai
 /** What is free, and when models leave memory, no event tells. */
 const MODELS_EVERY_MS = 15_000
 
+/** The events of a busy fleet would ask for it all the time: it is asked for by the clock. */
+const INVENTORY_EVERY_MS = 60_000
+
+export const inventory = () =>
+  queryOptions({ queryKey: ['inventory'], queryFn: ({ signal }: Signal) => take(sdk.getInventory({ signal })), refetchInterval: INVENTORY_EVERY_MS })
+
 export const models = () =>
   queryOptions({ queryKey: ['models'], queryFn: ({ signal }: Signal) => take(sdk.listModels({ headers: OF_NOW, signal })), refetchInterval: MODELS_EVERY_MS })
 

@@ -13,6 +13,7 @@ export type Command =
   | 'services'
   | 'containers'
   | 'models'
+  | 'inventory'
   | 'actions'
   | 'events'
   | 'autonomy'
@@ -50,6 +51,7 @@ const GO: Record<string, Command> = {
   s: 'services',
   c: 'containers',
   m: 'models',
+  v: 'inventory',
   a: 'actions',
   e: 'events',
   u: 'autonomy',

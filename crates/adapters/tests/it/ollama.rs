@@ -21,47 +21,19 @@ use stead_core::facts::{Fact, FactKey, SourceState};
 use stead_core::ids::ModelName;
 use stead_core::time::Span;
 
+use crate::published;
+
 const LIMIT: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(10);
 const SIZE: u64 = 4_109_865_159;
 const LOADED: u64 = 5_137_025_024;
 
 fn fixture(name: &str) -> Value {
-    let path = format!(
-        "{}/tests/fixtures/ollama/{name}",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let text = std::fs::read_to_string(&path).expect(name);
-    serde_json::from_str(&text).expect(name)
-}
-
-/// The published description of `schema`, with nothing allowed that it does not name.
-fn published(schema: &str) -> Value {
-    fn close(schema: &mut Value) {
-        match schema {
-            Value::Object(map) => {
-                if map.contains_key("properties") {
-                    map.insert("additionalProperties".into(), false.into());
-                }
-                map.values_mut().for_each(close);
-            }
-            Value::Array(list) => list.iter_mut().for_each(close),
-            _ => {}
-        }
-    }
-    let mut document = fixture("openapi.json");
-    close(&mut document["components"]["schemas"]);
-    document["$ref"] = format!("#/components/schemas/{schema}").into();
-    document
+    published::fixture(&format!("ollama/{name}"))
 }
 
 fn assert_published(schema: &str, value: &Value) {
-    let validator = jsonschema::validator_for(&published(schema)).expect(schema);
-    let wrong: Vec<String> = validator
-        .iter_errors(value)
-        .map(|e| e.to_string())
-        .collect();
-    assert!(wrong.is_empty(), "{schema}: {wrong:?} in {value}");
+    published::closed("ollama/openapi.json").fits(schema, value);
 }
 
 #[derive(Clone)]

@@ -12,6 +12,7 @@ mod decide;
 mod drill;
 mod execute;
 mod guard;
+mod image;
 mod ingest;
 mod insight;
 mod messages;
@@ -161,6 +162,8 @@ pub struct Controller {
     flapping: BTreeMap<Subject, Time>,
     beats: guard::Beats,
     reconciled_at: Option<Time>,
+    /// When the age of every image was last looked at.
+    images_at: Option<Time>,
     /// Decides anew on what was recorded: silence is the record's to tell.
     rehearsal: bool,
     /// The step being built.
@@ -185,6 +188,7 @@ impl Controller {
             log_id: log_id.into(),
             busy,
             reconciled_at: None,
+            images_at: None,
             rehearsal: false,
             step: Step::default(),
             touched: BTreeSet::new(),
@@ -240,7 +244,13 @@ impl Controller {
                 at,
                 cursor,
                 changes,
-            } => self.observed(now, node, at, cursor, changes),
+            } => {
+                let old = changes.iter().any(|change| self.is_old(now, change));
+                self.observed(now, node.clone(), at, cursor, changes);
+                if old {
+                    self.age_images_of(now, &node);
+                }
+            }
             Input::Snapshot {
                 node,
                 at,
@@ -249,7 +259,8 @@ impl Controller {
                 cursor,
                 digest,
             } => {
-                self.snapshot(now, node, at, facts, spool, cursor, digest);
+                self.snapshot(now, node.clone(), at, facts, spool, cursor, digest);
+                self.age_images_of(now, &node);
             }
             Input::Result {
                 action,
@@ -285,6 +296,7 @@ impl Controller {
                 false => self.reconcile(now),
             }
         }
+        self.age_images(now);
         self.settle(now);
         self.speak(now, self.reconciled_at != reconciled);
         core::mem::take(&mut self.step)
@@ -292,6 +304,7 @@ impl Controller {
 
     /// The clock was set: what is remembered beside the world keeps its length.
     fn shift(&mut self, by: i64) {
+        self.images_at = None;
         self.tracker.shift(by);
         self.beats.shift(by);
         self.flapping

@@ -10,6 +10,7 @@ mod channel;
 mod check;
 mod drill;
 mod insight;
+mod inventory;
 mod memo;
 mod metrics;
 mod policy;
@@ -20,6 +21,7 @@ pub use channel::{Channel, Ping, Route, RouteMatch, Webhook};
 pub use check::{Check, HttpProbe, LogSource, Probe};
 pub use drill::{CANARY, CANARY_LABEL, Drill};
 pub use insight::{Insight, WriteInsight};
+pub use inventory::{Inventory, Portainer};
 pub use memo::Memo;
 pub use metrics::{Door, Metrics, Source, Tier};
 pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Says, Window};
@@ -62,6 +64,11 @@ pub struct Fleet {
     /// Where samples are kept, read from and sent to.
     #[serde(default, skip_serializing_if = "Metrics::is_default")]
     pub metrics: Metrics,
+    #[serde(default, skip_serializing_if = "Inventory::is_default")]
+    pub inventory: Inventory,
+    /// By name; read by the server for the inventory.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub portainers: BTreeMap<String, Portainer>,
 }
 
 /// One machine as `hosts/<node>/` describes it.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Kind;
 use super::autonomy::*;
-use super::insight::{WritesAnomalous, WritesUsual};
+use super::insight::{ImageAged, WritesAnomalous, WritesUsual};
 use crate::action::{ActionKey, Plan, Principal, Risk, Trigger};
 use crate::command::Outcome;
 use crate::desired::Fleet;
@@ -340,6 +340,7 @@ bodies! {
     "drill_ended" DrillEnded(DrillEnded),
     "writes_anomalous" WritesAnomalous(WritesAnomalous),
     "writes_usual" WritesUsual(WritesUsual),
+    "image_aged" ImageAged(ImageAged),
 }
 
 fn observed_kind(key: &FactKey) -> &'static str {

@@ -19,7 +19,7 @@ pub use body::{
     NodeRebooted, NodeSynced, PlanChanged, Proposed, Rejected, ServiceNote, Started, StepEnded,
     StepStarted,
 };
-pub use insight::{WritesAnomalous, WritesUsual};
+pub use insight::{ImageAged, WritesAnomalous, WritesUsual};
 pub use kind::{Kind, Severity};
 pub use record::{Damaged, Encoded, VERSION, decode, encode};
 

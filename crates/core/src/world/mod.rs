@@ -64,6 +64,9 @@ pub struct World {
     pub alerts: Alerts,
     #[serde(default)]
     pub writes: Writes,
+    /// Images of which it was said that they are old, at most [`World::MAX_AGED`].
+    #[serde(default)]
+    pub aged: BTreeSet<String>,
     #[serde(skip)]
     pub planted: Planted,
 }
@@ -84,6 +87,8 @@ pub struct Desired {
 impl World {
     /// Drills remembered.
     pub const MAX_DRILLS: usize = 50;
+    /// Old images remembered: more than run in a large fleet.
+    pub const MAX_AGED: usize = 10_000;
 
     /// Folds one event in. Never fails; events must come in order.
     pub fn apply(&mut self, event: &Event) {
@@ -149,6 +154,12 @@ impl World {
                 self.drills.push_back((event.at, e.clone()));
             }
             Body::WritesAnomalous(_) | Body::WritesUsual(_) => self.writes.apply(event),
+            Body::ImageAged(e) => {
+                if self.aged.len() >= World::MAX_AGED {
+                    self.aged.pop_first();
+                }
+                self.aged.insert(e.image_id.clone());
+            }
             Body::NodeStale(_) | Body::NodeOffline(_) if self.planted.on(Bug::StaleKept) => {}
             _ => {
                 if is_all_clear(event) {
@@ -234,6 +245,7 @@ impl World {
             drills: self.drills.clone(),
             alerts: self.alerts.clone(),
             writes: self.writes.clone(),
+            aged: self.aged.clone(),
             planted: self.planted,
         }
     }

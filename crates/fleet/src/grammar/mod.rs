@@ -10,6 +10,7 @@ pub mod channel;
 pub mod check;
 pub mod drill;
 pub mod insight;
+pub mod inventory;
 pub mod job;
 pub mod metrics;
 pub mod node;

@@ -8,6 +8,7 @@ use super::channel::{Channel, Route};
 use super::drill::Drill;
 use super::insight::Insight;
 use super::metrics::{History, Prometheus};
+use super::inventory::{Inventory, Portainer};
 use super::policy::Policy;
 
 /// `stead.yaml`: the fleet's name, its policy, and how it reaches people.
@@ -32,4 +33,8 @@ pub struct SteadFile {
     pub history: Option<History>,
     /// A Prometheus that is read, and where samples are sent.
     pub prometheus: Option<Prometheus>,
+    /// What the inventory judges and adds up by.
+    pub inventory: Inventory,
+    /// Portainers whose environments stand in the inventory, by a name for each.
+    pub portainer: BTreeMap<String, Portainer>,
 }

@@ -20,6 +20,7 @@ use super::problem::Problem;
 use crate::access::{Limiter, Links, Sessions, Tokens};
 use crate::history::History;
 use crate::insight::Latest;
+use crate::portainers::Portainers;
 use crate::present::{self, Counted, Look};
 use crate::proxy::AgentProxy;
 
@@ -48,6 +49,7 @@ pub struct Inner {
     pub problems: FleetProblems,
     pub hosts: Hosts,
     pub history: History,
+    pub portainers: Portainers,
     /// One policy is tried at a time.
     pub trials: Arc<tokio::sync::Mutex<()>>,
     /// Ends every live feed.
@@ -103,6 +105,7 @@ impl App {
     pub fn new(parts: Parts) -> App {
         App(Arc::new(Inner {
             sessions: Sessions::open(&parts.data, &parts.tokens),
+            portainers: Portainers::of(&parts.data),
             handle: parts.handle,
             agents: parts.agents,
             tokens: parts.tokens,

@@ -23,6 +23,7 @@ mod feed;
 mod fleet;
 mod guard;
 mod history;
+mod inventory;
 mod logs;
 mod message;
 mod metrics;
@@ -119,6 +120,7 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(service::get_logs))
         .routes(routes!(service::get_health))
         .routes(routes!(service::get_unit_logs))
+        .routes(routes!(inventory::get_inventory))
         .routes(routes!(models::list_models))
         .routes(routes!(models::load_model))
         .routes(routes!(models::unload_model))

@@ -39,6 +39,7 @@ const PATHS: &[&str] = &[
     "/api/v1/nodes",
     "/api/v1/nodes/{node}",
     "/api/v1/services",
+    "/api/v1/inventory",
     "/api/v1/services/{node}/{service}",
     "/api/v1/containers",
     "/api/v1/containers/{node}/{container}",

@@ -157,6 +157,10 @@ fn rollout(name: &str, body: &Body) -> Option<String> {
             "{name} writes as usual again ({} an hour)",
             amount::bytes(e.rate)
         ),
+        Body::ImageAged(e) => format!(
+            "image {} of {name} is {} days old (more than {})",
+            e.image, e.days, e.bound
+        ),
         _ => return None,
     })
 }

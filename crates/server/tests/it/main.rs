@@ -8,6 +8,7 @@ mod errors;
 mod feed;
 mod files;
 mod history;
+mod inventory;
 mod messages;
 mod openapi;
 mod outside;

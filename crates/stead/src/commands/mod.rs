@@ -8,6 +8,7 @@ pub mod drill;
 pub mod events;
 pub mod init;
 pub mod insight;
+pub mod inventory;
 pub mod lists;
 pub mod logs;
 pub mod messages;

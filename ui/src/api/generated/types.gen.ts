@@ -888,6 +888,146 @@ export type HistoryTier = {
     to: string;
 };
 
+/**
+ * `GET /api/v1/inventory`.
+ */
+export type Inventory = {
+    at: string;
+    /**
+     * The label that costs are told by.
+     */
+    cost_label: string;
+    /**
+     * What each value of `cost_label` takes up, the most memory first.
+     */
+    costs: Array<InventoryCost>;
+    /**
+     * An image that is older is stale.
+     */
+    image_max_age_days: number;
+    /**
+     * The images that containers were made from, the oldest first.
+     */
+    images: Array<InventoryImage>;
+    /**
+     * By kind, node and name.
+     */
+    items: Array<InventoryItem>;
+    /**
+     * What others than agents told, and whether they answer.
+     */
+    sources: Array<InventorySource>;
+};
+
+/**
+ * What belongs to one value of a label.
+ */
+export type InventoryCost = {
+    /**
+     * Written a second.
+     */
+    block_write_bytes: number;
+    containers: number;
+    /**
+     * Of one core.
+     */
+    cpu_percent: number;
+    /**
+     * Containers that run and are measured now; the sums are theirs.
+     */
+    measured: number;
+    /**
+     * Bytes.
+     */
+    memory_bytes: number;
+    nodes: number;
+    /**
+     * Empty: what has no such label.
+     */
+    value: string;
+};
+
+/**
+ * An image in use.
+ */
+export type InventoryImage = {
+    age_days?: number | null;
+    containers: number;
+    created_at?: string | null;
+    /**
+     * As the creators of containers wrote it; the first by name where they wrote it differently.
+     */
+    image: string;
+    image_id: string;
+    nodes: Array<string>;
+    stale: boolean;
+};
+
+/**
+ * One thing.
+ */
+export type InventoryItem = {
+    detail: string;
+    image: string;
+    /**
+     * Whole days since the image was made; null where nobody can say.
+     */
+    image_age_days?: number | null;
+    /**
+     * `machine`, `environment` (of a Portainer), `stack`, `container`, `unit`, `model`.
+     */
+    kind: string;
+    name: string;
+    node: string;
+    /**
+     * The value of the label that costs are told by.
+     */
+    product: string;
+    /**
+     * The service of the fleet files that it belongs to.
+     */
+    service: string;
+    /**
+     * Who told of it: `agent`, `docker`, `systemd`, `ollama`, `portainer:NAME`.
+     */
+    source: string;
+    /**
+     * The stack a container belongs to.
+     */
+    stack: string;
+    /**
+     * `fresh`, `running`, `active`, …; of what is not fresh: `stale` or `unknown`.
+     */
+    state: string;
+    /**
+     * Of a machine its system, of a container its image's tag, of a model its quantization.
+     */
+    version: string;
+};
+
+/**
+ * Somebody beside the agents who tells what there is.
+ */
+export type InventorySource = {
+    /**
+     * Why it is down, or which part of it does not answer, and what to do.
+     */
+    detail: string;
+    /**
+     * `portainer:NAME`
+     */
+    name: string;
+    /**
+     * When its answer was read; what is listed is as it was then.
+     */
+    read_at?: string | null;
+    /**
+     * `up`, `down`.
+     */
+    state: string;
+    url: string;
+};
+
 export type Level = {
     /**
      * `ok`, `noted`, `warning`, `critical`.
@@ -3584,6 +3724,37 @@ export type ListHistorySeriesResponses = {
 };
 
 export type ListHistorySeriesResponse = ListHistorySeriesResponses[keyof ListHistorySeriesResponses];
+
+export type GetInventoryData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * `json` (the default), `csv` (the items) or `markdown` (a report).
+         */
+        format?: string;
+        /**
+         * As it was at this instant: RFC 3339, a span ago (`2h`), or a time of day (`yesterday 03:00`).
+         */
+        at?: string;
+    };
+    url: '/api/v1/inventory';
+};
+
+export type GetInventoryErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetInventoryError = GetInventoryErrors[keyof GetInventoryErrors];
+
+export type GetInventoryResponses = {
+    200: Inventory;
+};
+
+export type GetInventoryResponse = GetInventoryResponses[keyof GetInventoryResponses];
 
 export type ListLocksData = {
     body?: never;
