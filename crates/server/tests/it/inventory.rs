@@ -244,7 +244,7 @@ async fn loading_is_an_action_of_a_person_and_nothing_else_starts_one() {
     );
     assert_eq!(action["decided_by"], "admin");
     let list = scene.get("/api/v1/models").await;
-    assert_eq!(list["nodes"][0]["models"][1]["action"], format!("{id}#1"));
+    assert_eq!(list["nodes"][0]["models"][1]["action"], id);
 
     let refused = async |path: &str, body: Value| {
         let (status, no) = scene.post(path, body).await;
