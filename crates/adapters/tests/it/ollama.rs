@@ -24,7 +24,7 @@ use stead_core::time::Span;
 use crate::published;
 
 const LIMIT: Duration = Duration::from_secs(5);
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 const SIZE: u64 = 4_109_865_159;
 const LOADED: u64 = 5_137_025_024;
 
@@ -184,7 +184,7 @@ async fn generate(State(server): State<Server>, Json(asked): Json<Value>) -> Res
 fn ollama(url: &str, keep_loaded: Option<Span>) -> Ollama {
     let ollama = Ollama::new(Options {
         connect_limit: Duration::from_secs(1),
-        call_limit: Duration::from_millis(700),
+        call_limit: Duration::from_secs(3),
         look_every: Duration::from_millis(40),
     });
     ollama.set_server(Some(desired::Ollama {

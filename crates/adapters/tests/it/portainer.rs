@@ -140,8 +140,8 @@ async fn containers(
 fn options() -> Options {
     Options {
         connect_limit: Duration::from_secs(1),
-        call_limit: Duration::from_millis(700),
-        whole_limit: Duration::from_secs(3),
+        call_limit: Duration::from_secs(3),
+        whole_limit: Duration::from_secs(20),
     }
 }
 
