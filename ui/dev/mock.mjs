@@ -137,6 +137,8 @@ const GET = {
     return service ? json(res, serviceDetail(w, service)) : missing(res, `The service ${name} on ${node}`)
   },
   units: (w, res, rest) => GET.containers(w, res, rest),
+  models: (w, res) => json(res, modelList(w)),
+  inventory: (w, res) => json(res, inventoryOf(w)),
   containers(w, res, [node, name, part]) {
     if (!name) return json(res, containerList(w))
     if (!part) {
@@ -158,6 +160,45 @@ const GET = {
     if (!event) return missing(res, `Event ${seq}`)
     json(res, { event, causes: w.events.filter((one) => one.seq === event.cause), effects: w.events.filter((one) => one.cause === event.seq) })
   },
+}
+
+/** Language models as `GET /api/v1/models` tells them. */
+function modelList(w) {
+  const node = w.nodes.find((one) => one.evidence === 'fresh')
+  if (!node) return { nodes: [], at: ago(0) }
+  const GIB = 2 ** 30
+  const fit = (verdict, text, leaves) => ({ verdict, speed: 'cpu', need: 5 * GIB, ram: 5 * GIB, vram: 0, leaves, measured: false, text, speed_text: 'no graphics processor: inference will be slow', better: null })
+  const model = (name, size, more) => ({ subject: `model/${node.name}/${name}`, node: node.name, name, digest: name, size, family: 'gemma3', parameters: '4.3B', quantization: 'Q4_K_M', modified_at: ago(86_400), loaded: null, last_used: null, fit: null, action: null, ...more })
+  const loaded = { size: 4 * GIB, ram: 4 * GIB, vram: 0, cpu_percent: 100, memory_share: 25, context: 4096, expires_at: new Date(Date.now() + 240_000).toISOString() }
+  return {
+    at: ago(0),
+    nodes: [
+      {
+        node: node.name, url: 'http://127.0.0.1:11434', state: 'up', version: '0.12.6', detail: '', evidence: 'fresh', memory_total: 16 * GIB, memory_available: 6 * GIB, gpus: [], gpu_text: 'none: inference will be slow', live_problem: null,
+        models: [
+          model('gemma3:4b', 3.1 * GIB, { loaded, last_used: ago(60), fit: fit('loaded', 'it is in memory already', 6 * GIB) }),
+          model('llama3.3:70b', 40 * GIB, { fit: fit('too_large', '42 GiB short: it will not fit', -42 * GIB) }),
+          model('mistral:7b', 3.8 * GIB, { fit: fit('tight', 'leaves 1.2 GiB: swap pressure likely', 1.2 * GIB) }),
+        ],
+      },
+    ],
+  }
+}
+
+/** Everything there is as `GET /api/v1/inventory` tells it. */
+function inventoryOf(w) {
+  const item = (kind, one, more) => ({ kind, node: one.node ?? one.name, name: one.name, source: 'agent', version: '', state: '', stack: '', image: '', image_age_days: null, service: '', product: '', detail: '', ...more })
+  const containers = w.containers.map((one) => item('container', one, { source: 'docker', state: one.state, image: one.image, version: one.image.split(':')[1] ?? '', stack: one.stack ?? '', image_age_days: 40, service: one.service ?? '' }))
+  const images = [...new Set(w.containers.map((one) => one.image))].sort()
+  return {
+    at: ago(0),
+    items: [...w.nodes.map((one) => item('machine', one, { version: one.os, state: one.evidence })), ...containers],
+    images: images.map((image) => ({ image, image_id: image, created_at: ago(40 * 86_400), age_days: 40, stale: true, nodes: [], containers: w.containers.filter((one) => one.image === image).length })),
+    costs: [{ value: '', containers: containers.length, nodes: w.nodes.length, measured: containers.length, memory_bytes: 2 ** 31, cpu_percent: 12, block_write_bytes: 4096 }],
+    sources: [],
+    cost_label: 'product',
+    image_max_age_days: 30,
+  }
 }
 
 /** Containers as `GET /api/v1/containers` tells them. */

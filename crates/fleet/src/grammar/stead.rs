@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use super::channel::{Channel, Route};
 use super::drill::Drill;
 use super::insight::Insight;
-use super::metrics::{History, Prometheus};
 use super::inventory::{Inventory, Portainer};
+use super::metrics::{History, Prometheus};
 use super::policy::Policy;
 
 /// `stead.yaml`: the fleet's name, its policy, and how it reaches people.
