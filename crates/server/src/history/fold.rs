@@ -286,6 +286,16 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_as_long_as_the_finest_tier_says() {
+        let (mut folds, mut out) = (Folds::of(30_000), Vec::new());
+        for at in [30_000, 45_000, 59_000] {
+            assert_eq!(folds.take(reading(at, 3.0), 0, &mut out), None);
+        }
+        let over = folds.take(reading(60_000, 0.0), 0, &mut out).unwrap();
+        assert_eq!(over.at, Time(30_000));
+    }
+
+    #[test]
     fn what_is_read_every_ten_seconds_has_no_holes() {
         let (mut folds, mut out) = (Folds::default(), Vec::new());
         folds.take(with_disk(reading(0, 0.0), 40.0), 0, &mut out);

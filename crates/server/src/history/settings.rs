@@ -51,7 +51,11 @@ impl Wanted {
 
 /// The tiers that the files name; the server's own where they name none.
 pub(super) fn tiers(handle: &Handle) -> Tiers {
-    let named = handle.read(|view| view.world().fleet.metrics.tiers.clone());
+    named(&handle.read(|view| view.world().fleet.metrics.tiers.clone()))
+}
+
+/// What cannot be used was refused when the files were read; a log of another build may still hold it.
+fn named(named: &[stead_core::desired::Tier]) -> Tiers {
     let tier = |tier: &stead_core::desired::Tier| Tier {
         step: tier.step,
         keep: tier.keep,
@@ -157,5 +161,53 @@ impl Follower {
     fn tell(&self, error: &Error) {
         let remedy = "Look at it, at the network and at `prometheus.read` in stead.yaml; it goes on by itself.";
         self.handle.trouble(TROUBLE, format!("{error}."), remedy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stead_core::desired::Tier as Named;
+    use stead_core::time::Span;
+
+    use super::*;
+
+    #[test]
+    fn tiers_are_those_of_the_files_or_the_servers_own() {
+        assert_eq!(named(&[]), Tiers::server());
+        let tier = |step, keep| Named { step, keep };
+        let own = named(&[
+            tier(Span::secs(30), Span::days(14)),
+            tier(Span::mins(10), Span::days(365)),
+        ]);
+        assert_eq!((own.len(), own.step(0), own.step(1)), (2, 30_000, 600_000));
+        assert_eq!(own.get(1).keep, Span::days(365));
+        let unusable = [
+            tier(Span::mins(10), Span::days(14)),
+            tier(Span::secs(30), Span::days(365)),
+        ];
+        assert_eq!(named(&unusable), Tiers::server());
+    }
+
+    #[test]
+    fn who_is_read_is_known_by_the_fleets_names() {
+        let mut fleet = Fleet::default();
+        assert_eq!(Wanted::of(&fleet), Wanted::default());
+        let piha: stead_core::ids::NodeName = "piha".parse().unwrap();
+        fleet.nodes.insert(piha.clone(), Default::default());
+        assert_eq!(Wanted::of(&fleet), Wanted::default(), "nobody is read");
+        fleet.metrics.read = Some(stead_core::desired::Source {
+            door: stead_core::desired::Door {
+                url: "http://p".to_owned(),
+                token: None,
+                username: None,
+                password: None,
+            },
+            label: "instance".to_owned(),
+            nodes: [("10.0.0.5".to_owned(), piha.clone())].into(),
+        });
+        let wanted = Wanted::of(&fleet);
+        for value in ["piha:9100", "10.0.0.5"] {
+            assert_eq!(wanted.names.node(value), Some(&piha), "{value}");
+        }
     }
 }
