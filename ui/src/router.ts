@@ -18,6 +18,7 @@ export const { navigate, route, isActive, preload } = createRouter({
   '/events/:seq': () => import('./pages/Event.svelte'),
   '/autonomy': () => import('./pages/Autonomy.svelte'),
   '/rollouts/:id': () => import('./pages/Rollout.svelte'),
+  '/tv': () => import('./pages/Tv.svelte'),
   '/about': () => import('./pages/About.svelte'),
   '/login': () => import('./pages/SignIn.svelte'),
   '*notfound': () => import('./pages/NotFound.svelte'),

@@ -1,6 +1,7 @@
 //! One folder per outside system. Adapters observe and act; they never decide.
 
 pub mod act;
+pub mod chores;
 pub mod compose;
 pub mod docker;
 pub mod host;

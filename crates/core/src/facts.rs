@@ -71,6 +71,9 @@ pub struct HostFacts {
     /// What could compute for a language model; empty: none that the kernel shows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<Gpu>,
+    /// The last cleanup that a script of the owner's told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_cleanup: Option<CleanupSeen>,
 }
 
 /// A graphics processor with a driver that can compute.
@@ -83,6 +86,14 @@ pub struct Gpu {
     /// Bytes of its own memory; `None` where the kernel does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
+}
+
+/// A cleanup that ended well, as its own log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanupSeen {
+    pub at: Time,
+    /// Bytes.
+    pub freed: u64,
 }
 
 /// Where an agent gets facts from, and whether it can.

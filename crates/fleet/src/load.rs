@@ -11,6 +11,7 @@ mod inventory;
 mod job;
 mod metrics;
 mod notice;
+mod page;
 mod piece;
 mod policy;
 mod read;
@@ -127,6 +128,9 @@ pub fn load(tree: &Tree, options: &Options) -> Loaded {
         }
         fleet.insight = insight::resolve(at, &stead.insight, &mut report);
         (fleet.inventory, fleet.portainers) = inventory::resolve(at, stead, &mut report);
+        if let Some(file) = &stead.status_page {
+            fleet.status_page = page::resolve(at, file, &fleet.name, &mut report);
+        }
         fleet.policy = policy::resolve(at, &stead.policy, &known, &names, &mut report);
         fleet.metrics = metrics::resolve(at, stead, &known, &mut report);
         (fleet.channels, fleet.routes) = channel::resolve(at, stead, &mut report);

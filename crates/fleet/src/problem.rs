@@ -122,6 +122,7 @@ codes! {
     TimeoutTooLong = "timeout-too-long", Warning, "A check may take longer than its own interval.";
     PlainSecret = "plain-secret", Warning, "A secret is written in a file. Write `secret:NAME` instead.";
     // Policy, jobs, channels
+    BadSelector = "bad-selector", Error, "A selector that cannot be read. Write it like `service/*/web-*`.";
     EmptyMatch = "empty-match", Error, "A rule matches nothing, because its match is empty. Empty never means everything.";
     UnknownAction = "unknown-action", Error, "A rule names an action that Stead does not have.";
     UnknownDrift = "unknown-drift", Error, "A repair names a kind of drift that Stead does not have.";

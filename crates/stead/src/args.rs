@@ -5,10 +5,12 @@ use std::path::PathBuf;
 mod autonomy;
 mod containers;
 mod inventory;
+mod look;
 
 pub use autonomy::*;
 pub use containers::*;
 pub use inventory::*;
+pub use look::*;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
@@ -109,6 +111,11 @@ pub enum Command {
     /// Is all well?
     #[command(after_help = "Examples:\n  stead status\n  stead status --at 'yesterday 03:00'")]
     Status(Moment),
+    /// Is all well, what needs you, what was done while you did not look
+    #[command(
+        after_help = "Examples:\n  stead overview\n  stead overview --since night\n  stead overview --since 'yesterday 18:00' --json"
+    )]
+    Overview(Overview),
     /// The machines
     #[command(
         after_help = "Examples:\n  stead nodes\n  stead nodes piha --json\n  stead nodes --at 2h"

@@ -58,6 +58,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
 async fn ask(client: Client, out: Output, command: Command) -> Result<(), Failure> {
     match command {
         Command::Status(moment) => commands::lists::status(&client.at(&moment), out, &moment).await,
+        Command::Overview(args) => {
+            commands::overview::run(&client.at(&args.moment), out, args).await
+        }
         Command::Nodes(args) => commands::lists::nodes(&client.at(&args.moment), out, args).await,
         Command::Services(args) => {
             commands::lists::services(&client.at(&args.moment), out, args).await

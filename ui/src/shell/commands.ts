@@ -10,6 +10,7 @@ const PATHS = {
   events: '/events',
   autonomy: '/autonomy',
   about: '/about',
+  tv: '/tv',
 } as const
 
 type Go = (path: (typeof PATHS)[keyof typeof PATHS]) => unknown

@@ -18,6 +18,7 @@ export type Command =
   | 'events'
   | 'autonomy'
   | 'about'
+  | 'tv'
 
 export interface Press {
   key: string
@@ -56,6 +57,7 @@ const GO: Record<string, Command> = {
   e: 'events',
   u: 'autonomy',
   i: 'about',
+  t: 'tv',
 }
 
 export function press(chord: Chord | null, event: Press, now: number): { chord: Chord | null; command: Command | null } {
@@ -80,6 +82,7 @@ export const KEYS: { title: string; keys: { keys: string[]; does: string }[] }[]
       { keys: ['g', 'e'], does: 'Events' },
       { keys: ['g', 'u'], does: 'Autonomy' },
       { keys: ['g', 'i'], does: 'About and settings' },
+      { keys: ['g', 't'], does: 'TV: the wall, f for full screen, Esc to leave' },
     ],
   },
   {

@@ -47,6 +47,7 @@ pub(super) fn read(root: &Path) -> HostFacts {
         read_only: false,
         reboot_required: reboot_required(root),
         gpus: gpu::read(root),
+        last_cleanup: crate::chores::last_cleanup(root),
     }
 }
 

@@ -3,6 +3,7 @@
 //! On the socket, routes that change something ask for the agent's token: there is no way in that a server would not
 //! have.
 
+mod chores;
 mod detail;
 mod model;
 mod patch;
@@ -101,6 +102,8 @@ pub fn router(agent: Agent, via: Via) -> Router {
         .route("/v1/logs/search", get(detail::search_logs))
         .route("/v1/units/{name}/logs", get(detail::unit_logs))
         .route("/v1/models", get(model::list))
+        .route("/v1/chores/cleanup-log", get(chores::cleanup_log))
+        .route("/v1/chores/crontabs", get(chores::crontabs))
         .fallback(|| async {
             Refused::new(
                 StatusCode::NOT_FOUND,

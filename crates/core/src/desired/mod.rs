@@ -13,6 +13,7 @@ mod insight;
 mod inventory;
 mod memo;
 mod metrics;
+mod page;
 mod policy;
 mod service;
 
@@ -24,6 +25,7 @@ pub use insight::{Insight, WriteInsight};
 pub use inventory::{Inventory, Portainer};
 pub use memo::Memo;
 pub use metrics::{Door, Metrics, Source, Tier};
+pub use page::StatusPage;
 pub use policy::{Automatic, Limits, Match, Policy, RepairRule, Rule, Says, Window};
 pub use service::{ContainerDef, DEFINITION_LABEL, Patience, Service, ServiceKind};
 
@@ -69,6 +71,9 @@ pub struct Fleet {
     /// By name; read by the server for the inventory.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub portainers: BTreeMap<String, Portainer>,
+    /// What anybody may read; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_page: Option<StatusPage>,
 }
 
 /// One machine as `hosts/<node>/` describes it.

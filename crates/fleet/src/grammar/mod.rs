@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod job;
 pub mod metrics;
 pub mod node;
+pub mod page;
 pub mod policy;
 pub mod runbook;
 pub mod scalar;

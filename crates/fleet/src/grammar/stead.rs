@@ -9,6 +9,7 @@ use super::drill::Drill;
 use super::insight::Insight;
 use super::inventory::{Inventory, Portainer};
 use super::metrics::{History, Prometheus};
+use super::page::StatusPage;
 use super::policy::Policy;
 
 /// `stead.yaml`: the fleet's name, its policy, and how it reaches people.
@@ -37,4 +38,6 @@ pub struct SteadFile {
     pub inventory: Inventory,
     /// Portainers whose environments stand in the inventory, by a name for each.
     pub portainer: BTreeMap<String, Portainer>,
+    /// A page that anybody may read, at `/status`.
+    pub status_page: Option<StatusPage>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Action, Alert, Brake, Event, Lock, Node, Rollout};
+use super::{Action, Alert, Brake, DidEntry, Event, Lock, Need, Node, Rollout};
 
 /// `GET /summary` and `stead status --json`. Counts only; needs no token.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -107,6 +107,18 @@ pub struct Overview {
     #[serde(default)]
     #[schema(required = true)]
     pub did: Did,
+    /// All that needs a person, each with the next step: worst first, at most 50.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub needs: Vec<Need>,
+    /// How many more there are.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub needs_unlisted: u64,
+    /// Nodes beyond those listed; `/api/v1/nodes` has all.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub nodes_unlisted: u64,
 }
 
 /// What Stead did while nobody looked.
@@ -124,6 +136,33 @@ pub struct Did {
     pub cancelled: u64,
     /// Messages delivered.
     pub told: u64,
+    /// Where the time ends, RFC 3339; absent: now.
+    #[serde(default)]
+    pub until: Option<String>,
+    /// Cleanups that policy approved and that were verified.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub chores: u64,
+    /// Bytes freed by all that was done.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub freed: u64,
+    /// What a person said no to.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub declined: u64,
+    /// Differences that began and that nothing is done about.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub left_alone: u64,
+    /// Newest first, at most 100.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub entries: Vec<DidEntry>,
+    /// More was done than is counted here; `/api/v1/events` has all.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub truncated: bool,
 }
 
 /// Something wrong with Stead itself, shown as a banner.

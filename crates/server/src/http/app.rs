@@ -60,6 +60,8 @@ pub struct Inner {
     scored: Mutex<Option<(Instant, api::FleetScore)>>,
     /// The readings of write anomalies as they are now.
     pub latest: Latest,
+    /// The page for everybody, as it was made last.
+    pub(super) status: super::status::Cache,
 }
 
 impl Deref for App {
@@ -122,6 +124,7 @@ impl App {
             counted: Mutex::default(),
             scored: Mutex::default(),
             latest: Latest::default(),
+            status: super::status::Cache::default(),
         }))
     }
 

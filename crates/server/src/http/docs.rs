@@ -10,6 +10,7 @@ use utoipa::openapi::path::Operation;
 
 use super::description;
 use super::problem::Problem;
+use crate::present::escape;
 
 #[derive(RustEmbed)]
 #[folder = "../../docs/errors"]
@@ -96,11 +97,4 @@ fn document(title: &str, body: &str) -> Html<String> {
          content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\"><title>{title} · Stead</title>\
          <main>{body}</main></html>"
     ))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

@@ -1,24 +1,14 @@
-//! The fleet as a whole: counts, the first page, drift, desired state, the table of repairs, Stead's own health.
+//! The fleet as a whole: counts, drift, desired state, the table of repairs, Stead's own health.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::Deserialize;
-use stead_core::time::Time;
-use stead_ports::log::Filter;
 use stead_protocol::api;
-use utoipa::IntoParams;
 
 use super::App;
-use super::event::find;
-use super::extract::Ask;
 use super::past::When;
-use super::problem::Problem;
 use crate::present;
-
-/// Warnings and criticals on the first page.
-const RECENT: usize = 20;
 
 /// Counts only; needs no token.
 #[utoipa::path(get, path = "/summary", operation_id = "get_summary", tag = "fleet", security(()),
@@ -64,42 +54,6 @@ pub async fn get_version() -> Json<api::Version> {
     })
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Since {
-    /// RFC 3339: when you last looked. Absent: a day ago.
-    since: Option<String>,
-}
-
-/// The first page in one answer.
-#[utoipa::path(get, path = "/api/v1/overview", operation_id = "get_overview", tag = "fleet", params(Since),
-    responses((status = 200, body = api::Overview)))]
-pub async fn get_overview(
-    State(app): State<App>,
-    when: When,
-    Ask(asked): Ask<Since>,
-) -> Result<Json<api::Overview>, Problem> {
-    let since = asked.since.as_deref().map(time).transpose()?;
-    let filter = Filter {
-        min_severity: 1,
-        newest_first: true,
-        limit: RECENT * 3,
-        ..Filter::default()
-    };
-    let mut recent = find(&app, when.bound(filter)).await?;
-    // Alerts have their own place on that page.
-    recent.retain(|e| !e.kind().as_str().starts_with("alert_"));
-    recent.truncate(RECENT);
-    let mut overview = when.look_counted(&app, |look, counted| {
-        present::overview(look, counted, since, &recent)
-    });
-    // Samples of the past are not looked through: then there was no score.
-    if when.is_now() {
-        overview.summary.score = app.score().await.score.map(f64::from);
-    }
-    Ok(Json(overview))
-}
-
 /// Where world and desired state differ.
 #[utoipa::path(get, path = "/api/v1/drift", operation_id = "list_drift", tag = "fleet",
     responses((status = 200, body = Vec<api::Drift>)))]
@@ -122,18 +76,4 @@ pub async fn get_desired(State(app): State<App>, when: When) -> Json<api::Desire
     responses((status = 200, body = Vec<api::RepairLine>)))]
 pub async fn get_table(State(app): State<App>, when: When) -> Json<Vec<api::RepairLine>> {
     Json(when.look(&app, |look| present::repair_table(look.world)))
-}
-
-pub fn time(text: &str) -> Result<Time, Problem> {
-    // A `+` of an offset arrives as a space where somebody forgot to escape it.
-    text.trim()
-        .replace(' ', "+")
-        .parse()
-        .map_err(|e: stead_core::time::InvalidTime| {
-            Problem::new(
-                "bad-query",
-                e.to_string(),
-                "write the time as RFC 3339, in UTC if in doubt",
-            )
-        })
 }

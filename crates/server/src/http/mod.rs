@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request ─► outermost (host name, headers, counting)
-//!              ├─► open:    /summary /healthz /metrics, signing in, API description, error pages, the UI
+//!              ├─► open:    /summary /healthz /metrics /status, signing in, API description, error pages, the UI
 //!              ├─► private: /api/v1/…   (token or session; same origin where it changes something; 30 s; `?at=` of the past)
 //!              ├─► private: /api/v1/feed, …/policy/test, …/logs/follow, …/logs/search (the same, without the time limit)
 //!              ├─► /prometheus/… (the same guard; Prometheus' own API and shapes)
@@ -29,6 +29,7 @@ mod message;
 mod metrics;
 mod models;
 mod node;
+mod overview;
 mod past;
 mod policy;
 mod problem;
@@ -38,8 +39,10 @@ mod rollout;
 mod score;
 mod service;
 mod session;
+mod status;
 mod trend;
 mod trial;
+mod vm;
 mod why;
 
 pub use app::{App, FleetProblems, Parts};
@@ -82,6 +85,8 @@ pub fn router(app: App, agents: Router) -> Router {
         .route("/api/openapi.json", get(docs::openapi))
         .route("/api/docs", get(docs::page))
         .route("/errors/{code}", get(docs::error))
+        .route("/status", get(status::show))
+        .route("/status.css", get(status::style))
         .route("/api", get(nothing_here))
         .route("/api/{*rest}", axum::routing::any(nothing_here))
         .fallback(asset::serve)
@@ -97,7 +102,7 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(session::get_session, session::sign_out))
         .routes(routes!(session::login_link))
         .routes(routes!(fleet::get_version))
-        .routes(routes!(fleet::get_overview))
+        .routes(routes!(overview::get_overview))
         .routes(routes!(fleet::list_drift))
         .routes(routes!(fleet::get_desired))
         .routes(routes!(fleet::get_table))
@@ -110,6 +115,12 @@ fn private() -> OpenApiRouter<App> {
         .routes(routes!(history::get_history))
         .routes(routes!(history::list_history_series))
         .routes(routes!(trend::get_trends))
+        .routes(routes!(vm::get_health))
+        .routes(routes!(vm::get_cleanup_log))
+        .routes(routes!(vm::get_cron_status))
+        .routes(routes!(vm::list_containers))
+        .routes(routes!(vm::list_unhealthy))
+        .routes(routes!(vm::get_trend))
         .routes(routes!(service::list_services))
         .routes(routes!(service::get_service))
         .routes(routes!(container::list_containers))
@@ -167,6 +178,7 @@ fn open() -> OpenApiRouter<App> {
         .routes(routes!(session::sign_in))
         .routes(routes!(fleet::get_summary))
         .routes(routes!(fleet::get_health))
+        .routes(routes!(status::get_status))
         .routes(routes!(metrics::get_metrics))
 }
 

@@ -175,9 +175,12 @@ fn until(now: Time, asked: &api::NewLock) -> Result<Time, Problem> {
     let given = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
     match (given(&asked.lasts), given(&asked.until)) {
         (Some(lasts), None) => Ok(now + length(&lasts)?),
-        (None, Some(until)) => {
-            super::fleet::time(&until).map_err(|problem| bad_time(problem.detail))
-        }
+        // A `+` of an offset arrives as a space where somebody forgot to escape it.
+        (None, Some(until)) => until
+            .trim()
+            .replace(' ', "+")
+            .parse()
+            .map_err(|e: stead_core::time::InvalidTime| bad_time(e.to_string())),
         (None, None) => Err(bad_time("a lock without an end would be forgotten")),
         (Some(_), Some(_)) => Err(bad_time("a lock has one end: `for` or `until`, not both")),
     }

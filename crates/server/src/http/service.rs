@@ -23,6 +23,7 @@ use super::extract::{Ask, Place, name, node};
 use super::node::known;
 use super::past::When;
 use super::problem::Problem;
+pub use crate::present::segment as escaped;
 use crate::present::{self, Look};
 
 /// Events shown with a service.
@@ -272,20 +273,6 @@ pub async fn get_unit_logs(
 
 fn plain(text: Bytes) -> Response {
     ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
-}
-
-/// A name as one segment of an address.
-pub fn escaped(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte))
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

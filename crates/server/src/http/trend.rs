@@ -129,7 +129,8 @@ fn unknown(word: &str) -> Problem {
     )
 }
 
-fn range(text: Option<&str>) -> Result<Span, Problem> {
+/// How far back is meant.
+pub fn range(text: Option<&str>) -> Result<Span, Problem> {
     let Some(text) = text.map(str::trim).filter(|t| !t.is_empty()) else {
         return Ok(RANGE);
     };

@@ -15,6 +15,7 @@ mod history;
 mod inventory;
 mod message;
 mod model;
+mod needs;
 mod node;
 mod overview;
 mod policy;
@@ -23,6 +24,7 @@ mod rollout;
 mod sample;
 mod score;
 mod service;
+mod status;
 mod stray;
 mod tested;
 #[cfg(test)]
@@ -41,6 +43,7 @@ pub use containers::{
     Filter as ContainerFilter, arrange, container_counts, container_detail, containers_of,
     health_history, planned_restart, stacks, unhealthy_subjects,
 };
+pub use did::{DID, STARTED_BEFORE, Told};
 pub use drift::{drift, repair_table};
 pub use drilldown::service_detail;
 pub use event::event;
@@ -56,6 +59,7 @@ pub use rollout::{canary_node, drills, rollout, rollouts};
 pub use sample::sample;
 pub use score::{fleet_score, node_score, score_card};
 pub use service::{Health, counts, health, service, services_of};
+pub use status::{STATUS, status_page};
 pub use tested::tested;
 pub use text::text;
 pub use trend::{About, Metric, rank_trends, trend};
@@ -158,4 +162,26 @@ fn word<T: serde::Serialize>(value: T) -> String {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
+}
+
+/// A name as one segment of an address.
+pub fn segment(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+/// Text that stays text in HTML.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

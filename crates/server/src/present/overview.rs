@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use stead_core::action::State;
 use stead_core::event::Event;
 use stead_core::facts::Level;
-use stead_core::time::{Span, Time};
+use stead_core::time::Span;
 use stead_core::world::EvidenceState;
 use stead_protocol::api;
 
 use super::node::{evidence, node_names as names};
-use super::{Look, action, count, counts, node, rank_needs_you};
+use super::{Look, Told, action, count, counts, node, rank_needs_you};
 
 /// Bounds on the lists of one answer; their pages have the rest.
-const NODES: usize = 500;
+const NODES: usize = 48;
 const ROWS: usize = 50;
 /// What counts as lately where nobody says since when.
 const LATELY: Span = Span::hours(24);
@@ -85,24 +85,26 @@ fn actions(look: Look<'_>) -> api::ActionCounts {
     counts
 }
 
-/// The first page. `since`: when its reader last looked. `recent`: the latest warnings, newest first.
+/// The first page. `told`: since when its reader did not look, and what the log has of that time. `recent`: the latest
+/// warnings, newest first.
 pub fn overview(
     look: Look<'_>,
     counted: Counted,
-    since: Option<Time>,
+    told: Told<'_>,
     recent: &[Event],
 ) -> api::Overview {
     let summary = summary(look, counted);
     let troubles = troubles(look);
     let (mood, sentence) = mood(look, &summary, &troubles);
-    let since = since.unwrap_or(Time(look.now.at.0 - LATELY.0 as i64));
+    let (needs, needs_unlisted) = super::needs::needs(look, &troubles);
+    let nodes = nodes(look);
     let ended = look
         .world
         .actions
         .ended
         .iter()
         .rev()
-        .filter(|a| a.updated_at >= since);
+        .filter(|a| told.holds(a.updated_at));
     let unanswered = look.drift.iter().filter(|d| {
         super::action::open_for(look.world, &d.subject).is_none_or(|a| a.state != State::Pending)
     });
@@ -119,7 +121,8 @@ pub fn overview(
             .map(|d| super::drift(look, d))
             .collect(),
         done: ended.take(ROWS).map(|a| action(look, a)).collect(),
-        nodes: nodes(look),
+        nodes_unlisted: summary.nodes.total.saturating_sub(nodes.len() as u64),
+        nodes,
         recent: recent.iter().map(super::event).collect(),
         notices: look.world.fleet.notices.clone(),
         troubles,
@@ -129,7 +132,9 @@ pub fn overview(
         alerts: super::alerts(look, ROWS).open,
         rollouts: open_rollouts(look),
         write_anomalies: super::write_anomalies(look, &BTreeMap::new()),
-        did: super::did::did(look, since),
+        did: super::did::did(look, told),
+        needs,
+        needs_unlisted,
         summary,
     }
 }

@@ -53,8 +53,21 @@ fn unwell(counts: &api::ServiceCounts) -> Option<u32> {
     said.then(|| u32::try_from(unwell).unwrap_or(u32::MAX))
 }
 
-/// The last cleanup that Stead did and saw end well. What it freed is remembered as long as the action is.
+/// The last cleanup that ended well: Stead's own, or that of a script which tells of it.
 fn last_cleanup(look: Look<'_>, node: &NodeName) -> Option<Cleanup> {
+    let host = look.world.node(node).and_then(|state| state.host());
+    let seen = host.and_then(|host| host.last_cleanup).map(|seen| Cleanup {
+        at: seen.at,
+        freed: seen.freed,
+    });
+    // A clock that was ahead when it was written would keep the points for ever.
+    let seen = seen.filter(|seen| seen.at <= look.now.at);
+    let done = own_cleanup(look, node);
+    done.into_iter().chain(seen).max_by_key(|one| one.at)
+}
+
+/// The last that Stead did. What it freed is remembered as long as the action is.
+fn own_cleanup(look: Look<'_>, node: &NodeName) -> Option<Cleanup> {
     let key = ActionKey {
         kind: ActionKind::DiskCleanup,
         subject: Subject::Node(node.clone()),

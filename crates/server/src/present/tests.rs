@@ -30,8 +30,8 @@ use super::*;
 
 /// Nothing is live.
 #[derive(Default)]
-struct Still {
-    troubles: Vec<Trouble>,
+pub(super) struct Still {
+    pub troubles: Vec<Trouble>,
 }
 
 impl Live for Still {
@@ -52,13 +52,13 @@ impl Live for Still {
     }
 }
 
-const NOW: Now = Now {
+pub(super) const NOW: Now = Now {
     at: Time(1_795_000_000_000),
     minute: 600,
     day: 0,
 };
 
-fn piha() -> NodeName {
+pub(super) fn piha() -> NodeName {
     "piha".parse().unwrap()
 }
 
@@ -98,7 +98,7 @@ fn up() -> Fact {
 }
 
 /// One node with the containers `web` (of a service) and `stray`, both running, as fresh as `state` says.
-fn world(state: EvidenceState) -> World {
+pub(super) fn world(state: EvidenceState) -> World {
     let mut node = Node::default();
     node.services
         .insert("web".parse().unwrap(), contained("web"));
@@ -152,7 +152,7 @@ fn world(state: EvidenceState) -> World {
     }
 }
 
-fn with<T>(world: &World, live: &dyn Live, show: impl FnOnce(Look<'_>) -> T) -> T {
+pub(super) fn with<T>(world: &World, live: &dyn Live, show: impl FnOnce(Look<'_>) -> T) -> T {
     let drift = Index::rebuild(world);
     show(Look {
         world,
@@ -174,7 +174,7 @@ fn health_of(world: &World, name: &str) -> Health {
     })
 }
 
-fn set(world: &mut World, key: FactKey, fact: Fact) {
+pub(super) fn set(world: &mut World, key: FactKey, fact: Fact) {
     world
         .nodes
         .get_mut(&piha())
@@ -273,7 +273,10 @@ fn counting_and_listing_agree() {
 #[test]
 fn the_sentence_says_what_is_the_matter() {
     let say = |world: &World, live: &Still| {
-        with(world, live, |look| overview(look, counted(look), None, &[]))
+        let lately = Told::nothing(Time(NOW.at.0 - 86_400_000));
+        with(world, live, |look| {
+            overview(look, counted(look), lately, &[])
+        })
     };
     let still = Still::default();
     let said = |world: &World| {
@@ -494,7 +497,7 @@ fn a_service_that_fell_ill_shows_its_checks_and_its_last_outputs_without_secrets
     assert!(!detail.desired.unwrap().to_string().contains("hunter2"));
 }
 
-fn an_action(state: State) -> Action {
+pub(super) fn an_action(state: State) -> Action {
     let key = ActionKey {
         kind: ActionKind::ContainerRestart,
         subject: "service/piha/web".parse::<Subject>().unwrap(),

@@ -15,11 +15,16 @@ const LONGEST: usize = 300;
 
 pub fn text(event: &Event) -> String {
     let line = line(event);
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= LONGEST {
+    cut(&line, LONGEST)
+}
+
+/// One line of at most `most` characters.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= most {
         return line;
     }
-    let mut cut: String = line.chars().take(LONGEST - 1).collect();
+    let mut cut: String = line.chars().take(most.saturating_sub(1)).collect();
     cut.push('…');
     cut
 }
@@ -35,6 +40,15 @@ fn name(subject: &Subject) -> String {
         Subject::Job(_, j) => j.to_string(),
         Subject::Model(_, m) => m.to_string(),
         Subject::Instance(_, i) => i.clone(),
+    }
+}
+
+/// `z2m on piha`.
+pub(super) fn on(subject: &Subject) -> String {
+    let name = name(subject);
+    match subject.node() {
+        Some(node) if node.as_str() != name => format!("{name} on {node}"),
+        _ => name,
     }
 }
 
@@ -181,7 +195,7 @@ fn what(note: &LevelNote) -> &str {
     }
 }
 
-fn reading(metric: &str, value: f64) -> String {
+pub(super) fn reading(metric: &str, value: f64) -> String {
     if metric.starts_with("swap") {
         bytes(value.max(0.0) as u64)
     } else {
@@ -212,7 +226,7 @@ fn title(kind: &str) -> &'static str {
     }
 }
 
-fn cancelled(reason: &str) -> &str {
+pub(super) fn cancelled(reason: &str) -> &str {
     match reason {
         "drift_resolved_auto" => "the trouble is gone by itself (drift_resolved_auto)",
         "service_removed_from_desired_state" => {

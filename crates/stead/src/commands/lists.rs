@@ -55,6 +55,11 @@ pub async fn status(client: &Client, out: Output, moment: &args::Moment) -> Resu
             safe(&format!("{}: {}", action.id, action.reason))
         ));
     }
+    // Questions, troubles and the brake have their lines above.
+    let told = ["question", "trouble", "brake"];
+    let mut others = overview.needs.clone();
+    others.retain(|need| !told.contains(&need.kind.as_str()));
+    super::overview::needs(out, &others);
     if !overview.needs_you.is_empty() {
         line(
             &out.dim(

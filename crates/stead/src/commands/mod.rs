@@ -13,6 +13,7 @@ pub mod lists;
 pub mod logs;
 pub mod messages;
 pub mod models;
+pub mod overview;
 pub mod policy;
 pub mod rebuild;
 pub mod restraint;
