@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, FollowLogsData, FollowLogsErrors, FollowLogsResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerData, GetContainerErrors, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetContainerResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetHistoryData, GetHistoryErrors, GetHistoryResponses, GetInventoryData, GetInventoryErrors, GetInventoryResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMemoryAdviceData, GetMemoryAdviceErrors, GetMemoryAdviceResponses, GetMemoryPatchData, GetMemoryPatchErrors, GetMemoryPatchResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetNodeScoreData, GetNodeScoreErrors, GetNodeScoreResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetScoreData, GetScoreErrors, GetScoreResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetTrendsData, GetTrendsErrors, GetTrendsResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVerdictData, GetVerdictErrors, GetVerdictResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListHistorySeriesData, ListHistorySeriesErrors, ListHistorySeriesResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, LoadModelData, LoadModelErrors, LoadModelResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, RestartContainersData, RestartContainersErrors, RestartContainersResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SearchLogsData, SearchLogsErrors, SearchLogsResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses, TestPolicyData, TestPolicyErrors, TestPolicyResponses, UnloadModelData, UnloadModelErrors, UnloadModelResponses } from './types.gen';
+import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, FollowLogsData, FollowLogsErrors, FollowLogsResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerData, GetContainerErrors, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetContainerResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetHistoryData, GetHistoryErrors, GetHistoryResponses, GetInventoryData, GetInventoryErrors, GetInventoryResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMemoryAdviceData, GetMemoryAdviceErrors, GetMemoryAdviceResponses, GetMemoryPatchData, GetMemoryPatchErrors, GetMemoryPatchResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetNodeScoreData, GetNodeScoreErrors, GetNodeScoreResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetScoreData, GetScoreErrors, GetScoreResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusPageData, GetStatusPageErrors, GetStatusPageResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetTrendsData, GetTrendsErrors, GetTrendsResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVerdictData, GetVerdictErrors, GetVerdictResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetVmCleanupLogData, GetVmCleanupLogErrors, GetVmCleanupLogResponses, GetVmCronStatusData, GetVmCronStatusErrors, GetVmCronStatusResponses, GetVmHealthData, GetVmHealthErrors, GetVmHealthResponses, GetVmTrendData, GetVmTrendErrors, GetVmTrendResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListHistorySeriesData, ListHistorySeriesErrors, ListHistorySeriesResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, ListVmContainersData, ListVmContainersErrors, ListVmContainersResponses, ListVmUnhealthyData, ListVmUnhealthyErrors, ListVmUnhealthyResponses, LoadModelData, LoadModelErrors, LoadModelResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, RestartContainersData, RestartContainersErrors, RestartContainersResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SearchLogsData, SearchLogsErrors, SearchLogsResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses, TestPolicyData, TestPolicyErrors, TestPolicyResponses, UnloadModelData, UnloadModelErrors, UnloadModelResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -692,6 +692,61 @@ export const getReasons = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * What a cleanup script told of its runs, newest first: `{timestamp, mode, diskBefore, diskAfter, freedMB, steps, success}`
+ * as its `vm-cleanup.log` has them.
+ */
+export const getVmCleanupLog = <ThrowOnError extends boolean = false>(options?: Options<GetVmCleanupLogData, ThrowOnError>) => (options?.client ?? client).get<GetVmCleanupLogResponses, GetVmCleanupLogErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/cleanup-log',
+    ...options
+});
+
+/**
+ * The containers of a node.
+ */
+export const listVmContainers = <ThrowOnError extends boolean = false>(options?: Options<ListVmContainersData, ThrowOnError>) => (options?.client ?? client).get<ListVmContainersResponses, ListVmContainersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/containers',
+    ...options
+});
+
+/**
+ * Those of them that are not as they should be: unhealthy by their own check.
+ */
+export const listVmUnhealthy = <ThrowOnError extends boolean = false>(options?: Options<ListVmUnhealthyData, ThrowOnError>) => (options?.client ?? client).get<ListVmUnhealthyResponses, ListVmUnhealthyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/containers/unhealthy',
+    ...options
+});
+
+/**
+ * The jobs of a node's crontabs, and the files that were not read with the reason.
+ */
+export const getVmCronStatus = <ThrowOnError extends boolean = false>(options?: Options<GetVmCronStatusData, ThrowOnError>) => (options?.client ?? client).get<GetVmCronStatusResponses, GetVmCronStatusErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/cron-status',
+    ...options
+});
+
+/**
+ * How a node is, in one answer.
+ */
+export const getVmHealth = <ThrowOnError extends boolean = false>(options?: Options<GetVmHealthData, ThrowOnError>) => (options?.client ?? client).get<GetVmHealthResponses, GetVmHealthErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/health',
+    ...options
+});
+
+/**
+ * Where a number of a node leads: as `/api/v1/trends`, of one node.
+ */
+export const getVmTrend = <ThrowOnError extends boolean = false>(options: Options<GetVmTrendData, ThrowOnError>) => (options.client ?? client).get<GetVmTrendResponses, GetVmTrendErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/metrics/trend/{metric}',
+    ...options
+});
+
+/**
  * Whether Stead itself is well; needs no token.
  */
 export const getHealth = <ThrowOnError extends boolean = false>(options?: Options<GetHealthData, ThrowOnError>) => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/healthz', ...options });
@@ -700,6 +755,11 @@ export const getHealth = <ThrowOnError extends boolean = false>(options?: Option
  * Stead about itself, for Prometheus; needs no token.
  */
 export const getMetrics = <ThrowOnError extends boolean = false>(options?: Options<GetMetricsData, ThrowOnError>) => (options?.client ?? client).get<GetMetricsResponses, GetMetricsErrors, ThrowOnError>({ url: '/metrics', ...options });
+
+/**
+ * The status page as JSON; needs no token. 404 unless `status_page:` is enabled.
+ */
+export const getStatusPage = <ThrowOnError extends boolean = false>(options?: Options<GetStatusPageData, ThrowOnError>) => (options?.client ?? client).get<GetStatusPageResponses, GetStatusPageErrors, ThrowOnError>({ url: '/status.json', ...options });
 
 /**
  * Counts only; needs no token.

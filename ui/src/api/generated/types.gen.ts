@@ -497,10 +497,30 @@ export type Did = {
      */
     cancelled: number;
     /**
+     * Cleanups that policy approved and that were verified.
+     */
+    chores: number;
+    /**
+     * What a person said no to.
+     */
+    declined: number;
+    /**
      * Of those a person approved or started.
      */
     done_for_people: number;
+    /**
+     * Newest first, at most 100.
+     */
+    entries: Array<DidEntry>;
     failed: number;
+    /**
+     * Bytes freed by all that was done.
+     */
+    freed: number;
+    /**
+     * Differences that began and that nothing is done about.
+     */
+    left_alone: number;
     /**
      * Repairs that policy approved and that were verified.
      */
@@ -514,6 +534,45 @@ export type Did = {
      * Messages delivered.
      */
     told: number;
+    /**
+     * More was done than is counted here; `/api/v1/events` has all.
+     */
+    truncated: boolean;
+    /**
+     * Where the time ends, RFC 3339; absent: now.
+     */
+    until?: string | null;
+};
+
+/**
+ * One line of what was done.
+ */
+export type DidEntry = {
+    /**
+     * The action's ID and occurrence, where there was one.
+     */
+    action?: string | null;
+    /**
+     * RFC 3339.
+     */
+    at: string;
+    /**
+     * `repair` policy approved it and it was verified · `chore` cleaning up, likewise · `for_people` a person approved or
+     * started it · `failure` · `resolved` the trouble was gone before anybody decided · `declined` a person said no ·
+     * `left_alone` seen, and nothing was done.
+     */
+    kind: string;
+    occurrence?: number | null;
+    /**
+     * Its event in the log.
+     */
+    seq?: number | null;
+    subject: string;
+    text: string;
+    /**
+     * Why it failed, or why it was left alone.
+     */
+    why?: string | null;
 };
 
 /**
@@ -1459,6 +1518,43 @@ export type Models = {
 };
 
 /**
+ * One thing that needs a person, with the next step.
+ */
+export type Need = {
+    /**
+     * The next step as a command, where there is one.
+     */
+    command?: string | null;
+    /**
+     * `question` an action waits for a decision · `failure` a repair failed and its trouble is still there ·
+     * `trouble` of Stead itself · `brake` · `silence` a node is not heard · `source` an engine or manager on a node does
+     * not answer · `level` a threshold is crossed · `drift` a difference that nothing is done about.
+     */
+    kind: string;
+    /**
+     * What to do next, in words.
+     */
+    next: string;
+    /**
+     * Where the UI shows it.
+     */
+    page?: string | null;
+    /**
+     * `critical`, `warning` or `info`.
+     */
+    severity: string;
+    /**
+     * RFC 3339.
+     */
+    since?: string | null;
+    /**
+     * What this is about, as `service/NODE/NAME`; absent: Stead itself.
+     */
+    subject?: string | null;
+    text: string;
+};
+
+/**
  * `POST /api/v1/events` and one inbox file (or one line of it).
  */
 export type NewEvent = {
@@ -1655,10 +1751,22 @@ export type Overview = {
      */
     mood: string;
     /**
+     * All that needs a person, each with the next step: worst first, at most 50.
+     */
+    needs: Array<Need>;
+    /**
+     * How many more there are.
+     */
+    needs_unlisted: number;
+    /**
      * Pending actions and whatever else waits for a person, oldest first.
      */
     needs_you: Array<Action>;
     nodes: Array<Node>;
+    /**
+     * Nodes beyond those listed; `/api/v1/nodes` has all.
+     */
+    nodes_unlisted: number;
     /**
      * What the fleet files ask for that this build does not act on.
      */
@@ -2481,6 +2589,62 @@ export type StartAction = {
      * `service/NODE/NAME`, `container/NODE/NAME`, `unit/NODE/NAME` or `node/NAME`.
      */
     subject: string;
+};
+
+export type StatusIncident = {
+    minutes: number;
+    name: string;
+    /**
+     * RFC 3339.
+     */
+    since: string;
+    /**
+     * RFC 3339; null while it lasts.
+     */
+    until?: string | null;
+};
+
+/**
+ * `GET /status.json`: what anybody may read. Only what `status_page:` names is in it.
+ */
+export type StatusPage = {
+    /**
+     * RFC 3339: when this was made.
+     */
+    at: string;
+    /**
+     * What is down now first, then the latest that was, at most 20.
+     */
+    incidents: Array<StatusIncident>;
+    /**
+     * "All 3 services are up."
+     */
+    sentence: string;
+    /**
+     * By name.
+     */
+    services: Array<StatusService>;
+    /**
+     * `operational`, `outage`, `unknown`.
+     */
+    state: string;
+    title: string;
+};
+
+export type StatusService = {
+    /**
+     * 90 days of UTC, the last one today: 0–100, null where nothing is known.
+     */
+    days: Array<number | null>;
+    name: string;
+    /**
+     * `up`, `down`, `unknown`.
+     */
+    state: string;
+    /**
+     * 0–100 over the days that are known; null where none is.
+     */
+    uptime?: number | null;
 };
 
 export type Step = {
@@ -4141,7 +4305,8 @@ export type GetOverviewData = {
     path?: never;
     query?: {
         /**
-         * RFC 3339: when you last looked. Absent: a day ago.
+         * When you last looked: RFC 3339, a span ago (`8h`), a time of day (`yesterday 22:00`), or `night`: the last one,
+         * from 22:00 to 07:00 where the owner lives. Absent: a day ago.
          */
         since?: string;
         /**
@@ -4749,6 +4914,217 @@ export type GetReasonsResponses = {
 
 export type GetReasonsResponse = GetReasonsResponses[keyof GetReasonsResponses];
 
+export type GetVmCleanupLogData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+        /**
+         * Runs told, at most 200; absent: 50.
+         */
+        limit?: number;
+        /**
+         * How far back: `24h`, `7d` (unless told), `30d`, `365d`.
+         */
+        range?: string;
+    };
+    url: '/api/vm/cleanup-log';
+};
+
+export type GetVmCleanupLogErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetVmCleanupLogError = GetVmCleanupLogErrors[keyof GetVmCleanupLogErrors];
+
+export type GetVmCleanupLogResponses = {
+    200: Array<unknown>;
+};
+
+export type GetVmCleanupLogResponse = GetVmCleanupLogResponses[keyof GetVmCleanupLogResponses];
+
+export type ListVmContainersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+        /**
+         * Runs told, at most 200; absent: 50.
+         */
+        limit?: number;
+        /**
+         * How far back: `24h`, `7d` (unless told), `30d`, `365d`.
+         */
+        range?: string;
+    };
+    url: '/api/vm/containers';
+};
+
+export type ListVmContainersErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListVmContainersError = ListVmContainersErrors[keyof ListVmContainersErrors];
+
+export type ListVmContainersResponses = {
+    200: Array<unknown>;
+};
+
+export type ListVmContainersResponse = ListVmContainersResponses[keyof ListVmContainersResponses];
+
+export type ListVmUnhealthyData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+        /**
+         * Runs told, at most 200; absent: 50.
+         */
+        limit?: number;
+        /**
+         * How far back: `24h`, `7d` (unless told), `30d`, `365d`.
+         */
+        range?: string;
+    };
+    url: '/api/vm/containers/unhealthy';
+};
+
+export type ListVmUnhealthyErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListVmUnhealthyError = ListVmUnhealthyErrors[keyof ListVmUnhealthyErrors];
+
+export type ListVmUnhealthyResponses = {
+    200: Array<unknown>;
+};
+
+export type ListVmUnhealthyResponse = ListVmUnhealthyResponses[keyof ListVmUnhealthyResponses];
+
+export type GetVmCronStatusData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+        /**
+         * Runs told, at most 200; absent: 50.
+         */
+        limit?: number;
+        /**
+         * How far back: `24h`, `7d` (unless told), `30d`, `365d`.
+         */
+        range?: string;
+    };
+    url: '/api/vm/cron-status';
+};
+
+export type GetVmCronStatusErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetVmCronStatusError = GetVmCronStatusErrors[keyof GetVmCronStatusErrors];
+
+export type GetVmCronStatusResponses = {
+    200: unknown;
+};
+
+export type GetVmHealthData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+        /**
+         * Runs told, at most 200; absent: 50.
+         */
+        limit?: number;
+        /**
+         * How far back: `24h`, `7d` (unless told), `30d`, `365d`.
+         */
+        range?: string;
+    };
+    url: '/api/vm/health';
+};
+
+export type GetVmHealthErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetVmHealthError = GetVmHealthErrors[keyof GetVmHealthErrors];
+
+export type GetVmHealthResponses = {
+    200: unknown;
+};
+
+export type GetVmTrendData = {
+    body?: never;
+    path: {
+        /**
+         * `disk`, `memory`, `steal`, `containers`, `io`
+         */
+        metric: string;
+    };
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+        /**
+         * Runs told, at most 200; absent: 50.
+         */
+        limit?: number;
+        /**
+         * How far back: `24h`, `7d` (unless told), `30d`, `365d`.
+         */
+        range?: string;
+    };
+    url: '/api/vm/metrics/trend/{metric}';
+};
+
+export type GetVmTrendErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetVmTrendError = GetVmTrendErrors[keyof GetVmTrendErrors];
+
+export type GetVmTrendResponses = {
+    200: Trends;
+};
+
+export type GetVmTrendResponse = GetVmTrendResponses[keyof GetVmTrendResponses];
+
 export type GetHealthData = {
     body?: never;
     path?: never;
@@ -4793,6 +5169,28 @@ export type GetMetricsResponses = {
 };
 
 export type GetMetricsResponse = GetMetricsResponses[keyof GetMetricsResponses];
+
+export type GetStatusPageData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/status.json';
+};
+
+export type GetStatusPageErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetStatusPageError = GetStatusPageErrors[keyof GetStatusPageErrors];
+
+export type GetStatusPageResponses = {
+    200: StatusPage;
+};
+
+export type GetStatusPageResponse = GetStatusPageResponses[keyof GetStatusPageResponses];
 
 export type GetSummaryData = {
     body?: never;
