@@ -48,7 +48,7 @@ export function guard(mood) {
   const channels = trouble ? [{ name: 'phone', kind: 'webhook', routes: ['alerts-critical', 'alerts-repairs'], waiting: 1, last: messages[1] }, { name: 'office', kind: 'webhook', routes: [], waiting: 0, last: messages[2] }] : []
   const brake = mood === 'brake' ? { ...NO_BRAKE, engaged: true, since: ago(70), drifting: 9, fresh: 13, seq: 48_119, text: 'the mass-drift brake: 9 of 13 services drifted at once', remedy: 'stead brake release' } : NO_BRAKE
   const open = rollouts.filter((one) => ['running', 'paused'].includes(one.state))
-  const did = { sentence: trouble ? 'Stead mended 2 things by itself, did 2 that people approved, and 1 failed.' : '', since: ago(86_400), mended: 2, done_for_people: 2, failed: 1, cancelled: 1, told: 3 }
+  const did = { sentence: trouble ? 'Stead mended 2 things by itself, did 2 that people approved, and 1 failed.' : '', since: ago(86_400), mended: 2, done_for_people: 2, failed: 1, cancelled: 1, told: 3, until: null, chores: 1, freed: 3_221_225_472, declined: 0, left_alone: 1, truncated: false, entries: trouble ? entries() : [] }
   return { locks, messages, alerts, rollouts, drills, policy, channels, brake, overview: { brake, locks, alerts: alerts.open, alerts_open: alerts.open.length, rollouts: open, did } }
 }
 
@@ -79,4 +79,15 @@ export function whyOf(about, world) {
       one('policy', 'May it run by itself?', false, 'Level 2 is above policy.automatic.max_level 1.', 'Approve it, or name it in a rule.'),
     ],
   }
+}
+
+/** What was done last night, as the log tells it. */
+function entries() {
+  const of = (hours, kind, text, why, subject, action = null) => ({ at: ago(hours * 3600), kind, text, why, subject, action, occurrence: action ? 1 : null, seq: 48_000 - hours })
+  return [
+    of(1, 'repair', 'restarted mosquitto on piha', null, 'service/piha/mosquitto', 'container-restart-piha-mosquitto'),
+    of(2, 'left_alone', 'left umami on vps-fra alone: no such container', 'nothing says how to create it', 'service/vps-fra/umami'),
+    of(3, 'failure', 'could not redeploy web-shop on vps-fra', 'the image could not be pulled', 'service/vps-fra/web-shop', 'redeploy-vps-fra-web-shop'),
+    of(5, 'chore', 'cleaned up vps-fra, 3.0 GiB freed', null, 'node/vps-fra', 'disk-cleanup-vps-fra'),
+  ]
 }

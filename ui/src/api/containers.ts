@@ -44,7 +44,7 @@ export async function lines(path: string, accept: string, signal: AbortSignal, e
   if (rest) each(rest)
 }
 
-export const followPath = (node: string, name: string, tail: number) => `/api/v1/containers/${encodeURIComponent(node)}/${encodeURIComponent(name)}/logs/follow?tail=${tail}`
+export const followPath = (kind: 'container' | 'unit', node: string, name: string, tail: number) => `/api/v1/${kind}s/${encodeURIComponent(node)}/${encodeURIComponent(name)}/logs/follow?tail=${tail}`
 
 export function searchPath(text: string, asked: { nodes: string; containers: string; since: string }): string {
   const query = new URLSearchParams({ q: text, since: asked.since, limit: '500' })

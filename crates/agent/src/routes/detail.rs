@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde::Deserialize;
 use stead_adapters::docker::{self, Docker, HealthDetail, Searched};
+use stead_adapters::systemd;
 use stead_core::ids::{ContainerName, UnitName};
 use stead_core::time::Time;
 use stead_protocol::agent::CleanupEstimate;
@@ -160,12 +161,20 @@ pub async fn unit_logs(
     let Some(systemd) = &agent.systemd else {
         return Err(absent("systemd-absent", "this agent has no systemd to ask"));
     };
-    let lines = systemd
-        .logs(&unit, wanted.tail.unwrap_or(TAIL), JOURNAL_WITHIN)
-        .await;
-    let lines = lines.map_err(|error| {
+    let refused = |error: systemd::Error| {
         Refused::new(StatusCode::BAD_GATEWAY, error.code(), error.to_string()).with(error.remedy())
-    })?;
+    };
+    let tail = wanted.tail.unwrap_or(TAIL);
+    if wanted.follow {
+        let lines = systemd.journal(&unit, tail, true).map_err(refused)?;
+        let stop = agent.stop.clone();
+        let lines = lines.map(|line| line.map(|l| Bytes::from(format!("{} {}\n", l.at, l.text))));
+        return Ok(text(Body::from_stream(
+            lines.take_until(stop.cancelled_owned()),
+        )));
+    }
+    let lines = systemd.logs(&unit, tail, JOURNAL_WITHIN).await;
+    let lines = lines.map_err(refused)?;
     let mut out = String::new();
     for line in lines {
         out.push_str(&format!("{} {}\n", line.at, line.text));

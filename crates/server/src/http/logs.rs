@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt, stream};
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
-use stead_core::ids::{ContainerName, NodeName};
+use stead_core::ids::{ContainerName, NodeName, UnitName};
 use stead_core::time::{Span, Time};
 use stead_protocol::api;
 use utoipa::IntoParams;
@@ -59,17 +59,45 @@ pub async fn follow_logs(
 ) -> Result<Response, Problem> {
     let node = node(&app, &asked)?;
     let container: ContainerName = name(&container)?;
-    let seat = seat(&app, &caller)?;
     let tail = tail.tail.unwrap_or(50).min(TAIL_MAX);
     let container = escaped(container.as_str());
     let path = format!("/v1/containers/{container}/logs?tail={tail}&follow=true");
-    let chunks = app.agents.stream(&node, &path).await?;
+    followed(&app, &caller, &node, &path).await
+}
+
+/// A unit's journal as it is written, a line each, after its last lines.
+#[utoipa::path(get, path = "/api/v1/units/{node}/{unit}/logs/follow", operation_id = "follow_unit_logs",
+    tag = "services", params(("node" = String, Path), ("unit" = String, Path), Tail),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn follow_unit(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Place((asked, unit)): Place<(String, String)>,
+    Ask(tail): Ask<Tail>,
+) -> Result<Response, Problem> {
+    let node = node(&app, &asked)?;
+    let unit: UnitName = name(&unit)?;
+    let tail = tail.tail.unwrap_or(50).min(TAIL_MAX);
+    let unit = escaped(unit.as_str());
+    let path = format!("/v1/units/{unit}/logs?tail={tail}&follow=true");
+    followed(&app, &caller, &node, &path).await
+}
+
+/// What an agent tells line by line, until its reader, the session or Stead ends it.
+async fn followed(
+    app: &App,
+    caller: &Caller,
+    node: &NodeName,
+    path: &str,
+) -> Result<Response, Problem> {
+    let seat = seat(app, caller)?;
+    let chunks = app.agents.stream(node, path).await?;
     // The place is given back with the stream.
     let chunks = chunks.map(move |chunk| {
         let _held = &seat;
         chunk
     });
-    let body = Body::from_stream(chunks.take_until(ended(&app, &caller)));
+    let body = Body::from_stream(chunks.take_until(ended(app, caller)));
     let mut response = ([(CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response();
     let headers = response.headers_mut();
     // Some proxies hold back what they think is a page.

@@ -169,6 +169,7 @@ fn live() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(feed::get_feed))
         .routes(routes!(logs::follow_logs))
+        .routes(routes!(logs::follow_unit))
         .routes(routes!(logs::search_logs))
         .routes(routes!(trial::test_policy))
 }

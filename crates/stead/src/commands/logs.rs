@@ -23,16 +23,9 @@ async fn show(client: &Client, out: Output, of: &str, args: &args::Logs) -> Resu
     let tail = args.tail;
     let path = match of.strip_prefix("unit/").map(|rest| rest.split_once('/')) {
         Some(Some((node, unit))) => {
-            if args.follow {
-                return Err(Failure::new(
-                    Exit::Usage,
-                    "bad-name",
-                    "a unit's journal is not followed from here",
-                    "leave out --follow",
-                ));
-            }
+            let follow = if args.follow { "/follow" } else { "" };
             format!(
-                "/api/v1/units/{}/{}/logs?tail={tail}",
+                "/api/v1/units/{}/{}/logs{follow}?tail={tail}",
                 segment(node)?,
                 segment(unit)?
             )
