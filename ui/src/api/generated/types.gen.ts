@@ -4860,6 +4860,36 @@ export type GetUnitLogsResponses = {
 
 export type GetUnitLogsResponse = GetUnitLogsResponses[keyof GetUnitLogsResponses];
 
+export type FollowUnitLogsData = {
+    body?: never;
+    path: {
+        node: string;
+        unit: string;
+    };
+    query?: {
+        /**
+         * Lines before those that come, at most 2000; absent: 50.
+         */
+        tail?: number;
+    };
+    url: '/api/v1/units/{node}/{unit}/logs/follow';
+};
+
+export type FollowUnitLogsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type FollowUnitLogsError = FollowUnitLogsErrors[keyof FollowUnitLogsErrors];
+
+export type FollowUnitLogsResponses = {
+    200: string;
+};
+
+export type FollowUnitLogsResponse = FollowUnitLogsResponses[keyof FollowUnitLogsResponses];
+
 export type GetVersionData = {
     body?: never;
     path?: never;
