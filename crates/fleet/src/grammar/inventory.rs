@@ -20,9 +20,9 @@ pub struct Inventory {
 #[serde(default, deny_unknown_fields)]
 pub struct Portainer {
     /// Its address as seen from the server: `https://portainer.home.arpa`.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub url: Option<String>,
     /// An access token, as `secret:NAME`.
-    #[schemars(required)]
+    #[schemars(extend("x-must" = true))]
     pub key: Option<String>,
 }
