@@ -34,7 +34,7 @@ const WITHIN: Duration = Duration::from_secs(3);
 #[into_params(parameter_in = Query)]
 pub struct OnNode {
     /// Only this node; absent: every node whose file names an Ollama.
-    node: Option<String>,
+    pub node: Option<String>,
 }
 
 /// The language models of each node: on disk, in memory, and what loading one would leave.

@@ -53,6 +53,7 @@ pub async fn get_overview(
     let mut overview = when.look_counted(&app, |look, counted| {
         present::overview(look, counted, told, &recent)
     });
+    overview.write_anomalies = super::container::write_anomalies(&app, &when);
     // Samples of the past are not looked through: then there was no score.
     if when.is_now() {
         overview.summary.score = app.score().await.score.map(f64::from);

@@ -35,6 +35,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("unknown-node", 404, "There is no such node"),
     ("unknown-service", 404, "There is no such service"),
     ("unknown-container", 404, "There is no such container"),
+    ("ollama-not-named", 404, "No file names an Ollama there"),
     ("unknown-event", 404, "There is no such event"),
     ("unknown-action", 404, "There is no such action"),
     ("unknown-target", 404, "There is no such target"),

@@ -232,13 +232,22 @@ pub async fn get_logs(
     Ask(tail): Ask<Tail>,
 ) -> Result<Response, Problem> {
     let node = node(&app, &asked)?;
-    let container: ContainerName = name(&container)?;
+    container_logs(&app, &node, &container, &tail).await
+}
+
+pub async fn container_logs(
+    app: &App,
+    node: &NodeName,
+    container: &str,
+    tail: &Tail,
+) -> Result<Response, Problem> {
+    let container: ContainerName = name(container)?;
     let lines = tail.tail.unwrap_or(50).min(TAIL_MAX);
     let path = format!(
         "/v1/containers/{}/logs?tail={lines}",
         escaped(container.as_str())
     );
-    Ok(plain(app.agents.get(&node, &path).await?))
+    Ok(plain(app.agents.get(node, &path).await?))
 }
 
 /// The last outputs of a container's own health check, from its agent.

@@ -110,3 +110,38 @@ async fn strangers_are_told_nothing() {
         assert_eq!(read(answer).await.0, StatusCode::UNAUTHORIZED, "{path}");
     }
 }
+
+#[tokio::test]
+async fn what_they_do_is_an_action_like_any_other() {
+    let scene = Scene::well().await;
+    let (status, told) = scene
+        .call("POST", "/api/vm/containers/web/restart", None)
+        .await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{told}");
+    let id = told["action"].as_str().unwrap();
+    let action = scene.get(&format!("/api/v1/actions/{id}")).await;
+    assert_eq!(action["subject"], "container/piha/web");
+    let (status, told) = scene.call("POST", "/api/vm/cleanup?node=piha", None).await;
+    assert_eq!(
+        (status, told["action"].as_str()),
+        (StatusCode::ACCEPTED, Some("disk-cleanup-piha"))
+    );
+    let no = scene
+        .call("POST", "/api/vm/containers/nobody/restart", None)
+        .await;
+    assert!(no.0.is_client_error(), "{}", no.1);
+}
+
+#[tokio::test]
+async fn models_without_an_ollama_say_what_to_add() {
+    let scene = Scene::well().await;
+    let (status, no) = scene.call("GET", "/api/vm/ollama/models", None).await;
+    assert!(status.is_client_error());
+    assert_eq!(no["code"], "ollama-not-named");
+    let asked = json!({"model": "llama3.2:3b"});
+    for (method, path) in [("POST", "load"), ("DELETE", "unload")] {
+        let path = format!("/api/vm/ollama/{path}");
+        let (status, no) = scene.call(method, &path, Some(asked.clone())).await;
+        assert!(status.is_client_error(), "{no}");
+    }
+}

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, FollowLogsData, FollowLogsErrors, FollowLogsResponses, FollowUnitLogsData, FollowUnitLogsErrors, FollowUnitLogsResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerData, GetContainerErrors, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetContainerResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetHistoryData, GetHistoryErrors, GetHistoryResponses, GetInventoryData, GetInventoryErrors, GetInventoryResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMemoryAdviceData, GetMemoryAdviceErrors, GetMemoryAdviceResponses, GetMemoryPatchData, GetMemoryPatchErrors, GetMemoryPatchResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetNodeScoreData, GetNodeScoreErrors, GetNodeScoreResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetScoreData, GetScoreErrors, GetScoreResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusPageData, GetStatusPageErrors, GetStatusPageResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetTrendsData, GetTrendsErrors, GetTrendsResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVerdictData, GetVerdictErrors, GetVerdictResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetVmCleanupLogData, GetVmCleanupLogErrors, GetVmCleanupLogResponses, GetVmCronStatusData, GetVmCronStatusErrors, GetVmCronStatusResponses, GetVmHealthData, GetVmHealthErrors, GetVmHealthResponses, GetVmTrendData, GetVmTrendErrors, GetVmTrendResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListHistorySeriesData, ListHistorySeriesErrors, ListHistorySeriesResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, ListVmContainersData, ListVmContainersErrors, ListVmContainersResponses, ListVmUnhealthyData, ListVmUnhealthyErrors, ListVmUnhealthyResponses, LoadModelData, LoadModelErrors, LoadModelResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, RestartContainersData, RestartContainersErrors, RestartContainersResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SearchLogsData, SearchLogsErrors, SearchLogsResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses, TestPolicyData, TestPolicyErrors, TestPolicyResponses, UnloadModelData, UnloadModelErrors, UnloadModelResponses } from './types.gen';
+import type { ApproveActionData, ApproveActionErrors, ApproveActionResponses, BeatLockData, BeatLockErrors, BeatLockResponses, CancelActionData, CancelActionErrors, CancelActionResponses, CancelRolloutData, CancelRolloutErrors, CancelRolloutResponses, FollowLogsData, FollowLogsErrors, FollowLogsResponses, FollowUnitLogsData, FollowUnitLogsErrors, FollowUnitLogsResponses, GetActionData, GetActionErrors, GetActionResponses, GetBrakeData, GetBrakeErrors, GetBrakeResponses, GetContainerData, GetContainerErrors, GetContainerHealthData, GetContainerHealthErrors, GetContainerHealthResponses, GetContainerResponses, GetDesiredData, GetDesiredErrors, GetDesiredResponses, GetEstimateData, GetEstimateErrors, GetEstimateResponses, GetEventData, GetEventErrors, GetEventResponses, GetFeedData, GetFeedErrors, GetFeedResponse, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetHistoryData, GetHistoryErrors, GetHistoryResponses, GetInventoryData, GetInventoryErrors, GetInventoryResponses, GetLogsData, GetLogsErrors, GetLogsResponses, GetMemoryAdviceData, GetMemoryAdviceErrors, GetMemoryAdviceResponses, GetMemoryPatchData, GetMemoryPatchErrors, GetMemoryPatchResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetNodeData, GetNodeErrors, GetNodeResponses, GetNodeScoreData, GetNodeScoreErrors, GetNodeScoreResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetPastData, GetPastErrors, GetPastResponses, GetPolicyData, GetPolicyErrors, GetPolicyResponses, GetReasonsData, GetReasonsErrors, GetReasonsResponses, GetRolloutData, GetRolloutErrors, GetRolloutResponses, GetSamplesData, GetSamplesErrors, GetSamplesResponses, GetScoreData, GetScoreErrors, GetScoreResponses, GetServiceData, GetServiceErrors, GetServiceResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusPageData, GetStatusPageErrors, GetStatusPageResponses, GetSummaryData, GetSummaryErrors, GetSummaryResponses, GetTableData, GetTableErrors, GetTableResponses, GetTrendsData, GetTrendsErrors, GetTrendsResponses, GetUnitLogsData, GetUnitLogsErrors, GetUnitLogsResponses, GetVerdictData, GetVerdictErrors, GetVerdictResponses, GetVersionData, GetVersionErrors, GetVersionResponses, GetVmCleanupLogData, GetVmCleanupLogErrors, GetVmCleanupLogResponses, GetVmCronStatusData, GetVmCronStatusErrors, GetVmCronStatusResponses, GetVmHealthData, GetVmHealthErrors, GetVmHealthResponses, GetVmLogsData, GetVmLogsErrors, GetVmLogsResponses, GetVmTrendData, GetVmTrendErrors, GetVmTrendResponses, GetWhyData, GetWhyErrors, GetWhyResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListChannelsData, ListChannelsErrors, ListChannelsResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListDrillsData, ListDrillsErrors, ListDrillsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListHistorySeriesData, ListHistorySeriesErrors, ListHistorySeriesResponses, ListLocksData, ListLocksErrors, ListLocksResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListNodesData, ListNodesErrors, ListNodesResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListServicesData, ListServicesErrors, ListServicesResponses, ListVmContainersData, ListVmContainersErrors, ListVmContainersResponses, ListVmModelsData, ListVmModelsErrors, ListVmModelsResponses, ListVmUnhealthyData, ListVmUnhealthyErrors, ListVmUnhealthyResponses, LoadModelData, LoadModelErrors, LoadModelResponses, LoadVmModelData, LoadVmModelErrors, LoadVmModelResponses, LoginLinkData, LoginLinkErrors, LoginLinkResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, RecordEventData, RecordEventErrors, RecordEventResponses, RejectActionData, RejectActionErrors, RejectActionResponses, ReleaseBrakeData, ReleaseBrakeErrors, ReleaseBrakeResponses, ReleaseLockData, ReleaseLockErrors, ReleaseLockResponses, RestartContainersData, RestartContainersErrors, RestartContainersResponses, RestartVmContainerData, RestartVmContainerErrors, RestartVmContainerResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, SearchLogsData, SearchLogsErrors, SearchLogsResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SimulateRoutesData, SimulateRoutesErrors, SimulateRoutesResponses, StartActionData, StartActionErrors, StartActionResponses, StartDrillData, StartDrillErrors, StartDrillResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses, StartVmCleanupData, StartVmCleanupErrors, StartVmCleanupResponses, TakeLockData, TakeLockErrors, TakeLockResponses, TestChannelData, TestChannelErrors, TestChannelResponses, TestPolicyData, TestPolicyErrors, TestPolicyResponses, UnloadModelData, UnloadModelErrors, UnloadModelResponses, UnloadVmModelData, UnloadVmModelErrors, UnloadVmModelResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -701,6 +701,15 @@ export const getReasons = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * Free space on a node's disk: the action `disk_cleanup`.
+ */
+export const startVmCleanup = <ThrowOnError extends boolean = false>(options?: Options<StartVmCleanupData, ThrowOnError>) => (options?.client ?? client).post<StartVmCleanupResponses, StartVmCleanupErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/cleanup',
+    ...options
+});
+
+/**
  * What a cleanup script told of its runs, newest first: `{timestamp, mode, diskBefore, diskAfter, freedMB, steps, success}`
  * as its `vm-cleanup.log` has them.
  */
@@ -729,6 +738,24 @@ export const listVmUnhealthy = <ThrowOnError extends boolean = false>(options?: 
 });
 
 /**
+ * The last lines of one container's log.
+ */
+export const getVmLogs = <ThrowOnError extends boolean = false>(options: Options<GetVmLogsData, ThrowOnError>) => (options.client ?? client).get<GetVmLogsResponses, GetVmLogsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/containers/{name}/logs',
+    ...options
+});
+
+/**
+ * Restart one container.
+ */
+export const restartVmContainer = <ThrowOnError extends boolean = false>(options: Options<RestartVmContainerData, ThrowOnError>) => (options.client ?? client).post<RestartVmContainerResponses, RestartVmContainerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/containers/{name}/restart',
+    ...options
+});
+
+/**
  * The jobs of a node's crontabs, and the files that were not read with the reason.
  */
 export const getVmCronStatus = <ThrowOnError extends boolean = false>(options?: Options<GetVmCronStatusData, ThrowOnError>) => (options?.client ?? client).get<GetVmCronStatusResponses, GetVmCronStatusErrors, ThrowOnError>({
@@ -753,6 +780,41 @@ export const getVmTrend = <ThrowOnError extends boolean = false>(options: Option
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/vm/metrics/trend/{metric}',
     ...options
+});
+
+/**
+ * Bring a model into memory.
+ */
+export const loadVmModel = <ThrowOnError extends boolean = false>(options: Options<LoadVmModelData, ThrowOnError>) => (options.client ?? client).post<LoadVmModelResponses, LoadVmModelErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/ollama/load',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * The language models of a node.
+ */
+export const listVmModels = <ThrowOnError extends boolean = false>(options?: Options<ListVmModelsData, ThrowOnError>) => (options?.client ?? client).get<ListVmModelsResponses, ListVmModelsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/ollama/models',
+    ...options
+});
+
+/**
+ * Take a model out of memory.
+ */
+export const unloadVmModel = <ThrowOnError extends boolean = false>(options: Options<UnloadVmModelData, ThrowOnError>) => (options.client ?? client).delete<UnloadVmModelResponses, UnloadVmModelErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/vm/ollama/unload',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**

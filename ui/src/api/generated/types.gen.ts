@@ -1456,6 +1456,13 @@ export type ModelLoaded = {
 };
 
 /**
+ * Which model.
+ */
+export type ModelNamed = {
+    model: string;
+};
+
+/**
  * One node's model server.
  */
 export type ModelNode = {
@@ -4944,6 +4951,31 @@ export type GetReasonsResponses = {
 
 export type GetReasonsResponse = GetReasonsResponses[keyof GetReasonsResponses];
 
+export type StartVmCleanupData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+    };
+    url: '/api/vm/cleanup';
+};
+
+export type StartVmCleanupErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type StartVmCleanupError = StartVmCleanupErrors[keyof StartVmCleanupErrors];
+
+export type StartVmCleanupResponses = {
+    202: unknown;
+};
+
 export type GetVmCleanupLogData = {
     body?: never;
     path?: never;
@@ -5048,6 +5080,66 @@ export type ListVmUnhealthyResponses = {
 };
 
 export type ListVmUnhealthyResponse = ListVmUnhealthyResponses[keyof ListVmUnhealthyResponses];
+
+export type GetVmLogsData = {
+    body?: never;
+    path: {
+        name: string;
+    };
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+        /**
+         * Lines, at most 2000; absent: 50.
+         */
+        tail?: number;
+    };
+    url: '/api/vm/containers/{name}/logs';
+};
+
+export type GetVmLogsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type GetVmLogsError = GetVmLogsErrors[keyof GetVmLogsErrors];
+
+export type GetVmLogsResponses = {
+    200: string;
+};
+
+export type GetVmLogsResponse = GetVmLogsResponses[keyof GetVmLogsResponses];
+
+export type RestartVmContainerData = {
+    body?: never;
+    path: {
+        name: string;
+    };
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+    };
+    url: '/api/vm/containers/{name}/restart';
+};
+
+export type RestartVmContainerErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type RestartVmContainerError = RestartVmContainerErrors[keyof RestartVmContainerErrors];
+
+export type RestartVmContainerResponses = {
+    202: unknown;
+};
 
 export type GetVmCronStatusData = {
     body?: never;
@@ -5154,6 +5246,81 @@ export type GetVmTrendResponses = {
 };
 
 export type GetVmTrendResponse = GetVmTrendResponses[keyof GetVmTrendResponses];
+
+export type LoadVmModelData = {
+    body: ModelNamed;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+    };
+    url: '/api/vm/ollama/load';
+};
+
+export type LoadVmModelErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type LoadVmModelError = LoadVmModelErrors[keyof LoadVmModelErrors];
+
+export type LoadVmModelResponses = {
+    202: unknown;
+};
+
+export type ListVmModelsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+    };
+    url: '/api/vm/ollama/models';
+};
+
+export type ListVmModelsErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type ListVmModelsError = ListVmModelsErrors[keyof ListVmModelsErrors];
+
+export type ListVmModelsResponses = {
+    200: unknown;
+};
+
+export type UnloadVmModelData = {
+    body: ModelNamed;
+    path?: never;
+    query?: {
+        /**
+         * Absent: the machine the server runs on.
+         */
+        node?: string;
+    };
+    url: '/api/vm/ollama/unload';
+};
+
+export type UnloadVmModelErrors = {
+    /**
+     * An error: what happened, and what to do next
+     */
+    default: Problem;
+};
+
+export type UnloadVmModelError = UnloadVmModelErrors[keyof UnloadVmModelErrors];
+
+export type UnloadVmModelResponses = {
+    202: unknown;
+};
 
 export type GetHealthData = {
     body?: never;

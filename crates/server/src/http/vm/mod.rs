@@ -1,7 +1,9 @@
 //! The addresses that scripts written for a VM dashboard know, with the field names they know. Row S10.
 //!
-//! They read only. What they answer is what the other routes say of the same node, under other names; nothing here knows
-//! more. Without `?node=` they tell of the machine the server runs on.
+//! What they answer is what the other routes say of the same node, under other names; nothing here knows more, and what
+//! they do ([`act`]) is an action like any other. Without `?node=` they are about the machine the server runs on.
+
+pub mod act;
 
 use axum::Json;
 use axum::extract::State;
@@ -12,12 +14,12 @@ use stead_core::time::Span;
 use stead_protocol::api;
 use utoipa::IntoParams;
 
-use super::App;
-use super::extract::{Ask, Place};
-use super::node::known;
-use super::past::When;
-use super::problem::Problem;
-use super::trend::{range, trends};
+use crate::http::App;
+use crate::http::extract::{Ask, Place};
+use crate::http::node::known;
+use crate::http::past::When;
+use crate::http::problem::Problem;
+use crate::http::trend::{range, trends};
 use crate::present::{self, Metric};
 
 /// Runs of a cleanup told unless more are asked for.
