@@ -14,7 +14,7 @@ use crate::problem::Code;
 use crate::shape::shorten;
 
 /// Every kind of action, with whether it destroys.
-pub(super) const ACTIONS: [(&str, bool); 18] = [
+pub(super) const ACTIONS: [(&str, bool); 20] = [
     ("lock_clear", false),
     ("dns_publish", false),
     ("proxy_register", false),
@@ -29,6 +29,8 @@ pub(super) const ACTIONS: [(&str, bool); 18] = [
     ("agent_upgrade", false),
     ("provision", false),
     ("patch", false),
+    ("model_load", false),
+    ("model_unload", false),
     ("drill", false),
     ("restore", true),
     ("rebuild", true),

@@ -743,6 +743,14 @@ const TABLE: &[Bad] = &[
         (1, 49),
         "60s",
     ),
+    // The page for everybody
+    bad(
+        STEAD,
+        "status_page: {enabled: true, services: \"label:team\"}\n",
+        "bad-selector",
+        (1, 40),
+        "service",
+    ),
     // Samples
     bad(
         STEAD,
