@@ -76,7 +76,12 @@ pub fn status_page(look: Look<'_>, page: &StatusPage, events: &[Event]) -> api::
         services.push(api::StatusService {
             name: name.clone(),
             state: word(now).to_string(),
-            uptime: total(&days),
+            // Known for less than a millisecond: as it is now.
+            uptime: total(&days).or(match now {
+                State::Up => Some(100.0),
+                State::Down => Some(0.0),
+                State::Unknown => None,
+            }),
             days: days.iter().map(|d| d.percent()).collect(),
         });
     }
