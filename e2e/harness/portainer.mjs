@@ -27,7 +27,7 @@ export class Portainer {
     this.methods = [];
     this.server = createServer((request, response) => {
       this.methods.push(request.method ?? '');
-      const { status, body } = request.headers['x-api-key'] === has.key ? this.answer(new URL(request.url ?? '/', 'http://portainer').pathname) : { status: 401, body: { message: 'Invalid API key' } };
+      const { status, body } = request.headers['x-api-key'] === this.has.key ? this.answer(new URL(request.url ?? '/', 'http://portainer').pathname) : { status: 401, body: { message: 'Invalid API key' } };
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(JSON.stringify(body));
     });

@@ -53,23 +53,27 @@ test('containers are listed with what they are and use, and the filters agree wi
 
 test('all unhealthy ones are restarted after they were listed, and nothing else', async (t) => {
   const scene = new Scene(t);
-  const shop = await scene.container('shop');
-  const stray = await scene.container('stray');
-  const well = await scene.container('well');
+  // The engine is shared with other tests, whose containers fall ill on purpose: only these are meant.
+  const stack = unique('stack');
+  const labels = [`com.docker.compose.project=${stack}`];
+  const shop = await scene.container('shop', { labels });
+  const stray = await scene.container('stray', { labels });
+  const well = await scene.container('well', { labels });
+  const restart = ['containers', 'restart', '--unhealthy', '--stack', stack];
   const stead = await scene.up(await scene.fleet('piha', service('shop', shop.name)));
   await stead.serviceIs('shop', 'healthy');
   await known(stead, well.name);
-  const nothing = await stead.cli('containers', 'restart', '--unhealthy', '--yes');
+  const nothing = await stead.cli(...restart, '--yes');
   assert.equal(nothing.code, 0, nothing.stderr);
   assert.match(nothing.stdout, /nothing would be done/);
   well.since = Date.now() / 1000;
   await shop.fallIll();
   await stray.fallIll();
-  await until('both are unhealthy', async () => (await listed(stead, '?unhealthy=true')).length === 2);
-  const unsure = await stead.cli('containers', 'restart', '--unhealthy');
+  await until('both are unhealthy', async () => (await listed(stead, `?unhealthy=true&stack=${stack}`)).length === 2);
+  const unsure = await stead.cli(...restart);
   assert.equal(unsure.code, 2, unsure.stdout);
   assert(unsure.stdout.includes(shop.name) && unsure.stdout.includes(stray.name), unsure.stdout);
-  const done = await stead.cli('containers', 'restart', '--unhealthy', '--yes', '--wait', '--note', 'morning');
+  const done = await stead.cli(...restart, '--yes', '--wait', '--note', 'morning');
   assert.equal(done.code, 0, done.stdout + done.stderr);
   assert.equal(await shop.starts(), 1);
   assert.equal(await stray.starts(), 1);

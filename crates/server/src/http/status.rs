@@ -90,7 +90,7 @@ fn document(page: &api::StatusPage) -> String {
     let _ = write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title><link rel=\"stylesheet\" href=\"/status.css\"></head>\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title><link rel=\"icon\" href=\"/favicon.svg\"><link rel=\"stylesheet\" href=\"/status.css\"></head>\
          <body><main><h1>{title}</h1><p class=\"sum {}\">{}</p>",
         escape(&page.state),
         escape(&page.sentence)
