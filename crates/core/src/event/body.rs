@@ -241,28 +241,15 @@ macro_rules! bodies {
 
             /// Reads `data` as what `kind` carries; data that does not fit is kept as it is.
             pub fn read(kind: &str, data: Value) -> Body {
-                let typed = match kind {
-                    $($kind => <$data>::deserialize(&data).ok().map(Body::$variant),)*
-                    _ => read_fact(kind, &data),
-                };
-                match (typed, Kind::new(kind)) {
-                    (Some(body), _) => body,
-                    (None, Ok(kind)) => Body::Other(kind, data),
-                    (None, Err(_)) => Body::Other(Kind::known("invalid_kind"), data),
+                match (Body::read_known(kind, &data), Kind::new(kind)) {
+                    (Ok(body), _) => body,
+                    (Err(_), Ok(kind)) => Body::Other(kind, data),
+                    (Err(_), Err(_)) => Body::Other(Kind::known("invalid_kind"), data),
                 }
             }
 
-            /// The same from JSON text, without the detour over a value.
-            pub(super) fn read_text(kind: &str, data: &str) -> Body {
-                let typed = match kind {
-                    $($kind => serde_json::from_str::<$data>(data).ok().map(Body::$variant),)*
-                    _ => read_fact_text(kind, data),
-                };
-                typed.unwrap_or_else(|| Body::read(kind, serde_json::from_str(data).unwrap_or(Value::Null)))
-            }
-
-            /// The same on the way through a text: only what fits the type of a known kind, so the caller must be able to
-            /// begin anew.
+            /// The same on the way through a text, without the detour over a value: only what fits the type of a known kind,
+            /// so the caller must be able to begin anew.
             pub(super) fn read_known<'de, D: Deserializer<'de>>(
                 kind: &str,
                 data: D,
@@ -386,20 +373,6 @@ fn fact_body(kind: &str, seen: Seen) -> Option<Body> {
 
 fn is_fact(kind: &str) -> bool {
     kind.ends_with("_observed") || kind.ends_with("_gone")
-}
-
-fn read_fact(kind: &str, data: &Value) -> Option<Body> {
-    if !is_fact(kind) {
-        return None;
-    }
-    fact_body(kind, Seen::deserialize(data).ok()?)
-}
-
-fn read_fact_text(kind: &str, data: &str) -> Option<Body> {
-    if !is_fact(kind) {
-        return None;
-    }
-    fact_body(kind, serde_json::from_str(data).ok()?)
 }
 
 fn read_known_fact<'de, D: Deserializer<'de>>(kind: &str, data: D) -> Result<Body, D::Error> {

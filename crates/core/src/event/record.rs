@@ -62,16 +62,16 @@ struct In<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// A body whose data is read as it comes by, without a second look at the text.
-#[derive(Default)]
+/// What the JSON body of a record says.
 struct Whole {
     cause: Option<Seq>,
     source: Source,
     cursor: u64,
-    body: Option<Body>,
+    body: Body,
 }
 
-/// Reads a [`Whole`]; fails on whatever today's encoding would not write of a known kind.
+/// Reads the data as it comes by, without a second look at the text; fails on whatever today's encoding would not write of
+/// a known kind.
 struct InOneGo<'a> {
     kind: &'a str,
 }
@@ -82,19 +82,22 @@ impl<'de> Visitor<'de> for InOneGo<'_> {
         f.write_str("the body of a record")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Whole, A::Error> {
-        let mut whole = Whole::default();
+        let (mut cause, mut source, mut cursor, mut body) = (None, Source::default(), 0, None);
         while let Some(key) = map.next_key::<Field>()? {
             match key {
-                Field::Cause => whole.cause = map.next_value()?,
-                Field::Source => whole.source = map.next_value()?,
-                Field::Cursor => whole.cursor = map.next_value()?,
-                Field::Data if whole.body.is_some() => {
-                    return Err(A::Error::duplicate_field("data"));
-                }
-                Field::Data => whole.body = Some(map.next_value_seed(Data(self.kind))?),
+                Field::Cause => cause = map.next_value()?,
+                Field::Source => source = map.next_value()?,
+                Field::Cursor => cursor = map.next_value()?,
+                Field::Data if body.is_some() => return Err(A::Error::duplicate_field("data")),
+                Field::Data => body = Some(map.next_value_seed(Data(self.kind))?),
             }
         }
-        Ok(whole)
+        Ok(Whole {
+            cause,
+            source,
+            cursor,
+            body: body.ok_or_else(|| A::Error::missing_field("data"))?,
+        })
     }
 }
 
@@ -116,12 +119,11 @@ impl<'de> DeserializeSeed<'de> for Data<'_> {
     }
 }
 
-fn in_one_go(text: &str, kind: &str) -> Option<(Whole, Body)> {
+fn in_one_go(text: &str, kind: &str) -> Result<Whole, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let mut whole = reader.deserialize_map(InOneGo { kind }).ok()?;
-    reader.end().ok()?;
-    let body = whole.body.take()?;
-    Some((whole, body))
+    let whole = reader.deserialize_map(InOneGo { kind })?;
+    reader.end()?;
+    Ok(whole)
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -160,46 +162,35 @@ pub fn decode(e: Encoded) -> Result<Event, Damaged> {
     };
     let subject: Subject = e.subject.parse().map_err(|why| bad(&why))?;
     let text = core::str::from_utf8(&e.body).map_err(|why| bad(&why))?;
-    let at_once = (e.version == VERSION)
-        .then(|| in_one_go(text, &e.kind))
-        .flatten();
-    let (
-        Whole {
-            cause,
-            source,
-            cursor,
-            ..
-        },
-        body,
-    ) = match at_once {
-        Some(read) => read,
-        None => in_parts(&e, text).map_err(|why| bad(&why))?,
+    let read = match e.version {
+        VERSION => in_one_go(text, &e.kind).or_else(|_| in_parts(&e, text)),
+        _ => in_parts(&e, text),
     };
+    let whole = read.map_err(|why| bad(&why))?;
     Ok(Event {
         seq,
         id: e.id,
         at: e.at,
         subject,
         severity: Severity::from_rank(e.severity),
-        cause,
-        source,
-        cursor,
-        body,
+        cause: whole.cause,
+        source: whole.source,
+        cursor: whole.cursor,
+        body: whole.body,
     })
 }
 
 /// Old versions, foreign kinds, and data that does not fit its kind: nothing of it is lost.
-fn in_parts(e: &Encoded, text: &str) -> Result<(Whole, Body), serde_json::Error> {
+fn in_parts(e: &Encoded, text: &str) -> Result<Whole, serde_json::Error> {
     let parts: In<'_> = serde_json::from_str(text)?;
     let data = parts.data.map_or("null", RawValue::get);
     let (kind, data) = upcast(e.version, &e.kind, data);
-    let whole = Whole {
+    Ok(Whole {
         cause: parts.cause,
         source: parts.source,
         cursor: parts.cursor,
-        body: None,
-    };
-    Ok((whole, Body::read_text(&kind, &data)))
+        body: Body::read(&kind, serde_json::from_str(&data).unwrap_or_default()),
+    })
 }
 
 /// Lifts data written by an older version to today's shape, one version at a time.
