@@ -158,7 +158,6 @@ impl History {
 
     /// What became of samples that are sent to others; none where none are.
     pub fn sent(&self) -> Option<Sent> {
-        let some = |n: u64| (n > 0).then_some(n);
         let remotes = self
             .0
             .remotes
@@ -174,7 +173,7 @@ impl History {
             refused: read(&counts.refused),
             waiting: read(&counts.waiting),
         };
-        some(receivers + sent.sent + sent.dropped + sent.refused).map(|_| sent)
+        (receivers + sent.sent + sent.dropped + sent.refused > 0).then_some(sent)
     }
 
     /// The store itself, for those who ask in its own words; `None` while it is not open.

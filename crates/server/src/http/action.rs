@@ -219,14 +219,24 @@ pub async fn start_action(
 ) -> Result<(StatusCode, Json<api::Accepted>), Problem> {
     let kind = action_kind(&asked.kind)?;
     let subject = subject(&app, &asked.subject)?;
+    begin(&app, &caller, kind, subject, asked.note).await
+}
+
+/// Begins an action that somebody asks for by hand, and says where it is found.
+pub async fn begin(
+    app: &App,
+    caller: &Caller,
+    kind: ActionKind,
+    subject: Subject,
+    note: Option<String>,
+) -> Result<(StatusCode, Json<api::Accepted>), Problem> {
     let command = Command::Start {
         kind,
         subject,
         by: caller.principal(),
-        note: tidy(asked.note),
+        note: tidy(note),
     };
-    let reply = app.handle.command(command).await?;
-    let (id, occurrence, state) = of_action(reply)?;
+    let (id, occurrence, state) = of_action(app.handle.command(command).await?)?;
     let accepted = api::Accepted {
         id,
         occurrence,
@@ -257,7 +267,7 @@ pub fn tidy(note: Option<String>) -> Option<String> {
 }
 
 /// What became of a command about an action.
-pub fn of_action(reply: Reply) -> Result<(String, u32, ActionState), Problem> {
+fn of_action(reply: Reply) -> Result<(String, u32, ActionState), Problem> {
     match reply {
         Reply::Action {
             id,

@@ -10,14 +10,13 @@ use futures::StreamExt;
 use http::StatusCode;
 use serde::Deserialize;
 use stead_core::action::ActionKind;
-use stead_core::controller::Command;
 use stead_core::ids::{ModelName, NodeName};
 use stead_core::subject::Subject;
 use stead_protocol::{agent, api};
 use utoipa::IntoParams;
 
 use super::App;
-use super::action::{of_action, tidy};
+use super::action::begin;
 use super::extract::{Ask, Body, name};
 use super::guard::Caller;
 use super::node::known;
@@ -107,17 +106,5 @@ async fn start(
 ) -> Result<(StatusCode, Json<api::Accepted>), Problem> {
     let node = known(app, &When::NOW, &asked.node)?;
     let model: ModelName = name(&asked.model)?;
-    let command = Command::Start {
-        kind,
-        subject: Subject::Model(node, model),
-        by: caller.principal(),
-        note: tidy(asked.note),
-    };
-    let (id, occurrence, state) = of_action(app.handle.command(command).await?)?;
-    let accepted = api::Accepted {
-        id,
-        occurrence,
-        state: state.word().to_string(),
-    };
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    begin(app, caller, kind, Subject::Model(node, model), asked.note).await
 }

@@ -11,7 +11,7 @@ use stead_core::subject::Subject;
 use stead_protocol::api;
 
 use super::App;
-use super::action::{action_kind, of_action, tidy};
+use super::action::{action_kind, begin, tidy};
 use super::extract::{Body, Place};
 use super::guard::Caller;
 use super::past::When;
@@ -200,19 +200,7 @@ pub async fn start_drill(
             "add `drill: { node: NODE, image: IMAGE }` to stead.yaml",
         )
     })?;
-    let command = Command::Start {
-        kind: ActionKind::Drill,
-        subject,
-        by: caller.principal(),
-        note: None,
-    };
-    let (id, occurrence, state) = of_action(app.handle.command(command).await?)?;
-    let accepted = api::Accepted {
-        id,
-        occurrence,
-        state: state.word().to_string(),
-    };
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    begin(&app, &caller, ActionKind::Drill, subject, None).await
 }
 
 #[cfg(test)]

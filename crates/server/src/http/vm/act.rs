@@ -8,15 +8,14 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stead_core::action::ActionKind;
-use stead_core::controller::Command;
 use stead_core::ids::{ContainerName, ModelName};
 use stead_core::subject::Subject;
 use stead_protocol::api;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Which, node};
+use super::node;
 use crate::http::App;
-use crate::http::action::of_action;
+use crate::http::action::begin;
 use crate::http::extract::{Ask, Body, Place, name};
 use crate::http::guard::Caller;
 use crate::http::models::{OnNode, list_models};
@@ -28,15 +27,6 @@ use crate::http::service::{Tail, container_logs};
 pub struct Where {
     /// Absent: the machine the server runs on.
     node: Option<String>,
-}
-
-impl From<Where> for Which {
-    fn from(Where { node }: Where) -> Which {
-        Which {
-            node,
-            ..Which::default()
-        }
-    }
 }
 
 /// Which model.
@@ -55,7 +45,7 @@ pub async fn cleanup(
     Extension(caller): Extension<Caller>,
     Ask(place): Ask<Where>,
 ) -> Answer {
-    let node = node(&app, &place.into())?;
+    let node = node(&app, place.node.as_deref())?;
     start(&app, &caller, ActionKind::DiskCleanup, Subject::Node(node)).await
 }
 
@@ -68,7 +58,7 @@ pub async fn restart(
     Place(container): Place<String>,
     Ask(place): Ask<Where>,
 ) -> Answer {
-    let node = node(&app, &place.into())?;
+    let node = node(&app, place.node.as_deref())?;
     let container: ContainerName = name(&container)?;
     let subject = Subject::Container(node, container);
     start(&app, &caller, ActionKind::ContainerRestart, subject).await
@@ -83,7 +73,7 @@ pub async fn logs(
     Ask(place): Ask<Where>,
     Ask(tail): Ask<Tail>,
 ) -> Result<Response, Problem> {
-    let node = node(&app, &place.into())?;
+    let node = node(&app, place.node.as_deref())?;
     container_logs(&app, &node, &container, &tail).await
 }
 
@@ -94,7 +84,7 @@ pub async fn models(
     State(app): State<App>,
     Ask(place): Ask<Where>,
 ) -> Result<Json<Value>, Problem> {
-    let node = node(&app, &place.into())?;
+    let node = node(&app, place.node.as_deref())?;
     let asked = OnNode {
         node: Some(node.to_string()),
     };
@@ -161,24 +151,18 @@ async fn about_model(
     place: Where,
     named: &ModelNamed,
 ) -> Answer {
-    let node = node(app, &place.into())?;
+    let node = node(app, place.node.as_deref())?;
     let model: ModelName = name(&named.model)?;
     start(app, caller, kind, Subject::Model(node, model)).await
 }
 
 async fn start(app: &App, caller: &Caller, kind: ActionKind, subject: Subject) -> Answer {
-    let command = Command::Start {
-        kind,
-        subject,
-        by: caller.principal(),
-        note: None,
-    };
-    let (id, occurrence, state) = of_action(app.handle.command(command).await?)?;
+    let (status, Json(begun)) = begin(app, caller, kind, subject, None).await?;
     let told = json!({
         "success": true,
-        "action": id,
-        "occurrence": occurrence,
-        "state": state.word(),
+        "action": begun.id,
+        "occurrence": begun.occurrence,
+        "state": begun.state,
     });
-    Ok((StatusCode::ACCEPTED, Json(told)))
+    Ok((status, Json(told)))
 }

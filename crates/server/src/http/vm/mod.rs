@@ -46,7 +46,7 @@ pub async fn get_health(
     State(app): State<App>,
     Ask(which): Ask<Which>,
 ) -> Result<Json<Value>, Problem> {
-    let name = node(&app, &which)?;
+    let name = node(&app, which.node.as_deref())?;
     let score = app.look(|look| present::score_card(look, &name).score);
     let (node, containers) = seen(&app, &name)?;
     let count =
@@ -92,7 +92,12 @@ pub async fn get_cleanup_log(
     State(app): State<App>,
     Ask(which): Ask<Which>,
 ) -> Result<Json<Vec<Value>>, Problem> {
-    let log = asked(&app, &node(&app, &which)?, "/v1/chores/cleanup-log").await?;
+    let log = asked(
+        &app,
+        &node(&app, which.node.as_deref())?,
+        "/v1/chores/cleanup-log",
+    )
+    .await?;
     let mut runs = match log.get("runs") {
         Some(Value::Array(runs)) => runs.clone(),
         _ => Vec::new(),
@@ -108,7 +113,7 @@ pub async fn get_cron_status(
     State(app): State<App>,
     Ask(which): Ask<Which>,
 ) -> Result<Json<Value>, Problem> {
-    let name = node(&app, &which)?;
+    let name = node(&app, which.node.as_deref())?;
     let mut told = asked(&app, &name, "/v1/chores/crontabs").await?;
     if let Value::Object(told) = &mut told {
         told.insert("node".into(), json!(name.to_string()));
@@ -123,7 +128,7 @@ pub async fn list_containers(
     State(app): State<App>,
     Ask(which): Ask<Which>,
 ) -> Result<Json<Vec<Value>>, Problem> {
-    let (_, containers) = seen(&app, &node(&app, &which)?)?;
+    let (_, containers) = seen(&app, &node(&app, which.node.as_deref())?)?;
     Ok(Json(containers.iter().map(container).collect()))
 }
 
@@ -134,7 +139,7 @@ pub async fn list_unhealthy(
     State(app): State<App>,
     Ask(which): Ask<Which>,
 ) -> Result<Json<Vec<Value>>, Problem> {
-    let (_, containers) = seen(&app, &node(&app, &which)?)?;
+    let (_, containers) = seen(&app, &node(&app, which.node.as_deref())?)?;
     let ill = containers.iter().filter(|c| is_unhealthy(c));
     Ok(Json(ill.map(container).collect()))
 }
@@ -158,14 +163,13 @@ pub async fn get_trend(
         return Err(Problem::new("unknown-metric", detail, remedy));
     };
     let range: Span = range(which.range.as_deref())?;
-    let node = node(&app, &which)?;
+    let node = node(&app, which.node.as_deref())?;
     Ok(Json(trends(&app, metric, Some(node), range).await?))
 }
 
 /// The node that is meant: named, or the one this server runs on.
-fn node(app: &App, which: &Which) -> Result<NodeName, Problem> {
-    let named = which.node.as_deref().map(str::trim);
-    if let Some(named) = named.filter(|n| !n.is_empty()) {
+fn node(app: &App, named: Option<&str>) -> Result<NodeName, Problem> {
+    if let Some(named) = named.map(str::trim).filter(|n| !n.is_empty()) {
         return known(app, &When::NOW, named);
     }
     let own = rustix::system::uname();
