@@ -1,15 +1,14 @@
 //! JSON over HTTP to a service that the owner named.
 //!
-//! Each request ends within its limit and its answer is cut off at a bound. No redirect is followed and no proxy is asked: a
-//! request goes where the files say, with the owner's headers, or nowhere. What a service answers is never shown unredacted.
+//! Each request ends within its limit. What a service answers is never shown unredacted.
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response, StatusCode, redirect};
+use reqwest::{Client, Method, StatusCode};
 use serde::de::DeserializeOwned;
 
+use crate::ask;
 use crate::redact::redact;
 
 /// Of an error's text this much is kept.
@@ -27,7 +26,6 @@ pub(crate) enum Failure {
         status: StatusCode,
         text: String,
     },
-    TooLarge(usize),
     NotUnderstood(String),
 }
 
@@ -53,14 +51,11 @@ impl Service {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let http = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
+        let http = ask::client()
             .connect_timeout(connect)
             // An idle connection is kept for the next look, and no longer.
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(Duration::from_secs(30))
-            .user_agent(concat!("stead/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .build()
             .map_err(|error| error.to_string())?;
@@ -99,7 +94,11 @@ impl Service {
         let talk = async {
             let response = request.send().await.map_err(|error| failure(&error))?;
             let status = response.status();
-            let bytes = self.read(response).await?;
+            let bytes = ask::whole(response, self.most).await;
+            let bytes = bytes.map_err(|error| failure(&error))?;
+            let bytes = bytes.ok_or_else(|| {
+                Failure::NotUnderstood(format!("it has more than {} KiB", self.most / 1024))
+            })?;
             if status.is_success() {
                 return serde_json::from_slice(&bytes)
                     .map_err(|error| Failure::NotUnderstood(error.to_string()));
@@ -111,32 +110,10 @@ impl Service {
             .await
             .map_err(|_| Failure::Hangs(limit))?
     }
-
-    async fn read(&self, response: Response) -> Result<Vec<u8>, Failure> {
-        let mut stream = response.bytes_stream();
-        let mut read = Vec::new();
-        while let Some(part) = stream.next().await {
-            let part = part.map_err(|error| failure(&error))?;
-            if read.len() + part.len() > self.most {
-                return Err(Failure::TooLarge(self.most));
-            }
-            read.extend_from_slice(&part);
-        }
-        Ok(read)
-    }
 }
 
 fn failure(error: &reqwest::Error) -> Failure {
-    let mut why = String::new();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    // The innermost says what happened; those around it say where.
-    while let Some(inner) = cause {
-        why = inner.to_string();
-        cause = inner.source();
-    }
-    if why.is_empty() {
-        why = error.to_string();
-    }
+    let why = ask::innermost(error);
     if error.is_connect() || error.is_builder() {
         Failure::Unreachable(why)
     } else {

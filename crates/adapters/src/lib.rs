@@ -1,6 +1,7 @@
 //! One folder per outside system. Adapters observe and act; they never decide.
 
 pub mod act;
+mod ask;
 pub mod chores;
 pub mod compose;
 pub mod docker;
@@ -8,6 +9,7 @@ pub mod host;
 mod json;
 pub mod observation;
 pub mod ollama;
+pub mod plain;
 pub mod portainer;
 pub mod probe;
 pub mod program;

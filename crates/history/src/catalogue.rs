@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use stead_ports::history::{Labels, NAME};
 
-use crate::select::Test;
+use stead_ports::history::select::Test;
 
 /// Fingerprints are hashes already.
 #[derive(Debug, Default, Clone, Copy)]
@@ -257,7 +257,7 @@ mod tests {
     use stead_ports::history::{Op, Selector};
 
     use super::*;
-    use crate::select::compile;
+    use stead_ports::history::select::compile;
 
     fn filled() -> Catalogue {
         let mut catalogue = Catalogue::default();

@@ -29,7 +29,6 @@ mod head;
 pub mod openmetrics;
 #[cfg(feature = "promql")]
 pub mod promql;
-mod select;
 pub mod selector;
 pub mod store;
 pub mod tier;

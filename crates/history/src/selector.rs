@@ -40,7 +40,7 @@ pub fn read_wide(text: &str) -> Result<Selector, Invalid> {
             matchers: vec![matcher.clone()],
         };
         // What cannot be compiled is told by whoever asks.
-        crate::select::compile(&alone).map_or(true, |tests| !tests[0].fits(""))
+        stead_ports::history::select::compile(&alone).map_or(true, |tests| !tests[0].fits(""))
     };
     if selector.matchers.iter().any(some) {
         return Ok(selector);

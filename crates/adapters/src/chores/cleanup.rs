@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use stead_core::facts::CleanupSeen;
 use stead_core::time::Time;
 
-use super::file::{self, Refused};
+use super::LARGEST;
+use crate::plain::{self, Refused};
 use crate::redact::redact;
 
 /// Where such a script writes, below the root; the first that is there is read.
@@ -49,7 +50,7 @@ pub struct CleanupLog {
 pub fn cleanup_log(root: &Path) -> Result<CleanupLog, (String, Refused)> {
     for place in PLACES {
         let shown = format!("/{place}");
-        match file::read(&root.join(place)) {
+        match plain::read(&root.join(place), LARGEST) {
             Ok(None) => {}
             Ok(Some(text)) => {
                 return Ok(CleanupLog {

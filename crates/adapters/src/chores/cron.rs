@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::file;
+use super::LARGEST;
+use crate::plain;
 use crate::redact::redact;
 
 /// Crontabs read, and lines told of all of them.
@@ -85,7 +86,7 @@ fn listed(root: &Path, folder: &str, all: &mut Crontabs) -> Vec<PathBuf> {
 /// The lines of one crontab; `user`: whose it is, where the lines do not say it.
 fn take(root: &Path, path: &Path, user: Option<&str>, all: &mut Crontabs) {
     let source = format!("/{}", path.display());
-    match file::read(&root.join(path)) {
+    match plain::read(&root.join(path), LARGEST) {
         Ok(None) => {}
         Ok(Some(text)) => {
             for line in text.lines() {

@@ -5,14 +5,15 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `file` | a small regular file of text, or why not |
 //! | `cleanup` | runs told in `vm-cleanup.log` |
 //! | `cron` | lines of crontabs |
 
 mod cleanup;
 mod cron;
-mod file;
 
+pub use crate::plain::Refused;
 pub use cleanup::{CleanupLog, cleanup_log, last_cleanup};
 pub use cron::{Crontabs, crontabs};
-pub use file::Refused;
+
+/// Largest file read: years of chores, and nothing that could fill the memory of a small machine.
+const LARGEST: u64 = 8 * 1024 * 1024;

@@ -36,9 +36,6 @@ impl Error {
                 status: status.as_u16(),
                 text,
             },
-            Failure::TooLarge(most) => {
-                Error::Answer(format!("it has more than {} KiB", most / 1024))
-            }
             Failure::NotUnderstood(why) => Error::Answer(why),
         }
     }

@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Response, StatusCode, redirect};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use stead_core::desired::Door;
 use stead_ports::secrets::Secrets;
+
+use crate::ask;
 
 /// How long a request may take as a whole.
 pub const WITHIN: Duration = Duration::from_secs(10);
@@ -71,12 +73,8 @@ pub struct Found {
 
 impl Client {
     pub fn new(door: Door, secrets: Arc<dyn Secrets>) -> Result<Client, Error> {
-        // The file names an address; no environment sends what is for it elsewhere.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
+        let http = ask::client()
             .timeout(WITHIN)
-            .user_agent(concat!("stead/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| Error::Silent(e.to_string()))?;
         Ok(Client {
@@ -108,19 +106,18 @@ impl Client {
         step: i64,
     ) -> Result<Vec<Found>, Error> {
         let seconds = |ms: i64| ms as f64 / 1_000.0;
-        let form = format!(
-            "query={}&start={}&end={}&step={}&timeout={}s",
-            encoded(query),
-            seconds(from),
-            seconds(to),
-            seconds(step),
-            WITHIN.as_secs() - 1
-        );
+        let form = [
+            ("query", query.to_owned()),
+            ("start", seconds(from).to_string()),
+            ("end", seconds(to).to_string()),
+            ("step", seconds(step).to_string()),
+            ("timeout", format!("{}s", WITHIN.as_secs() - 1)),
+        ];
         let url = format!("{}/api/v1/query_range", self.door.url);
-        let request = self.http.post(url);
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = self.send(request.body(form)).await?;
-        let bytes = whole(answer).await?;
+        let answer = self.send(self.http.post(url).form(&form)).await?;
+        let bytes = ask::whole(answer, ANSWER).await;
+        let bytes = bytes.map_err(|e| Error::Silent(why(&e)))?;
+        let bytes = bytes.ok_or(Error::TooLarge)?;
         let read: Envelope =
             serde_json::from_slice(&bytes).map_err(|e| Error::Unreadable(e.to_string()))?;
         Ok(read.data.result)
@@ -160,18 +157,6 @@ impl Client {
     }
 }
 
-/// The bytes of an answer, as many as may be.
-async fn whole(mut answer: Response) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    while let Some(more) = answer.chunk().await.map_err(|e| Error::Silent(why(&e)))? {
-        if bytes.len() + more.len() > ANSWER {
-            return Err(Error::TooLarge);
-        }
-        bytes.extend_from_slice(&more);
-    }
-    Ok(bytes)
-}
-
 /// What an answer that is an error says, in one short line.
 async fn said(mut answer: Response, status: StatusCode) -> String {
     let first = answer.chunk().await.ok().flatten().unwrap_or_default();
@@ -190,28 +175,10 @@ async fn said(mut answer: Response, status: StatusCode) -> String {
     }
 }
 
-/// The innermost reason: `connection refused` rather than the address again.
+/// `connection refused` rather than the address again.
 fn why(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", WITHIN.as_secs());
     }
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
-}
-
-/// As forms want it.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len() * 2);
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+    ask::innermost(error)
 }

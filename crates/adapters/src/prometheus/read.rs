@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use regex::{Regex, RegexBuilder};
 use stead_core::desired::Source;
 use stead_core::time::{Span, Time};
 use stead_ports::clock::Clock;
+use stead_ports::history::select::{self, Test};
 use stead_ports::history::{
-    Entry, Error, Labels, Matcher, NAME, Op, Point, Range, Reader, Sample, Selector, Series,
+    Entry, Error, Labels, Matcher, NAME, Op, Point, Quoted, Range, Reader, Sample, Selector, Series,
 };
 use stead_ports::secrets::Secrets;
 
@@ -33,8 +33,6 @@ const SERIES: usize = 2_000;
 const AT_ONCE: usize = 4;
 /// After it failed to answer, nobody waits for it anew within this time, in milliseconds.
 const PAUSE: u64 = 5_000;
-/// Bytes that a compiled expression may take.
-const EXPRESSION: usize = 256 * 1024;
 
 /// A Prometheus that is read.
 #[derive(Debug)]
@@ -109,15 +107,7 @@ impl Prometheus {
         match answer {
             Ok(found) => {
                 *away = None;
-                if found.len() > SERIES {
-                    return Err(Error::TooMuch {
-                        what: "series",
-                        asked: found.len() as u64,
-                        limit: SERIES as u64,
-                        hint: "name more labels",
-                    });
-                }
-                Ok(found)
+                few(found.len()).map(|()| found)
             }
             Err(client::Error::TooLarge) => Err(Error::TooMuch {
                 what: "MiB of an answer or more",
@@ -150,7 +140,7 @@ impl Prometheus {
             of_node.all(|test| test.fits(name))
         };
         let expression = self.names.expression(|node| meant(node.as_str()))?;
-        Some(format!("{}=~\"{}\"", self.label, escaped(&expression)))
+        Some(format!("{}=~{}", self.label, Quoted(&expression)))
     }
 
     fn questions(&self, selector: &Selector, tests: &[Test]) -> Vec<Question> {
@@ -188,7 +178,7 @@ impl Prometheus {
 
     /// Every series that the selector means, with its points: asked from the first multiple of `step` to the last.
     async fn read(&self, selector: &Selector, stretch: Stretch) -> Result<Vec<Series>, Error> {
-        let tests = compiled(selector)?;
+        let tests = select::compile(selector)?;
         let Some(machines) = self.machines(&tests) else {
             return Ok(Vec::new());
         };
@@ -203,14 +193,7 @@ impl Prometheus {
             // Two jobs may scrape one machine: the first one is as good as the other.
             all.entry(series.labels).or_insert(series.points);
         }
-        if all.len() > SERIES {
-            return Err(Error::TooMuch {
-                what: "series",
-                asked: all.len() as u64,
-                limit: SERIES as u64,
-                hint: "name more labels",
-            });
-        }
+        few(all.len())?;
         let series = |(labels, points)| Series { labels, points };
         Ok(all.into_iter().map(series).collect())
     }
@@ -299,6 +282,18 @@ impl Prometheus {
         labels.extend(rule.fixed);
         Some(Labels::new(rule.metric, labels))
     }
+}
+
+fn few(series: usize) -> Result<(), Error> {
+    if series <= SERIES {
+        return Ok(());
+    }
+    Err(Error::TooMuch {
+        what: "series",
+        asked: series as u64,
+        limit: SERIES as u64,
+        hint: "name more labels",
+    })
 }
 
 /// Where points stand.
@@ -402,55 +397,6 @@ impl Reader for Prometheus {
     }
 }
 
-/// What one label must be.
-struct Test {
-    label: String,
-    op: Op,
-    value: String,
-    regex: Option<Regex>,
-}
-
-impl Test {
-    fn fits(&self, value: &str) -> bool {
-        let matches = || {
-            self.regex
-                .as_ref()
-                .is_some_and(|regex| regex.is_match(value))
-        };
-        match self.op {
-            Op::Equal => self.value == value,
-            Op::NotEqual => self.value != value,
-            Op::Matches => matches(),
-            Op::Differs => !matches(),
-        }
-    }
-}
-
-fn compiled(selector: &Selector) -> Result<Vec<Test>, Error> {
-    if selector.matchers.is_empty() {
-        let why = "it names nothing; give a metric or a label";
-        return Err(Error::Selector(why.to_owned()));
-    }
-    let test = |m: &Matcher| {
-        let regex = match m.op {
-            Op::Equal | Op::NotEqual => None,
-            Op::Matches | Op::Differs => Some(
-                RegexBuilder::new(&format!("^(?s:{})$", m.value))
-                    .size_limit(EXPRESSION)
-                    .build()
-                    .map_err(|why| Error::Selector(format!("`{}`: {why}", m.value)))?,
-            ),
-        };
-        Ok(Test {
-            label: m.label.clone(),
-            op: m.op,
-            value: m.value.clone(),
-            regex,
-        })
-    };
-    selector.matchers.iter().map(test).collect()
-}
-
 fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     !text.is_empty() && text.chars().all(fits) && !text.starts_with(|c: char| c.is_ascii_digit())
@@ -464,11 +410,5 @@ fn written(m: &Matcher) -> String {
         Op::Matches => "=~",
         Op::Differs => "!~",
     };
-    format!("{}{op}\"{}\"", m.label, escaped(&m.value))
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    format!("{}{op}{}", m.label, Quoted(&m.value))
 }

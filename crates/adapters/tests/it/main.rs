@@ -16,3 +16,13 @@ mod published;
 mod seen;
 mod systemd;
 mod webhook;
+
+/// Serves `app` on a port of its own; its address.
+async fn served(app: axum::Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("listen");
+    let url = format!("http://{}", listener.local_addr().expect("address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}

@@ -71,11 +71,7 @@ impl Server {
             .route("/api/ps", get(running))
             .route("/api/generate", post(generate))
             .with_state(server.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("listen");
-        let url = format!("http://{}", listener.local_addr().expect("address"));
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let url = crate::served(app).await;
         (server, url)
     }
 

@@ -3,14 +3,13 @@
 //! Which file it is the container's labels say, and whoever made the container wrote them: so nothing but a plain file with a
 //! compose file's ending is read, and of what cannot be read as one no part is told.
 
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use axum::Json;
 use axum::extract::{Path as Segment, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
+use stead_adapters::plain;
 use stead_adapters::redact::redact;
 use stead_core::ids::ContainerName;
 use stead_protocol::agent::ComposePatch;
@@ -90,21 +89,11 @@ fn read(path: &Path) -> Result<String, String> {
     if !path.is_absolute() || !matches!(ending, Some("yml" | "yaml")) {
         return Err("the project's label names no compose file by its whole path".to_owned());
     }
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-        .map_err(|e| format!("the compose file cannot be read: {e}"))?;
-    let about = file.metadata().map_err(|e| e.to_string())?;
-    if !about.is_file() || about.len() > FILE {
-        return Err("the compose file is no plain file of at most 1 MiB".to_owned());
+    match plain::read(path, FILE) {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => Err("the compose file is not there any more".to_owned()),
+        Err(why) => Err(format!("the compose file is not read: {why}")),
     }
-    let mut text = String::new();
-    file.take(FILE)
-        .read_to_string(&mut text)
-        .map_err(|_| "the compose file is no text".to_owned())?;
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use super::{Frozen, Inner, State, Store, fault};
 use crate::catalogue::{Catalogue, NEVER};
 use crate::chunk::Chunk;
 use crate::fold::{Fold, Row, floor};
-use crate::select::{self, Test};
 use crate::tier::{self, Leg};
+use stead_ports::history::select::{self, Test};
 
 /// How old the last sample of an instant may be: as in Prometheus.
 const LOOK_BACK: i64 = 5 * 60_000;

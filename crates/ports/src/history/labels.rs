@@ -120,19 +120,29 @@ impl fmt::Display for Labels {
         f.write_str(self.metric())?;
         let mut before = "{";
         for (name, value) in self.iter().filter(|(name, _)| *name != NAME) {
-            write!(f, "{before}{name}=\"")?;
-            for c in value.chars() {
-                match c {
-                    '\\' => f.write_str("\\\\")?,
-                    '"' => f.write_str("\\\"")?,
-                    '\n' => f.write_str("\\n")?,
-                    c => f.write_char(c)?,
-                }
-            }
-            f.write_str("\"")?;
+            write!(f, "{before}{name}={}", Quoted(value))?;
             before = ",";
         }
         f.write_str(if before == "{" { "" } else { "}" })
+    }
+}
+
+/// A value in quotes, as PromQL writes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '\\' => f.write_str("\\\\")?,
+                '"' => f.write_str("\\\"")?,
+                '\n' => f.write_str("\\n")?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
     }
 }
 

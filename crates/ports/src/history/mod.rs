@@ -7,13 +7,14 @@
 //! Who implements only [`Reader`] reads somebody else's history, which Stead does not write.
 
 mod labels;
+pub mod select;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use stead_core::time::{Span, Time};
 
-pub use labels::{Labels, NAME};
+pub use labels::{Labels, NAME, Quoted};
 
 /// One reading.
 #[derive(Debug, Clone, Copy, PartialEq)]

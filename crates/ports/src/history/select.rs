@@ -1,7 +1,8 @@
 //! A selector, ready to be asked. Regular expressions are bounded and match whole values.
 
 use regex::{Regex, RegexBuilder};
-use stead_ports::history::{Error, Op, Selector};
+
+use super::{Error, Matcher, Op, Selector};
 
 /// Matchers at most.
 const MATCHERS: usize = 32;
@@ -55,7 +56,7 @@ pub fn compile(selector: &Selector) -> Result<Vec<Test>, Error> {
     if selector.matchers.len() > MATCHERS {
         return Err(refused(format!("{MATCHERS} matchers are the most")));
     }
-    let test = |matcher: &stead_ports::history::Matcher| {
+    let test = |matcher: &Matcher| {
         if matcher.value.len() > TEXT || matcher.label.len() > TEXT {
             return Err(refused(format!("{TEXT} bytes are the most of a value")));
         }

@@ -1,4 +1,4 @@
-//! A small regular file of text below a root, or the reason why it is not read.
+//! A small regular file of text, or the reason why it is not read. No link is followed and no pipe waited for.
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -7,9 +7,6 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Largest file read: years of chores, and nothing that could fill the memory of a small machine.
-pub const LARGEST: u64 = 8 * 1024 * 1024;
-
 /// Why a file is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -17,16 +14,17 @@ pub enum Refused {
     Link,
     #[error("it is no regular file")]
     Irregular,
-    #[error("it has {0} bytes, more than the {LARGEST} that are read")]
-    TooLarge(u64),
+    #[error("it has {size} bytes, more than the {most} that are read")]
+    TooLarge { size: u64, most: u64 },
     #[error("it is no text")]
     Binary,
     #[error("it cannot be read: {0}")]
     Unreadable(String),
 }
 
-/// The text at `path`; `None` where there is nothing. Never waits for the other end of a pipe.
-pub fn read(path: &Path) -> Result<Option<String>, Refused> {
+/// The text at `path`, at most `most` bytes of it; `None` where there is nothing.
+pub fn read(path: &Path, most: u64) -> Result<Option<String>, Refused> {
+    let too_large = |size: u64| Refused::TooLarge { size, most };
     let unreadable = |e: std::io::Error| Refused::Unreadable(e.kind().to_string());
     let seen = match std::fs::symlink_metadata(path) {
         Ok(seen) => seen,
@@ -50,15 +48,15 @@ pub fn read(path: &Path) -> Result<Option<String>, Refused> {
     if !opened.is_file() {
         return Err(Refused::Irregular);
     }
-    if opened.len() > LARGEST {
-        return Err(Refused::TooLarge(opened.len()));
+    if opened.len() > most {
+        return Err(too_large(opened.len()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(opened.len()).unwrap_or(0));
-    file.take(LARGEST + 1)
+    file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Refused::TooLarge(bytes.len() as u64));
+    if bytes.len() as u64 > most {
+        return Err(too_large(bytes.len() as u64));
     }
     if bytes.contains(&0) {
         return Err(Refused::Binary);
@@ -71,6 +69,10 @@ pub fn read(path: &Path) -> Result<Option<String>, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(path: &Path) -> Result<Option<String>, Refused> {
+        super::read(path, 8 << 20)
+    }
 
     #[test]
     fn what_is_no_small_regular_text_is_refused_with_the_reason() {
@@ -93,7 +95,13 @@ mod tests {
         assert_eq!(read(&at("absent")), Ok(None));
         assert_eq!(read(&at("binary")), Err(Refused::Binary));
         assert_eq!(read(&at("latin")), Err(Refused::Binary));
-        assert_eq!(read(&at("large")), Err(Refused::TooLarge(1 << 30)));
+        assert_eq!(
+            read(&at("large")),
+            Err(Refused::TooLarge {
+                size: 1 << 30,
+                most: 8 << 20
+            })
+        );
         assert_eq!(read(&at("link")), Err(Refused::Link));
         assert_eq!(read(&at("pipe")), Err(Refused::Irregular));
         assert_eq!(read(dir.path()), Err(Refused::Irregular));
