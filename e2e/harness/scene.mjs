@@ -1,6 +1,6 @@
 /** What a test put up is taken down after it, last first; when it failed, what Stead said is shown. */
 import { Container, Machine } from './lab.mjs';
-import { Fleet } from './fleet.mjs';
+import { Fleet, service } from './fleet.mjs';
 import { Stead } from './stead.mjs';
 
 /** @typedef {import('node:test').TestContext} TestContext */
@@ -52,6 +52,17 @@ export class Scene {
     const stead = await this.prepared(fleet, options);
     await stead.start();
     return stead;
+  }
+
+  /** Stead with two services that are well. */
+  async shopAndBlog() {
+    const shop = await this.container('shop');
+    const blog = await this.container('blog');
+    const fleet = await this.fleet('piha', service('shop', shop.name) + service('blog', blog.name));
+    const stead = await this.up(fleet);
+    await stead.serviceIs('shop', 'healthy');
+    await stead.serviceIs('blog', 'healthy');
+    return { fleet, shop, blog, stead };
   }
 
   /** @param {TestContext} t */

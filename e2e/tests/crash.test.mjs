@@ -70,12 +70,7 @@ async function essence(stead) {
 /** @param {import('node:test').TestContext} t */
 async function livedIn(t) {
   const scene = new Scene(t);
-  const shop = await scene.container('shop');
-  const blog = await scene.container('blog');
-  const fleet = await scene.fleet('piha', service('shop', shop.name) + service('blog', blog.name));
-  const stead = await scene.up(fleet);
-  await stead.serviceIs('shop', 'healthy');
-  await stead.serviceIs('blog', 'healthy');
+  const { shop, blog, stead } = await scene.shopAndBlog();
   await blog.fallIll();
   await stead.actionIs('container-restart-piha-blog', 'pending');
   await stead.cli('actions', 'approve', 'container-restart-piha-blog');

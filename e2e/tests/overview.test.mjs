@@ -4,20 +4,13 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Visitor } from '../harness/browser.mjs';
-import { service } from '../harness/fleet.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { until } from '../harness/until.mjs';
 
 /** @param {import('node:test').TestContext} t */
 async function aFleet(t) {
   const scene = new Scene(t);
-  const shop = await scene.container('shop');
-  const blog = await scene.container('blog');
-  const fleet = await scene.fleet('piha', service('shop', shop.name) + service('blog', blog.name));
-  const stead = await scene.up(fleet);
-  await stead.serviceIs('shop', 'healthy');
-  await stead.serviceIs('blog', 'healthy');
-  return { scene, fleet, shop, stead };
+  return { scene, ...(await scene.shopAndBlog()) };
 }
 
 test('the overview says what needs somebody and what was done meanwhile', async (t) => {

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Visitor } from '../harness/browser.mjs';
-import { service } from '../harness/fleet.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { until } from '../harness/until.mjs';
 
@@ -11,13 +10,7 @@ const PAGES = ['/', '/nodes', '/nodes/piha', '/services', '/services/piha/shop',
 /** @param {import('node:test').TestContext} t */
 async function aFleet(t) {
   const scene = new Scene(t);
-  const shop = await scene.container('shop');
-  const blog = await scene.container('blog');
-  const fleet = await scene.fleet('piha', service('shop', shop.name) + service('blog', blog.name));
-  const stead = await scene.up(fleet);
-  await stead.serviceIs('shop', 'healthy');
-  await stead.serviceIs('blog', 'healthy');
-  return { scene, shop, blog, stead };
+  return { scene, ...(await scene.shopAndBlog()) };
 }
 
 /** @param {import('playwright-core').Page} page */
