@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::{Router, middleware};
 use hyper_util::service::TowerToHyperService;
 use stead_core::ids::NodeName;
 use stead_ports::clock::Clock;
@@ -13,6 +14,7 @@ use stead_protocol::agent::VERSION;
 use stead_protocol::tunnel::{self, ByteStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -32,6 +34,8 @@ const GOOD: Duration = Duration::from_secs(5);
 enum Down {
     #[error("no answer within {} s", DIAL_WITHIN.as_secs())]
     Silent,
+    #[error("the server took the call and asked nothing for {} s", DIAL_WITHIN.as_secs())]
+    Mute,
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error(
@@ -123,12 +127,19 @@ impl Link {
             dialled = tokio::time::timeout(DIAL_WITHIN, dialled) => dialled.map_err(|_| Down::Silent)??,
         };
         tracing::info!(server = %self.server, "linked");
-        let service = TowerToHyperService::new(self.routes.clone());
+        let asked = Arc::new(Notify::new());
+        let heard = Arc::clone(&asked);
+        let heed = middleware::map_request(move |request: Request| {
+            heard.notify_one();
+            std::future::ready(request)
+        });
+        let service = TowerToHyperService::new(self.routes.clone().layer(heed));
         let connection = tunnel::answer(ByteStream::new(tunnel), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
+            () = unasked(&asked) => return Err(Down::Mute),
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 return tokio::time::timeout(Duration::from_secs(1), connection)
@@ -170,6 +181,17 @@ impl Link {
             Err(tungstenite::Error::Io(error)) => Err(Down::Io(error)),
             Err(error) => Err(Down::WebSocket(error.to_string())),
         }
+    }
+}
+
+/// Ends where nothing is asked in time. A server asks as soon as there is a link; one that was cut before its first word came
+/// is watched by nothing else, since HTTP/2 keeps alive only what has begun.
+async fn unasked(asked: &Notify) {
+    if tokio::time::timeout(DIAL_WITHIN, asked.notified())
+        .await
+        .is_ok()
+    {
+        std::future::pending().await
     }
 }
 

@@ -10,7 +10,7 @@ use hyper_util::service::TowerToHyperService;
 use stead_protocol::tunnel::{self, ByteStream};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::server::LIMIT;
+use crate::server::{Agent, LIMIT, options};
 
 /// Endless text as fast as it is taken.
 async fn flood() -> Body {
@@ -79,4 +79,25 @@ async fn log_streams_nobody_reads_hold_up_neither_frames_nor_a_console() {
     }
     assert_eq!(unread.len(), tunnel::STREAMS as usize - 1);
     agent.abort();
+}
+
+/// Cut between the upgrade and the server's first word, a link is kept alive by nothing: it must end by itself.
+#[tokio::test]
+async fn a_link_over_which_nothing_is_asked_is_given_up_and_dialled_anew() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("address"));
+    let data = tempfile::tempdir().expect("dir");
+    let agent = Agent::start(options(&url, data.path()));
+    let mut silent = Vec::new();
+    for call in ["the first call", "another one"] {
+        let call = tokio::time::timeout(LIMIT, async {
+            let (stream, _) = listener.accept().await.expect("accept");
+            tokio_tungstenite::accept_async_with_config(stream, Some(tunnel::config()))
+                .await
+                .expect(call)
+        });
+        silent.push(call.await.expect("in time"));
+    }
+    drop(silent);
+    agent.stop().await.expect("stopped");
 }
