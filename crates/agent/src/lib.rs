@@ -17,7 +17,7 @@
 //! | [`frames`] | the endless stream of them |
 //! | [`order`] | commands carried out at most once |
 //! | [`journal`] | what was intended and how it ended, on disk |
-//! | [`routes`], [`bundle`], `socket`, `link` | how it is spoken to, and what it was last told to look at |
+//! | [`routes`], [`bundle`], `socket`, `link`, [`session`] | how it is spoken to, and what it was last told to look at |
 //!
 //! Clock, disk and chance are ports ([`stead_ports`]): the same parts, put together with other ones, are an agent in a
 //! simulation.
@@ -33,6 +33,7 @@ pub mod journal;
 pub mod observe;
 pub mod order;
 pub mod routes;
+pub mod session;
 pub mod spool;
 
 mod address;

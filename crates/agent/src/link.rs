@@ -4,9 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::{Router, middleware};
-use hyper_util::service::TowerToHyperService;
+use axum::Router;
 use stead_core::ids::NodeName;
 use stead_ports::clock::Clock;
 use stead_ports::entropy::Entropy;
@@ -14,13 +12,13 @@ use stead_protocol::agent::VERSION;
 use stead_protocol::tunnel::{self, ByteStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
+use crate::session::{self, Ended};
 
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(15);
@@ -34,8 +32,6 @@ const GOOD: Duration = Duration::from_secs(5);
 enum Down {
     #[error("no answer within {} s", DIAL_WITHIN.as_secs())]
     Silent,
-    #[error("the server took the call and asked nothing for {} s", DIAL_WITHIN.as_secs())]
-    Mute,
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error(
@@ -50,8 +46,8 @@ enum Down {
     WebSocket(String),
     #[error("the token or name cannot be sent: it holds characters no header may have")]
     Header,
-    #[error("the link broke: {0}")]
-    Broken(String),
+    #[error(transparent)]
+    Ended(#[from] Ended),
 }
 
 /// Whom to call and as whom.
@@ -127,27 +123,7 @@ impl Link {
             dialled = tokio::time::timeout(DIAL_WITHIN, dialled) => dialled.map_err(|_| Down::Silent)??,
         };
         tracing::info!(server = %self.server, "linked");
-        let asked = Arc::new(Notify::new());
-        let heard = Arc::clone(&asked);
-        let heed = middleware::map_request(move |request: Request| {
-            heard.notify_one();
-            std::future::ready(request)
-        });
-        let service = TowerToHyperService::new(self.routes.clone().layer(heed));
-        let connection = tunnel::answer(ByteStream::new(tunnel), service);
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = unasked(&asked) => return Err(Down::Mute),
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                return tokio::time::timeout(Duration::from_secs(1), connection)
-                    .await
-                    .map_or(Ok(()), |ended| ended.map_err(|e| Down::Broken(e.to_string())));
-            }
-        };
-        ended.map_err(|error| Down::Broken(chain(&error)))
+        Ok(session::answer(ByteStream::new(tunnel), self.routes.clone(), stop).await?)
     }
 
     async fn upgrade(
@@ -184,17 +160,6 @@ impl Link {
     }
 }
 
-/// Ends where nothing is asked in time. A server asks as soon as there is a link; one that was cut before its first word came
-/// is watched by nothing else, since HTTP/2 keeps alive only what has begun.
-async fn unasked(asked: &Notify) {
-    if tokio::time::timeout(DIAL_WITHIN, asked.notified())
-        .await
-        .is_ok()
-    {
-        std::future::pending().await
-    }
-}
-
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
@@ -206,16 +171,6 @@ fn back_off(failures: u32, chance: u16) -> Duration {
         .min(LONGEST);
     let half = whole / 2;
     half + half.mul_f64(f64::from(chance) / f64::from(u16::MAX))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

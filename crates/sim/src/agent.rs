@@ -13,13 +13,13 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use hyper_util::service::TowerToHyperService;
 use stead_agent::board::Board;
 use stead_agent::bundle;
 use stead_agent::journal::Journal;
 use stead_agent::journal::ledger::Rules;
 use stead_agent::order::Desk;
 use stead_agent::routes::{self, Parties, Via};
+use stead_agent::session;
 use stead_agent::spool::{self, Spool};
 use stead_core::command::Order;
 use stead_core::desired::Bundle;
@@ -29,7 +29,7 @@ use stead_ports::disk::{Disk, HeldDisk, Hold, MemoryDisk};
 use stead_ports::entropy::{Entropy, SeededEntropy};
 use stead_ports::watch;
 use stead_protocol::agent::{Ack, EPOCH_HEADER};
-use stead_protocol::tunnel;
+use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
 use crate::eyes::Eyes;
@@ -286,8 +286,8 @@ async fn link(site: Site, router: Router, life: Life, entropy: Arc<dyn Entropy>)
             let Some(side) = site.net.dial(&site.node, &site.called).await else {
                 return false;
             };
-            let service = TowerToHyperService::new(router.clone());
-            let _ = tunnel::answer(side, service).await;
+            // A process that ends says no last words here: it is killed.
+            let _ = session::answer(side, router.clone(), &CancellationToken::new()).await;
             site.truth.now() > began + 5_000
         };
         tokio::select! {
