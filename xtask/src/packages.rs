@@ -31,8 +31,17 @@ pub const TESTS: &[&str] = &[
     "victoria-metrics",
 ];
 
-/// What `make bench` measures beside.
-pub const PEERS: &[&str] = &["prometheus-node-exporter", "monit", "netdata"];
+/// What `make bench` measures beside, and the browser that it measures with.
+pub const PEERS: &[&str] = &[
+    "chromium",
+    "fonts-dejavu-core",
+    "glances",
+    "monit",
+    "netdata",
+    "prometheus",
+    "prometheus-node-exporter",
+    "victoria-metrics",
+];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 

@@ -59,6 +59,15 @@ pub fn footprint(binary: &Path, options: &Options) -> Result<Vec<Row>> {
                 name,
                 theirs.share,
             ));
+            if let Some(numbers) = theirs.numbers {
+                rows.push(Row::beside(
+                    what("numbers"),
+                    window.agent.numbers.unwrap_or_default(),
+                    "",
+                    name,
+                    numbers,
+                ));
+            }
         }
         rows.push(Row::told(
             format!("server for it, {with}: resident"),
@@ -79,6 +88,8 @@ struct Spent {
     rss_mib: f64,
     pss_mib: f64,
     share: f64,
+    /// How many numbers it tells, where that can be counted.
+    numbers: Option<f64>,
 }
 
 struct Window {
@@ -104,17 +115,24 @@ fn window(binary: &Path, dir: &Path, count: usize, options: &Options) -> Result<
     process::until(Duration::from_secs(30), "the agent does not connect", node)?;
     stead.healthy(count as u64)?;
     let (exporter, scraper) = peers::node_exporter(dir)?;
-    let others = [exporter, peers::monit(dir)?, peers::netdata(dir)?];
-    rest(SETTLE)?;
+    let others = [
+        exporter,
+        peers::monit(dir)?,
+        peers::netdata(dir)?,
+        peers::glances(dir)?,
+    ];
+    cost::rest(SETTLE)?;
     println!(
         "measuring for {} s with {count} containers",
         options.seconds
     );
     let begun = Instant::now();
     let before = spent(&stead, &others)?;
-    rest(Duration::from_secs(options.seconds))?;
+    cost::rest(Duration::from_secs(options.seconds))?;
     let after = spent(&stead, &others)?;
     let seconds = begun.elapsed().as_secs_f64();
+    let ours = peers::get(stead.port()?, "/metrics", &stead.admin_token()?)?;
+    let ours = peers::metric(&ours, "stead_history_series")?;
     let scraped = scraper.end();
     anyhow::ensure!(
         scraped as f64 >= seconds * 0.9,
@@ -127,16 +145,29 @@ fn window(binary: &Path, dir: &Path, count: usize, options: &Options) -> Result<
             rss_mib: mib(after[n].rss_kib),
             pss_mib: mib(after[n].pss_kib),
             share,
+            numbers: None,
         }
     };
     let peers = others
         .iter()
         .enumerate()
-        .map(|(n, peer)| (peer.name, took(n + 2)))
+        .map(|(n, peer)| {
+            let numbers = peer.numbers();
+            (
+                peer.name,
+                Spent {
+                    numbers,
+                    ..took(n + 2)
+                },
+            )
+        })
         .collect();
     containers::clear()?;
     Ok(Window {
-        agent: took(0),
+        agent: Spent {
+            numbers: Some(ours),
+            ..took(0)
+        },
         server: took(1),
         peers,
     })
@@ -152,14 +183,4 @@ fn spent(stead: &Stead, others: &[Peer]) -> Result<Vec<Cost>> {
         .chain(others.iter().map(|peer| (peer.name, peer.pid())));
     pids.map(|(name, pid)| cost::of(pid).with_context(|| name.to_owned()))
         .collect()
-}
-
-/// Waits, and no longer than until we are asked to stop.
-fn rest(length: Duration) -> Result<()> {
-    let until = Instant::now() + length;
-    while Instant::now() < until {
-        anyhow::ensure!(!process::stopping(), "interrupted");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
 }

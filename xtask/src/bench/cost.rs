@@ -1,8 +1,10 @@
 //! What a process and its children cost: read from `/proc`, nothing is asked of the process itself.
 
+use crate::process;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::{Duration, Instant};
 
 /// Clock ticks in a second: what `/proc` counts CPU in, the same on every Linux that is not exotic.
 const TICKS: f64 = 100.0;
@@ -19,6 +21,16 @@ pub struct Cost {
 /// Share of one core between two moments, in percent.
 pub fn share(before: Cost, after: Cost, seconds: f64) -> f64 {
     after.ticks.saturating_sub(before.ticks) as f64 / TICKS / seconds * 100.0
+}
+
+/// Waits, and no longer than until we are asked to stop.
+pub fn rest(length: Duration) -> Result<()> {
+    let until = Instant::now() + length;
+    while Instant::now() < until {
+        anyhow::ensure!(!process::stopping(), "interrupted");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 pub fn of(pid: u32) -> Result<Cost> {

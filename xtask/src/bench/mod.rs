@@ -6,6 +6,8 @@
 mod agent;
 pub mod containers;
 mod cost;
+mod crowd;
+mod pages;
 mod peers;
 mod raw_disk;
 mod reaction;
@@ -19,7 +21,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use table::{Row, Table};
 
-const PARTS: &[&str] = &["core", "store", "past", "agent", "reaction", "ui"];
+const PARTS: &[&str] = &[
+    "core", "store", "past", "history", "agent", "reaction", "server", "ui",
+];
 
 /// How the parts run.
 #[derive(Debug)]
@@ -79,22 +83,42 @@ pub fn run(args: &[String]) -> Result<()> {
     if options.wants("past") {
         done.push(finish(&options, "past", rust::past()?)?);
     }
+    if options.wants("history") {
+        packages::ensure(packages::PEERS)?;
+        done.push(finish(&options, "history", rust::history()?)?);
+    }
     if options.wants("agent") || options.wants("reaction") {
         done.extend(with_engine(&options)?);
     }
+    if options.wants("server") {
+        packages::ensure(packages::PEERS)?;
+        let binary = product(&options)?;
+        done.push(finish(
+            &options,
+            "server",
+            crowd::footprint(&binary, &options)?,
+        )?);
+    }
     if options.wants("ui") {
-        done.push(finish(&options, "ui", interface()?)?);
+        packages::ensure(packages::PEERS)?;
+        let binary = product(&options)?;
+        done.push(finish(&options, "ui", pages::measure(&binary, &options)?)?);
     }
     println!("\n{}", done.join("\n\n"));
     Ok(())
 }
 
+/// What is measured: the binary that was named, or one built now.
+fn product(options: &Options) -> Result<PathBuf> {
+    match &options.binary {
+        Some(binary) => Ok(binary.clone()),
+        None => build::product(),
+    }
+}
+
 /// The parts that need the binary and a container engine.
 fn with_engine(options: &Options) -> Result<Vec<String>> {
-    let binary = match &options.binary {
-        Some(binary) => binary.clone(),
-        None => build::product()?,
-    };
+    let binary = product(options)?;
     packages::ensure(packages::PEERS)?;
     let ours = lab::docker_up()?;
     let measured = on_engine(options, &binary);
@@ -138,23 +162,6 @@ pub fn scratch(name: &str) -> Result<PathBuf> {
     }
     std::fs::create_dir_all(&dir)?;
     Ok(dir)
-}
-
-fn interface() -> Result<Vec<Row>> {
-    build::ui()?;
-    let said = process::quiet(checkout::npm("ui").args(["run", "--silent", "size"]))?;
-    let kib = said
-        .split_whitespace()
-        .zip(said.split_whitespace().skip(1))
-        .find(|(_, unit)| *unit == "KiB")
-        .and_then(|(number, _)| number.parse::<f64>().ok())
-        .with_context(|| format!("no size in: {said}"))?;
-    Ok(vec![Row::at_most(
-        "JavaScript of a first visit, gzip",
-        kib,
-        "KiB",
-        150.0,
-    )])
 }
 
 fn finish(options: &Options, part: &str, rows: Vec<Row>) -> Result<String> {

@@ -164,6 +164,78 @@ pub fn past() -> Result<Vec<Row>> {
     ])
 }
 
+pub fn history() -> Result<Vec<Row>> {
+    let found = bench("stead-history", "history", &[])?;
+    let beside = bench("stead-server", "ingest", &[])?;
+    let figure = |name: &str| {
+        let value = found.get(name).or_else(|| beside.get(name));
+        value
+            .copied()
+            .with_context(|| format!("the bench told no {name}"))
+    };
+    let taken = figure("ingest_stead")?;
+    let prometheus = figure("ingest_prometheus")?;
+    Ok(vec![
+        Row::told(
+            "bytes a sample at 10 s, finest tier",
+            figure("history_bytes_day_at_10s")?,
+            "bytes",
+        ),
+        Row::told(
+            "bytes a sample at 1 s",
+            figure("history_bytes_hour_at_1s")?,
+            "bytes",
+        ),
+        Row::at_least_beside(
+            "samples taken in by a core-second",
+            taken,
+            "/s",
+            ("Prometheus", prometheus),
+            2.0,
+        ),
+        Row::beside(
+            "the same beside VictoriaMetrics",
+            taken,
+            "/s",
+            "VictoriaMetrics",
+            figure("ingest_victoria_metrics")?,
+        ),
+        Row::beside(
+            "the same beside Prometheus' storage alone",
+            taken,
+            "/s",
+            "`promtool tsdb bench write`",
+            figure("ingest_prometheus_storage")?,
+        ),
+        Row::beside(
+            "the same, worst round of each",
+            figure("ingest_stead_worst")?,
+            "/s",
+            "Prometheus",
+            figure("ingest_prometheus_worst")?,
+        ),
+        Row::beside(
+            "resident after that",
+            figure("ingest_stead_resident")?,
+            "MiB",
+            "Prometheus",
+            figure("ingest_prometheus_resident")?,
+        ),
+        Row::at_most(
+            "30 days of one series, 960 points",
+            figure("history_30_days_wide")?,
+            "ms",
+            10.0,
+        ),
+        Row::at_most(
+            "30 days of one series, 8,640 points",
+            figure("history_30_days_fine")?,
+            "ms",
+            10.0,
+        ),
+    ])
+}
+
 fn bench(package: &str, name: &str, args: &[&str]) -> Result<Figures> {
     let dir = checkout::target().join("bench");
     std::fs::create_dir_all(&dir)?;

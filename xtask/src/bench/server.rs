@@ -28,12 +28,27 @@ pub fn free_port() -> Result<u16> {
 
 impl Stead {
     pub fn start(binary: &Path, dir: &Path, stead_yaml: &str, services: &str) -> Result<Stead> {
+        let hosts = [(NODE.to_owned(), services.to_owned())];
+        let mut stead = Stead::serve(binary, dir, stead_yaml, &hosts)?;
+        stead.start_agent()?;
+        Ok(stead)
+    }
+
+    /// A server alone, of a fleet with these nodes and their services.
+    pub fn serve(
+        binary: &Path,
+        dir: &Path,
+        stead_yaml: &str,
+        hosts: &[(String, String)],
+    ) -> Result<Stead> {
         let fleet = dir.join("fleet");
-        let host = fleet.join("hosts").join(NODE);
-        fs::create_dir_all(&host)?;
+        for (node, services) in hosts {
+            let host = fleet.join("hosts").join(node);
+            fs::create_dir_all(&host)?;
+            fs::write(host.join("node.yaml"), "access: operator\n")?;
+            fs::write(host.join("services.yaml"), services)?;
+        }
         fs::write(fleet.join("stead.yaml"), stead_yaml)?;
-        fs::write(host.join("node.yaml"), "access: operator\n")?;
-        fs::write(host.join("services.yaml"), services)?;
         process::quiet(Command::new(binary).arg("check").arg(&fleet))?;
         let mut stead = Stead {
             binary: binary.to_owned(),
@@ -44,13 +59,12 @@ impl Stead {
         };
         stead.start_server()?;
         stead.answers()?;
-        stead.start_agent()?;
         Ok(stead)
     }
 
     /// Begins the server, which must not run; on the same data and the same port each time.
     pub fn start_server(&mut self) -> Result<()> {
-        let listen = self.url.trim_start_matches("http://").to_owned();
+        let listen = self.listens().to_owned();
         let child = command(&self.binary, &self.dir.join("server.log"))?
             .args(["server", "--listen", &listen])
             .arg("--fleet")
@@ -65,12 +79,12 @@ impl Stead {
 
     /// Begins the agent, which must not run.
     pub fn start_agent(&mut self) -> Result<()> {
-        let token = fs::read_to_string(self.data().join("agent.token")).context("agent.token")?;
+        let token = self.agent_token()?;
         let child = command(&self.binary, &self.dir.join("agent.log"))?
             .args(["agent", "--node", NODE, "--server", &self.url])
             .arg("--data")
             .arg(self.dir.join("agent"))
-            .env("STEAD_TOKEN", token.trim())
+            .env("STEAD_TOKEN", token)
             .env("DOCKER_HOST", containers::address())
             .spawn()
             .context("stead agent")?;
@@ -103,6 +117,36 @@ impl Stead {
         &self.url
     }
 
+    /// Where it listens: address and port.
+    pub fn listens(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    pub fn port(&self) -> Result<u16> {
+        let (_, port) = self.listens().rsplit_once(':').context("no port")?;
+        Ok(port.parse()?)
+    }
+
+    /// What an agent shows to get in.
+    pub fn agent_token(&self) -> Result<String> {
+        let token = fs::read_to_string(self.data().join("agent.token")).context("agent.token")?;
+        Ok(token.trim().to_owned())
+    }
+
+    /// Signs a browser in, once.
+    pub fn login_link(&self) -> Result<String> {
+        let said = self.ask(&["login"])?;
+        let path = said["path"].as_str().context("no login link")?;
+        Ok(format!("{}{path}", self.url))
+    }
+
+    /// What an administrator shows.
+    pub fn admin_token(&self) -> Result<String> {
+        let token =
+            fs::read_to_string(self.dir.join("server/admin.token")).context("admin.token")?;
+        Ok(token.trim().to_owned())
+    }
+
     /// Waits until the server answers.
     pub fn answers(&self) -> Result<()> {
         process::until(
@@ -114,14 +158,12 @@ impl Stead {
 
     /// `stead … --json`, as an administrator.
     pub fn ask(&self, args: &[&str]) -> Result<Value> {
-        let token =
-            fs::read_to_string(self.dir.join("server/admin.token")).context("admin.token")?;
         let said = process::quiet(
             Command::new(&self.binary)
                 .args(args)
                 .arg("--json")
                 .env("STEAD_URL", &self.url)
-                .env("STEAD_TOKEN", token.trim()),
+                .env("STEAD_TOKEN", self.admin_token()?),
         )?;
         serde_json::from_str(&said).with_context(|| format!("not JSON: {said}"))
     }

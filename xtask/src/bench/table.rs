@@ -51,6 +51,38 @@ impl Row {
         }
     }
 
+    /// A figure that may be at most `times` that of somebody else.
+    pub fn at_most_beside(
+        what: impl Into<String>,
+        value: f64,
+        unit: &str,
+        (peer, theirs): (&str, f64),
+        times: f64,
+    ) -> Row {
+        let goal = format!("{peer} {}, goal ≤ {} ×", number(theirs), number(times));
+        Row {
+            against: Some((goal, theirs)),
+            met: Some(value <= theirs * times),
+            ..Row::told(what, value, unit)
+        }
+    }
+
+    /// A figure that has to be at least `times` that of somebody else.
+    pub fn at_least_beside(
+        what: impl Into<String>,
+        value: f64,
+        unit: &str,
+        (peer, theirs): (&str, f64),
+        times: f64,
+    ) -> Row {
+        let goal = format!("{peer} {}, goal ≥ {} ×", number(theirs), number(times));
+        Row {
+            against: Some((goal, theirs)),
+            met: Some(value >= theirs * times),
+            ..Row::told(what, value, unit)
+        }
+    }
+
     fn line(&self) -> String {
         let (against, ratio) = match &self.against {
             Some((text, other)) if *other != 0.0 => {
@@ -160,6 +192,14 @@ mod tests {
                 .line()
                 .contains("met")
         );
+    }
+
+    #[test]
+    fn a_goal_can_be_a_multiple_of_somebody_elses_figure() {
+        let line = Row::at_least_beside("x", 30.0, "/s", ("peer", 10.0), 2.0).line();
+        assert!(line.contains("peer 10, goal ≥ 2 × | 3.00 | met"), "{line}");
+        let line = Row::at_most_beside("x", 30.0, "MiB", ("peer", 10.0), 2.0).line();
+        assert!(line.contains("missed"), "{line}");
     }
 
     #[test]
