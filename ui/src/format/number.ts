@@ -25,8 +25,11 @@ export function percent(value: number | null | undefined): string {
   return `${value.toFixed(Math.abs(value) < 9.95 ? 1 : 0)}${NBSP}%`
 }
 
+/** Made once: making one costs more than all it will format. */
+const GROUPED = new Intl.NumberFormat('en-GB')
+
 export function count(n: number, one: string, many = `${one}s`): string {
-  return `${n.toLocaleString('en-GB')} ${n === 1 ? one : many}`
+  return `${GROUPED.format(n)} ${n === 1 ? one : many}`
 }
 
 /** `part` of `whole` in percent; 0 where there is no whole. */
