@@ -15,6 +15,7 @@
 //! | [`board`] | what is known now, and the one lock that keeps facts and frames in step |
 //! | [`spool`] | frames the server has not confirmed, on disk |
 //! | [`frames`] | the endless stream of them |
+//! | [`history`] | the node's own seconds, for a day |
 //! | [`order`] | commands carried out at most once |
 //! | [`journal`] | what was intended and how it ended, on disk |
 //! | [`routes`], [`bundle`], `socket`, `link`, [`session`] | how it is spoken to, and what it was last told to look at |
@@ -29,6 +30,7 @@ pub mod board;
 pub mod bundle;
 pub mod clock;
 pub mod frames;
+pub mod history;
 pub mod journal;
 pub mod observe;
 pub mod order;

@@ -28,6 +28,7 @@ use crate::address::{self, Address};
 use crate::board::Board;
 use crate::bundle;
 use crate::footprint;
+use crate::history::{History, Recorder};
 use crate::journal::Journal;
 use crate::journal::ledger::Rules;
 use crate::link::Link;
@@ -58,6 +59,8 @@ pub struct Options {
     pub docker_host: Option<String>,
     /// Makes changes to compose files.
     pub patcher: Option<PatchMaker>,
+    /// Bytes of disk for the node's own seconds; none keeps none.
+    pub history: u64,
 }
 
 impl std::fmt::Debug for Options {
@@ -85,12 +88,17 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Error>
         .inspect_err(|error| tracing::warn!(%error, "the boot marker"))
         .ok();
     let (spool, journal) = ports.open(&boot)?;
+    let (history, recorder) = ports.history(options.history).unzip();
     let parts = assemble(
         &options,
         &ports,
         docker,
-        spool,
-        journal,
+        Kept {
+            spool,
+            journal,
+            history,
+            recorder,
+        },
         marker.as_ref().and_then(Marker::clean),
         &stop,
     );
@@ -152,6 +160,25 @@ impl Ports {
         }
         Ok((spool, journal))
     }
+
+    /// The node's own seconds, in as many `bytes` of disk; `None` where none are given.
+    fn history(&self, bytes: u64) -> Option<(History, Recorder)> {
+        let options = stead_history::store::Options {
+            bound: bytes,
+            ..stead_history::store::Options::node()
+        };
+        let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
+        let dir = self.dir.join("history");
+        (bytes > 0).then(|| History::new(disk, clock, &dir, options))
+    }
+}
+
+/// What outlives a run, opened; the history opens by itself.
+struct Kept {
+    spool: Spool,
+    journal: Journal,
+    history: Option<History>,
+    recorder: Option<Recorder>,
 }
 
 struct Assembled {
@@ -159,17 +186,23 @@ struct Assembled {
     desk: Desk,
     agent: Agent,
     observer: Observer,
+    recorder: Option<Recorder>,
 }
 
 fn assemble(
     options: &Options,
     ports: &Ports,
     docker: Docker,
-    spool: Spool,
-    journal: Journal,
+    kept: Kept,
     clean_shutdown: Option<bool>,
     stop: &CancellationToken,
 ) -> Assembled {
+    let Kept {
+        spool,
+        journal,
+        history,
+        recorder,
+    } = kept;
     let board = Board::new(spool, Arc::clone(&ports.clock));
     let store = bundle::Store::at(Arc::clone(&ports.disk), ports.dir.join("bundle.json"));
     let last = store.load();
@@ -210,6 +243,7 @@ fn assemble(
         measure: measures,
         clock: Arc::clone(&ports.clock),
         disk: Arc::clone(&ports.disk),
+        history: history.clone(),
         memory: ports.dir.join("stopped.json"),
     });
     let agent = Agent(Arc::new(Parties {
@@ -222,6 +256,8 @@ fn assemble(
         systemd: Some(systemd),
         patcher: options.patcher,
         ollama: Some(ollama),
+        history,
+        clock: Arc::clone(&ports.clock),
         bundle,
         store,
         stop: stop.clone(),
@@ -231,6 +267,7 @@ fn assemble(
         desk,
         agent,
         observer,
+        recorder,
     }
 }
 
@@ -254,11 +291,15 @@ async fn serve(parts: Assembled, link: Link, data: &Path, stop: CancellationToke
         desk,
         agent,
         observer,
+        recorder,
     } = parts;
     let tasks = TaskTracker::new();
     // Observing and syncing go on until the last result is told.
     let last = CancellationToken::new();
     tasks.spawn(observer.run(last.clone()));
+    if let Some(recorder) = recorder {
+        tasks.spawn(recorder.run(last.clone()));
+    }
     tasks.spawn({
         let (board, last) = (board.clone(), last.clone());
         async move { board.sync(last).await }

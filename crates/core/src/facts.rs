@@ -3,6 +3,7 @@
 //! Facts hold states, never readings that change every second: those travel as samples beside the log. Two facts that
 //! are equal are the same observation, so whatever is volatile (CPU, uptime as a duration) stays out.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -74,6 +75,19 @@ pub struct HostFacts {
     /// The last cleanup that a script of the owner's told of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_cleanup: Option<CleanupSeen>,
+    /// What the agent itself cannot do now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Box<Limit>>,
+}
+
+/// Something an agent cannot do now, while everything else goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Has a page under `docs/errors/`.
+    pub code: String,
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
 }
 
 /// A graphics processor with a driver that can compute.

@@ -16,9 +16,10 @@
 //! | [`promql`] | queries, evaluated by a library on what was read for them |
 //! | [`selector`] | series, as people ask for them; pure |
 //! | [`openmetrics`] | the text in which programs show their metrics, read; pure |
+//! | [`series`] | which number of a machine's sample has which name; pure |
 //! | [`corpus`] | samples as machines make them, to measure on |
 //!
-//! Nothing here knows what a metric means, reads a clock but through its port, or retries.
+//! Nothing here but [`series`] knows what a metric means; nothing reads a clock but through its port, or retries.
 
 mod admit;
 mod catalogue;
@@ -30,5 +31,6 @@ pub mod openmetrics;
 #[cfg(feature = "promql")]
 pub mod promql;
 pub mod selector;
+pub mod series;
 pub mod store;
 pub mod tier;

@@ -16,6 +16,9 @@
 //! | `GET /v1/logs/search?text=T&containers=A,B&since=MS&most=N` | lines that hold a text, with the bounds that were met |
 //! | `GET /v1/units/{name}/logs?tail=N` | text |
 //! | `GET /v1/models` | [`ModelsNow`] |
+//! | `GET /v1/history?match=S&from=MS&to=MS&step=MS` | [`Kept`]: seconds the node kept itself, by a PromQL selector |
+//!
+//! A route that an older agent does not have is its 404 `no-such-route`: whoever asks goes on without.
 
 use std::collections::BTreeMap;
 
@@ -120,6 +123,26 @@ pub struct ModelInMemory {
     /// When it leaves by itself; `None`: not by itself.
     pub expires_at: Option<Time>,
 }
+
+/// What a node kept of itself between two instants, each second for a day.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Between two points.
+    pub step_ms: u64,
+    pub series: Vec<KeptSeries>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeptSeries {
+    pub metric: String,
+    /// Without the metric's name; `node` is what the agent is called.
+    pub labels: BTreeMap<String, String>,
+    pub points: Vec<KeptPoint>,
+}
+
+/// When, in milliseconds since 1970; then the lowest, average and highest until the next point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct KeptPoint(pub i64, pub f64, pub f64, pub f64);
 
 /// What a cleanup would free, in bytes, per kind. An estimate: never part of a plan's digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

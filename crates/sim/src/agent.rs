@@ -175,6 +175,8 @@ pub fn start(site: &Site, run: u64) -> Result<Agent, String> {
         systemd: None,
         patcher: None,
         ollama: None,
+        history: None,
+        clock: Arc::<ManualClock>::clone(&site.clock),
         bundle,
         store,
         stop: life.stop.clone(),

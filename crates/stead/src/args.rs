@@ -311,6 +311,14 @@ pub struct NodeArgs {
     /// Container engine [default: the local socket]
     #[arg(long, env = "DOCKER_HOST", value_name = "URL")]
     pub docker_host: Option<String>,
+    /// MiB of disk for what is measured each second, kept here for a day; 0 keeps none
+    #[arg(
+        long,
+        env = "STEAD_HISTORY_MIB",
+        default_value_t = 64,
+        value_name = "MIB"
+    )]
+    pub history_mib: u32,
 }
 
 #[derive(Debug, Clone, Args)]

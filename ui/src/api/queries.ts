@@ -3,6 +3,7 @@ import { keepPreviousData, QueryClient, queryOptions } from '@tanstack/svelte-qu
 import * as sdk from './generated'
 import { client } from './generated/client.gen'
 import { between, type Range, trendRange } from '../history/range'
+import { type Stretch, zoomText } from '../history/zoom'
 import { withInstant } from '../past/past.svelte'
 import { MARKED } from '../past/marks'
 import { ProblemError, problemOf, unreachable } from './problem'
@@ -156,17 +157,17 @@ const DRAWN = {
 }
 const matching = (what: keyof typeof DRAWN, node: string) => `${DRAWN[what]}${DRAWN[what].endsWith('{') ? '' : ','}node="${node.replace(/["\\]/g, '\\$&')}"}`
 
-/** The numbers of a node over `range` until `at`, or until now. The last answer stays while another range is asked for. */
-export const history = (name: string, range: Range, at: string | null) =>
+/** The numbers of a node over `range` until `at`, or until now, or of a stretch alone. The last answer stays while another range is asked for. */
+export const history = (name: string, range: Range, at: string | null, zoom: Stretch | null = null) =>
   queryOptions({
-    queryKey: ['history', name, range.value, at ?? ''],
+    queryKey: ['history', name, range.value, zoom ? zoomText(zoom) : (at ?? '')],
     queryFn: async ({ signal }: Signal) => {
-      const ask = (what: keyof typeof DRAWN) => take(sdk.getHistory({ query: { match: matching(what, name), ...between(range, at) }, headers: OF_NOW, signal }))
+      const ask = (what: keyof typeof DRAWN) => take(sdk.getHistory({ query: { match: matching(what, name), ...between(range, at, zoom) }, headers: OF_NOW, signal }))
       const [cpu, memory, disk, network] = await Promise.all([ask('cpu'), ask('memory'), ask('disk'), ask('network')])
       return { cpu, memory, disk, network }
     },
     placeholderData: (last, query) => (query?.queryKey[1] === name ? last : undefined),
-    ...(at === null ? { refetchInterval: range.every } : {}),
+    ...(at === null && zoom === null ? { refetchInterval: range.every } : {}),
   })
 
 /** Where the disks of a node lead, and what happened on it meanwhile. */

@@ -18,12 +18,16 @@ export interface Look {
   range?: () => [number, number]
   /** An instant on the axis, given in seconds. */
   onAxis: (second: number) => string
+  /** A stretch was pointed out, in seconds; without it none can be. */
+  onStretch?: (from: number, to: number) => void
 }
+/** A drag of fewer pixels was none. */
+const DRAG = 6
 
 const leastOf = (unit: Unit) => (unit === 'number' ? 1 : unit === 'percent' ? 5 : 1024)
 
 /** Without series: those are the chart's own. */
-export function frame(element: HTMLElement, { height, top, unit, max, group, range, onAxis }: Look): Omit<uPlot.Options, 'series'> {
+export function frame(element: HTMLElement, { height, top, unit, max, group, range, onAxis, onStretch }: Look): Omit<uPlot.Options, 'series'> {
   const ink = colour(element, '--faint')
   const line = colour(element, '--line')
   const font = `11px ${getComputedStyle(element).fontFamily}`
@@ -32,7 +36,25 @@ export function frame(element: HTMLElement, { height, top, unit, max, group, ran
     height,
     padding: [top, RIGHT, 0, 0],
     legend: { show: false },
-    cursor: { sync: { key: group }, points: { size: 6 }, y: false, drag: { x: false, y: false } },
+    cursor: {
+      // What is pointed out is pointed out once, in one of them.
+      sync: { key: group, filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave', sub: () => true } },
+      points: { size: 6 },
+      y: false,
+      drag: { x: onStretch !== undefined, y: false, setScale: false, dist: DRAG },
+    },
+    hooks: onStretch
+      ? {
+          setSelect: [
+            (plot) => {
+              const { left, width } = plot.select
+              if (width < DRAG) return
+              plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+              onStretch(plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x'))
+            },
+          ],
+        }
+      : {},
     scales: {
       x: { time: true, ...(range ? { range } : {}) },
       y: { range: (_, __, most) => [0, max ?? Math.max(leastOf(unit), (most ?? 0) * 1.15)] },

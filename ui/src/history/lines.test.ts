@@ -14,6 +14,11 @@ it('a step that is missing is a hole in the line, and only there', () => {
   expect(high[0]).toEqual([3, 4, null, 7])
 })
 
+it('a step may be longer at one time than at another', () => {
+  const line = sum('x', 'percent', [series('m', {}, [[0, 1, 1, 1], [10_000, 1, 1, 1], [20_000, 1, 1, 1], [21_000, 1, 1, 1], [23_000, 1, 1, 1]])])
+  expect(columns([line], (at) => (at < 20_000 ? 10_000 : 1000)).times).toEqual([0, 10, 20, 21, 22, 23])
+})
+
 it('a line that begins later has nothing before, not zero', () => {
   const early = sum('early', 'percent', [series('m', {}, [[10_000, 1, 1, 1], [20_000, 1, 1, 1]])])
   const late = sum('late', 'percent', [series('m', {}, [[20_000, 5, 5, 5]])])

@@ -87,13 +87,14 @@ export function networkLines(series: readonly HistorySeries[]): Line[] {
   ])
 }
 
-/** Lines on one axis of time. Where a step or more is missing, a hole is left. */
-export function columns(lines: readonly Line[], stepMs: number): Columns {
+/** Lines on one axis of time. Where a step or more is missing, a hole is left; `step` says how long one is at an instant. */
+export function columns(lines: readonly Line[], step: number | ((at: number) => number)): Columns {
+  const long = typeof step === 'number' ? () => step : step
   const known = [...new Set(lines.flatMap((line) => line.points.map((point) => point[0])))].sort((a, b) => a - b)
   const times: number[] = []
   for (const at of known) {
     const before = times.at(-1)
-    if (before !== undefined && at - before > stepMs * 1.5) times.push(before + stepMs)
+    if (before !== undefined && at - before > long(before) * 1.5) times.push(before + long(before))
     times.push(at)
   }
   const place = new Map(times.map((at, i) => [at, i]))

@@ -48,6 +48,7 @@ pub(super) fn read(root: &Path) -> HostFacts {
         reboot_required: reboot_required(root),
         gpus: gpu::read(root),
         last_cleanup: crate::chores::last_cleanup(root),
+        limit: None,
     }
 }
 

@@ -13,7 +13,7 @@ use stead_core::time::{Span, Time};
 use stead_ports::clock::Clock;
 use stead_ports::history::select::{self, Test};
 use stead_ports::history::{
-    Entry, Error, Labels, Matcher, NAME, Op, Point, Quoted, Range, Reader, Sample, Selector, Series,
+    Entry, Error, Labels, NAME, Op, Point, Quoted, Range, Reader, Sample, Selector, Series,
 };
 use stead_ports::secrets::Secrets;
 
@@ -162,7 +162,7 @@ impl Prometheus {
         if let Some(metric) = theirs.filter(|name| is_name(name)) {
             let own = selector.matchers.iter();
             let own = own.filter(|m| m.label != NAME && m.label != NODE && is_name(&m.label));
-            let own: Vec<String> = own.map(written).collect();
+            let own: Vec<String> = own.map(ToString::to_string).collect();
             questions.push(Question {
                 rule: Rule {
                     metric: "",
@@ -400,15 +400,4 @@ impl Reader for Prometheus {
 fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     !text.is_empty() && text.chars().all(fits) && !text.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// A matcher as PromQL writes it.
-fn written(m: &Matcher) -> String {
-    let op = match m.op {
-        Op::Equal => "=",
-        Op::NotEqual => "!=",
-        Op::Matches => "=~",
-        Op::Differs => "!~",
-    };
-    format!("{}{op}{}", m.label, Quoted(&m.value))
 }

@@ -23,7 +23,7 @@ use stead_adapters::probe::{ProbeResult, Prober};
 use stead_adapters::systemd::Systemd;
 use stead_core::desired::Bundle;
 use stead_core::event::{Kind, Severity};
-use stead_core::facts::{Fact, FactKey, Facts, HostFacts, SourceKind};
+use stead_core::facts::{Fact, FactKey, Facts, HostFacts, Limit, SourceKind};
 use stead_core::ids::{ContainerName, NodeName, ServiceName};
 use stead_core::sample::OomKill;
 use stead_core::subject::Subject;
@@ -37,6 +37,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, Change};
+use crate::history::History;
 use checks::{Checks, Key};
 use memory::Memory;
 use sync::Sync;
@@ -68,6 +69,8 @@ pub struct Sources {
     pub measure: mpsc::Receiver<oneshot::Sender<()>>,
     pub clock: Arc<dyn Clock>,
     pub disk: Arc<dyn Disk>,
+    /// Where each second is kept, if it is.
+    pub history: Option<History>,
     /// Where stops by a person are remembered across restarts of the agent.
     pub memory: PathBuf,
 }
@@ -87,6 +90,8 @@ pub struct Observer {
     sync: Sync,
     memory: Memory,
     seconds: u64,
+    /// What was last said that the agent cannot do.
+    limit: Option<Limit>,
     /// Folder and project of the containers compose made.
     composed: BTreeMap<ContainerName, (String, String)>,
 }
@@ -112,6 +117,7 @@ impl Observer {
             sync: Sync::default(),
             memory,
             seconds: 0,
+            limit: None,
             composed: BTreeMap::new(),
             sources,
         }
@@ -260,13 +266,17 @@ impl Observer {
     }
 
     fn second(&mut self) {
+        let history = self.sources.history.as_ref();
+        let limit = history.and_then(History::limit);
         let host = &mut self.sources.host;
-        if self.seconds.is_multiple_of(FACTS_EVERY) {
+        if self.seconds.is_multiple_of(FACTS_EVERY) || limit != self.limit {
+            self.limit.clone_from(&limit);
             let mut facts = host.facts();
             facts.clean_shutdown = facts.clean_shutdown.or(self.sources.clean_shutdown);
             let facts = HostFacts {
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
                 read_only: self.sources.read_only,
+                limit: limit.map(Box::new),
                 ..facts
             };
             self.pending.push((FactKey::Host, Some(Fact::Host(facts))));
@@ -283,10 +293,14 @@ impl Observer {
         self.pending
             .extend(self.levels.observe(sample, &thresholds));
         let kills = self.oom.poll(wall, sample.oom_kills);
-        if self.sources.board.has_readers() {
+        let history = self.sources.history.as_ref();
+        if history.is_some() || self.sources.board.has_readers() {
             let containers = self
                 .sampler
                 .sample(Duration::from_millis(self.sources.clock.up()));
+            if let Some(history) = history {
+                history.offer(sample, &containers);
+            }
             self.sources.board.sample(sample, containers);
         }
         for kill in kills {

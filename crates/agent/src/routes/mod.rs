@@ -5,6 +5,7 @@
 
 mod chores;
 mod detail;
+mod history;
 mod model;
 mod patch;
 mod problem;
@@ -26,6 +27,8 @@ use stead_adapters::systemd::Systemd;
 use stead_core::command::Order;
 use stead_core::desired::{Access, Bundle};
 use stead_core::ids::NodeName;
+use stead_core::time::Time;
+use stead_ports::clock::Clock;
 use stead_ports::watch;
 use stead_protocol::agent::{Ack, ComposePatch, EPOCH_HEADER, Hello, VERSION};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::bundle;
 use crate::frames;
+use crate::history::History;
 use crate::journal::ledger::Refusal;
 use crate::order::{Desk, Submitted};
 use problem::Refused;
@@ -61,9 +65,24 @@ pub struct Parties {
     /// Makes changes to compose files; absent where nobody handed one in.
     pub patcher: Option<PatchMaker>,
     pub ollama: Option<Ollama>,
+    /// The node's own seconds; absent where none are kept.
+    pub history: Option<History>,
+    pub clock: Arc<dyn Clock>,
     pub bundle: watch::Sender<Arc<Bundle>>,
     pub store: bundle::Store,
     pub stop: CancellationToken,
+}
+
+impl Parties {
+    /// What the fleet calls this node, or what it calls itself until it was told.
+    fn name(&self) -> NodeName {
+        let name = self.bundle.borrow().name.clone();
+        name.unwrap_or_else(|| self.node.clone())
+    }
+
+    fn now(&self) -> Time {
+        self.clock.wall()
+    }
 }
 
 impl std::fmt::Debug for Parties {
@@ -102,6 +121,7 @@ pub fn router(agent: Agent, via: Via) -> Router {
         .route("/v1/logs/search", get(detail::search_logs))
         .route("/v1/units/{name}/logs", get(detail::unit_logs))
         .route("/v1/models", get(model::list))
+        .route("/v1/history", get(history::kept))
         .route("/v1/chores/cleanup-log", get(chores::cleanup_log))
         .route("/v1/chores/crontabs", get(chores::crontabs))
         .fallback(|| async {

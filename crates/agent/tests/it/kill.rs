@@ -24,6 +24,11 @@ const DIR: &str = "STEAD_TEST_DIR";
 pub struct Victim(Child);
 
 impl Victim {
+    /// What it says.
+    pub fn output(&mut self) -> std::process::ChildStdout {
+        self.0.stdout.take().expect("output")
+    }
+
     pub fn kill(&mut self) {
         self.0.kill().expect("kill -9");
         self.0.wait().expect("it ended");

@@ -4,6 +4,7 @@
 mod disk;
 mod docker;
 mod full;
+mod history;
 mod kill;
 mod server;
 mod session;

@@ -253,6 +253,7 @@ pub fn options(url: &str, data: &Path) -> stead_agent::Options {
         read_only: false,
         docker_host: Some(format!("unix://{}/no-engine.sock", data.display())),
         patcher: None,
+        history: 8 << 20,
     }
 }
 

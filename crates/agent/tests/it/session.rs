@@ -274,7 +274,7 @@ async fn a_node_of_access_inspector_is_read_only_too() {
 }
 
 /// What the agent's own socket answers, as `curl --unix-socket` would get it.
-async fn curl(path: &std::path::Path, request: String) -> String {
+pub async fn curl(path: &std::path::Path, request: String) -> String {
     let mut stream = UnixStream::connect(path).await.expect("the socket");
     stream.write_all(request.as_bytes()).await.expect("write");
     let mut answer = String::new();

@@ -85,15 +85,23 @@ impl Default for Limits {
 }
 
 impl Options {
-    /// For an agent: each second for a day, in a few MiB of memory and 64 MiB of disk.
+    /// For an agent: each second for a day, in a MiB of memory and 64 MiB of disk. It syncs once a minute, since the disk may
+    /// be a card that wears, and small answers are read with little memory.
     pub fn node() -> Options {
         Options {
             tiers: Tiers::node(),
-            head: 48 * 1024,
+            head: 32 * 1024,
             bound: 64 << 20,
             metric: 2_000,
-            series: 10_000,
-            ..Options::server()
+            series: 4_000,
+            limits: Limits {
+                series: 1_000,
+                points: 11_000,
+                rows: 5_000_000,
+                names: 4_000,
+            },
+            sync: Span::mins(1),
+            flush: Span::mins(10),
         }
     }
 

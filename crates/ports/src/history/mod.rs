@@ -9,7 +9,7 @@
 mod labels;
 pub mod select;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
 use stead_core::time::{Span, Time};
@@ -72,6 +72,31 @@ impl Selector {
             value: value.to_owned(),
         });
         self
+    }
+}
+
+/// As PromQL writes it.
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let op = match self.op {
+            Op::Equal => "=",
+            Op::NotEqual => "!=",
+            Op::Matches => "=~",
+            Op::Differs => "!~",
+        };
+        write!(f, "{}{op}{}", self.label, Quoted(&self.value))
+    }
+}
+
+/// As PromQL writes it, the metric's name as a label among others.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (n, matcher) in self.matchers.iter().enumerate() {
+            let before = if n == 0 { "" } else { "," };
+            write!(f, "{before}{matcher}")?;
+        }
+        f.write_str("}")
     }
 }
 

@@ -19,6 +19,8 @@ pub struct History {
     pub step_ms: u64,
     /// How finely the history keeps what was asked for, the newest stretch first.
     pub tiers: Vec<HistoryTier>,
+    /// Why a stretch is coarser than it could be, as sentences: a node that does not answer now.
+    pub limits: Vec<String>,
     /// In the order of their labels.
     pub series: Vec<HistorySeries>,
 }
@@ -29,6 +31,8 @@ pub struct HistoryTier {
     pub from: String,
     pub to: String,
     pub step_ms: u64,
+    /// Asked of the nodes themselves, which keep each second for a day.
+    pub on_node: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -144,3 +144,77 @@ pub const METRICS: &[Metric] = &[
         "Written to disks by a container",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use stead_core::container_sample::ContainerSample;
+    use stead_core::sample::{
+        CpuShare, DiskRate, Filesystem, HostSample, NetworkRate, Pressure, Temperature,
+    };
+
+    use super::*;
+
+    fn busy() -> HostSample {
+        HostSample {
+            cpu: Some(CpuShare::default()),
+            psi_io: Some(Pressure {
+                some: 1.5,
+                full: 0.5,
+            }),
+            disks: vec![DiskRate {
+                device: "vda".into(),
+                read_bytes_s: 1,
+                write_bytes_s: 4096,
+                read_ops_s: 0.0,
+                write_ops_s: 1.0,
+                latency_ms: 2.5,
+                busy: 10.0,
+            }],
+            networks: vec![NetworkRate {
+                name: "eth0".into(),
+                rx_bytes_s: 7,
+                tx_bytes_s: 8,
+                errors: 0,
+            }],
+            filesystems: vec![Filesystem {
+                mount: "/srv".into(),
+                fs: "btrfs".into(),
+                device: "vda".into(),
+                total: 100,
+                used: 60,
+                available: 40,
+                used_percent: 60.0,
+                inodes_percent: Some(1.0),
+            }],
+            temperatures: vec![Temperature {
+                name: "core".into(),
+                celsius: 41.0,
+            }],
+            oom_kills: Some(2),
+            ..HostSample::default()
+        }
+    }
+
+    #[test]
+    fn what_every_metric_means_is_said() {
+        let container = ContainerSample {
+            name: "web".parse().unwrap(),
+            cpu_percent: 1.0,
+            memory_bytes: 1,
+            memory_limit: 1,
+            net_rx_per_s: Some(1.0),
+            net_tx_per_s: Some(1.0),
+            block_read_per_s: 1.0,
+            block_write_per_s: 1.0,
+        };
+        let mut used = BTreeSet::from([series::UNHEALTHY]);
+        series::host(&busy(), &mut |n| used.extend([n.metric]));
+        series::container(&container, &mut |n| used.extend([n.metric]));
+        let told: BTreeSet<&str> = METRICS.iter().map(|m| m.name).collect();
+        assert_eq!(told, used);
+        assert_eq!(told.len(), METRICS.len(), "each once");
+        assert!(METRICS.iter().all(|m| m.help.len() > 7));
+    }
+}

@@ -8,11 +8,11 @@ use std::hash::{BuildHasher, RandomState};
 
 use stead_core::container_sample::ContainerSample;
 use stead_core::ids::NodeName;
-use stead_core::sample::{Filesystem, HostSample, Temperature};
+use stead_core::sample::HostSample;
 use stead_core::time::Time;
 use stead_ports::history::{Entry, Labels, Sample};
 
-use super::series::{self, Folding, Number};
+use super::series::{self, Folding, Number, Slow};
 
 /// Milliseconds of a step, unless the fleet's files say otherwise: the finest that the server keeps.
 pub const STEP: i64 = 10_000;
@@ -48,9 +48,7 @@ struct Step {
     number: i64,
     touched: u64,
     sums: HashMap<u64, Sum>,
-    /// What is read less often stays until it is read again.
-    filesystems: Vec<Filesystem>,
-    temperatures: Vec<Temperature>,
+    slow: Slow,
 }
 
 #[derive(Debug)]
@@ -101,15 +99,13 @@ impl Folds {
             number,
             touched: up,
             sums: HashMap::new(),
-            filesystems: Vec::new(),
-            temperatures: Vec::new(),
+            slow: Slow::default(),
         });
         let length = self.length;
         let over = (step.number != number).then(|| step.close(&node, length, out));
         step.number = number;
         step.touched = up;
-        keep(&mut host.filesystems, &mut step.filesystems);
-        keep(&mut host.temperatures, &mut step.temperatures);
+        step.slow.fill(&mut host);
         let (hasher, crowded) = (&self.hasher, &mut self.crowded);
         let mut add = |n: Number<'_>| step.add(hasher, &node, n, crowded);
         series::host(&host, &mut add);
@@ -148,15 +144,6 @@ pub struct Over {
     pub at: Time,
 }
 
-/// Puts back what a sample left out, or remembers what it brought.
-fn keep<T: Clone>(now: &mut Vec<T>, kept: &mut Vec<T>) {
-    if now.is_empty() {
-        now.clone_from(kept);
-    } else {
-        kept.clone_from(now);
-    }
-}
-
 impl Step {
     fn add(&mut self, hasher: &RandomState, node: &NodeName, n: Number<'_>, crowded: &mut u64) {
         if !n.value.is_finite() {
@@ -168,7 +155,7 @@ impl Step {
             return;
         }
         let sum = self.sums.entry(key).or_insert_with(|| Sum {
-            labels: labels(node, &n),
+            labels: n.series(Some(node.as_str())),
             folding: n.folding,
             sum: 0.0,
             last: 0.0,
@@ -199,19 +186,9 @@ impl Step {
     }
 }
 
-/// The series of a number.
-fn labels(node: &NodeName, n: &Number<'_>) -> Labels {
-    let own = n
-        .labels
-        .iter()
-        .filter(|(name, _)| !name.is_empty())
-        .copied();
-    Labels::new(n.metric, own.chain([(series::NODE, node.as_str())]))
-}
-
 #[cfg(test)]
 mod tests {
-    use stead_core::sample::{CpuShare, Memory};
+    use stead_core::sample::{CpuShare, Filesystem, Memory};
 
     use super::*;
 

@@ -8,11 +8,12 @@
 //!
 //! | module | its noun |
 //! |---|---|
-//! | [`series`] | which number of a sample has which name; pure |
+//! | [`series`] | which number of a sample has which name; pure, and the agent's too |
 //! | [`about`] | what the metrics mean; pure |
 //! | [`fold`] | the seconds of a node, as one step; pure |
 //! | [`recorder`] | the task that keeps the store |
 //! | [`reading`] | the store and, where the files name one, a Prometheus, as one |
+//! | [`seconds`] | what nodes keep themselves, asked for and joined |
 //! | [`remote`] | samples on their way to a receiver |
 //! | [`settings`] | what the fleet's files say, followed |
 //!
@@ -25,8 +26,10 @@ pub mod fold;
 pub mod reading;
 pub mod recorder;
 pub mod remote;
-pub mod series;
+pub mod seconds;
 mod settings;
+
+pub use stead_history::series;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -35,7 +38,7 @@ use stead_adapters::prometheus::Prometheus;
 use stead_core::container_sample::ContainerSample;
 use stead_core::ids::NodeName;
 use stead_core::sample::HostSample;
-use stead_core::time::Time;
+use stead_core::time::{Span, Time};
 use stead_history::store::{Stats, Store};
 use stead_history::tier::{self, Leg, Tiers};
 use stead_ports::history::Entry;
@@ -212,6 +215,11 @@ impl History {
         legs.into_iter()
             .map(|leg| (leg, tiers.get(leg.tier).step.0))
             .collect()
+    }
+
+    /// The finest step that is kept here.
+    pub fn step(&self) -> Span {
+        self.tiers().get(0).step
     }
 
     fn tiers(&self) -> Tiers {

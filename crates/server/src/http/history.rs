@@ -15,6 +15,7 @@ use super::past::instant;
 use super::problem::Problem;
 use crate::history::fold;
 use crate::history::reading::Reading;
+use crate::history::seconds::{self, KEPT, Made, Seconds};
 use crate::present;
 
 /// What is asked about where nobody says since when.
@@ -23,6 +24,8 @@ const LATELY: Span = Span::hours(1);
 const POINTS: u64 = 500;
 /// Points of one answer: some 20 MB of JSON.
 const POINTS_MAX: u64 = 500_000;
+/// Points of a series of seconds that are asked of a node.
+const SECONDS_MAX: u64 = 10_000;
 /// Series of a list of names.
 const NAMES: usize = 5_000;
 
@@ -36,7 +39,8 @@ pub struct Asked {
     from: Option<String>,
     /// Excluded; the same. Now unless told.
     to: Option<String>,
-    /// Between two points: `10s`, `1m`, `1h`. As long as gives some 500 points unless told.
+    /// Between two points: `1s`, `1m`, `1h`. As long as gives some 500 points unless told. Less than the server keeps is asked
+    /// of the nodes themselves, which keep each second for a day.
     step: Option<String>,
 }
 
@@ -59,8 +63,15 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// From `from` to `to` in some `points`.
+    /// From `from` to `to` in some `points`, no finer than the server keeps.
     pub fn of(from: Time, to: Time, points: u64) -> Stretch {
+        let fine = Stretch::fine(from, to, points);
+        let step = fine.step.max(Span(fold::STEP as u64));
+        Stretch { step, ..fine }
+    }
+
+    /// The same down to the seconds that nodes keep.
+    fn fine(from: Time, to: Time, points: u64) -> Stretch {
         let step = nice(to.since(from).0.div_ceil(points));
         Stretch { from, to, step }
     }
@@ -75,11 +86,14 @@ impl Stretch {
     }
 }
 
-/// The shortest step people count in that is at least `ms`, and never finer than what is kept.
+/// The shortest step people count in that is at least `ms`, and never finer than a second.
 fn nice(ms: u64) -> Span {
     const MINUTE: u64 = 60_000;
     const HOUR: u64 = 60 * MINUTE;
-    const STEPS: [u64; 14] = [
+    const STEPS: [u64; 17] = [
+        1_000,
+        2_000,
+        5_000,
         fold::STEP as u64,
         30_000,
         MINUTE,
@@ -109,25 +123,101 @@ pub async fn get_history(
     let selector = read_selector(asked.matching.as_deref())?;
     let stretch = stretch(&app, &asked)?;
     let reader = reader(&app)?;
-    let names = reader.series(&selector, stretch.from).await?;
-    bounded(names.len() as u64, &stretch)?;
-    let found = reader.range(&stretch.range(selector)).await?;
+    let names = reader.series(&selector, stretch.from).await?.len() as u64;
     let now = app.handle.now().at;
-    let legs = app
-        .history
-        .legs(stretch.from, stretch.to, stretch.step.0, now);
-    let tier = |(leg, step_ms): (stead_history::tier::Leg, u64)| api::HistoryTier {
-        from: Time(leg.from).to_string(),
-        to: Time(leg.to).to_string(),
-        step_ms,
+    let kept = app.history.step();
+    let own = Stretch {
+        step: stretch.step.max(kept),
+        ..stretch
+    };
+    bounded(names, &own)?;
+    let of_node = of_node(&stretch, names, now);
+    let asked = stretch.range(selector);
+    let own = own.range(asked.selector.clone());
+    let (found, seconds) = if stretch.step < kept && of_node.is_some() {
+        tokio::join!(reader.range(&own), seconds(&app, &asked, of_node))
+    } else {
+        (reader.range(&own).await, Ok(Seconds::default()))
+    };
+    let seconds = seconds?;
+    let (found, made) = seconds::join(found?, seconds.series, kept.0 as i64);
+    let step = if made.has_seconds() {
+        asked.step
+    } else {
+        own.step
     };
     Ok(Json(api::History {
         from: stretch.from.to_string(),
         to: stretch.to.to_string(),
-        step_ms: stretch.step.0,
-        tiers: legs.into_iter().map(tier).collect(),
+        step_ms: step.0,
+        tiers: tiers(&app, &own, &made, step, now),
+        limits: seconds.limits,
         series: found.iter().map(present::history_series).collect(),
     }))
+}
+
+/// From when on nodes may have what is asked, if they may and may be asked for as much.
+fn of_node(stretch: &Stretch, series: u64, now: Time) -> Option<Result<Time, String>> {
+    let from = stretch.from.max(Time(now.0.saturating_sub(KEPT.0 as i64)));
+    if from >= stretch.to {
+        return None;
+    }
+    let points = stretch.to.since(from).0 / stretch.step.0.max(1);
+    let much = points > SECONDS_MAX || series.saturating_mul(points) > POINTS_MAX;
+    Some(if much {
+        Err(format!(
+            "Steps of {} are answered for shorter times only.",
+            stretch.step
+        ))
+    } else {
+        Ok(from)
+    })
+}
+
+async fn seconds(
+    app: &App,
+    asked: &Range,
+    from: Option<Result<Time, String>>,
+) -> Result<Seconds, Problem> {
+    let from = match from {
+        None => return Ok(Seconds::default()),
+        Some(Err(limit)) => {
+            return Ok(Seconds {
+                limits: vec![limit],
+                ..Seconds::default()
+            });
+        }
+        Some(Ok(from)) => from,
+    };
+    let all = app.look(|look| present::node_names(look).into_iter().cloned().collect());
+    let nodes = seconds::nodes(&asked.selector, all)?;
+    let range = Range {
+        from,
+        ..asked.clone()
+    };
+    Ok(seconds::ask(&*app.agents, nodes, &range).await)
+}
+
+/// Which stretch is how fine, the newest first.
+fn tiers(app: &App, own: &Range, made: &Made, step: Span, now: Time) -> Vec<api::HistoryTier> {
+    let tier = |from, to, step_ms, on_node| api::HistoryTier {
+        from: Time(from).to_string(),
+        to: Time(to).to_string(),
+        step_ms,
+        on_node,
+    };
+    let mut all = Vec::new();
+    for (leg, step_ms) in app.history.legs(own.from, own.to, own.step.0, now) {
+        if leg.tier > 0 || !made.has_seconds() {
+            all.push(tier(leg.from, leg.to, step_ms, false));
+            continue;
+        }
+        for (from, to, fine) in made.stretches(leg.from, leg.to) {
+            let step_ms = if fine { step.0 } else { step_ms };
+            all.push(tier(from, to, step_ms, fine));
+        }
+    }
+    all
 }
 
 /// Which series there are.
@@ -203,12 +293,12 @@ fn stretch(app: &App, asked: &Asked) -> Result<Stretch, Problem> {
         ));
     }
     let Some(step) = told(asked.step.as_deref()) else {
-        return Ok(Stretch::of(from, to, POINTS));
+        return Ok(Stretch::fine(from, to, POINTS));
     };
     let step: Span = step.parse().map_err(|e: stead_core::time::InvalidSpan| {
         Problem::new("bad-query", e.to_string(), "correct the step")
     })?;
-    let step = step.max(Span(fold::STEP as u64));
+    let step = step.max(Span::secs(1));
     Ok(Stretch { from, to, step })
 }
 
@@ -235,11 +325,31 @@ mod tests {
     #[test]
     fn steps_are_those_people_count_in() {
         let steps = |ms| nice(ms).to_string();
-        assert_eq!(steps(1), "10s");
+        assert_eq!(steps(1), "1s");
+        assert_eq!(steps(1_001), "2s");
+        assert_eq!(steps(2_400), "5s");
         assert_eq!(steps(10_001), "30s");
         assert_eq!(steps(7_200), "10s");
         assert_eq!(steps(61_000), "2m");
         assert_eq!(steps(172_800_001), "3d");
+    }
+
+    #[test]
+    fn nodes_are_asked_for_what_they_may_have_and_not_for_too_much() {
+        const HOUR: i64 = 3_600_000;
+        let now = Time(1_000 * HOUR);
+        let asked = |from, to, step| {
+            let (from, to) = (Time(now.0 - from * HOUR), Time(now.0 - to * HOUR));
+            let step = Span::secs(step);
+            of_node(&Stretch { from, to, step }, 8, now)
+        };
+        assert_eq!(asked(40, 30, 1), None, "they keep a day");
+        assert_eq!(asked(1, 0, 1), Some(Ok(Time(now.0 - HOUR))));
+        assert!(asked(3, 0, 1).unwrap().unwrap_err().contains("1s"));
+        let kept = now.0 - KEPT.0 as i64;
+        assert_eq!(asked(48, 25, 1), Some(Ok(Time(kept))), "the part they have");
+        let many = Stretch::fine(Time(now.0 - HOUR), now, 3_600);
+        assert!(of_node(&many, 200, now).unwrap().is_err());
     }
 
     #[test]

@@ -216,6 +216,12 @@ fn node(
     for (kind, facts) in down {
         all.push(source(name, &subject, state, kind, facts));
     }
+    if let Some(limit) = state.host().and_then(|host| host.limit.as_deref()) {
+        let seen = state.facts.get(&FactKey::Host).map(|seen| seen.at);
+        let text = format!("{name}: {}", limit.text);
+        let about = Some(&subject);
+        all.push(need("limit", "warning", &text, &limit.remedy, about, seen));
+    }
     let crossed: Vec<_> = state
         .levels()
         .filter(|(_, facts, _)| facts.level >= Level::Warning)

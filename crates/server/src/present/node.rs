@@ -88,7 +88,15 @@ fn sources(state: &NodeState) -> Vec<api::Source> {
         version: facts.version.clone(),
         detail: facts.detail.clone(),
     };
-    state.sources().map(row).collect()
+    // What the agent itself cannot do stands beside what it cannot see.
+    let limit = state.host().and_then(|host| host.limit.as_deref());
+    let limit = limit.map(|limit| api::Source {
+        name: limit.code.clone(),
+        state: "down".to_string(),
+        version: String::new(),
+        detail: format!("{} {}", limit.text, limit.remedy),
+    });
+    state.sources().map(row).chain(limit).collect()
 }
 
 /// Thresholds crossed now, worst first.

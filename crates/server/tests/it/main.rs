@@ -20,6 +20,7 @@ mod reasons;
 mod restraint;
 mod rollouts;
 mod scene;
+mod seconds;
 mod status;
 mod vm;
 mod wire;

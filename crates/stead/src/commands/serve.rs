@@ -246,6 +246,7 @@ fn agent_options(
         read_only: node.read_only,
         docker_host: node.docker_host.clone(),
         patcher: Some(memory_patch),
+        history: u64::from(node.history_mib) << 20,
     })
 }
 

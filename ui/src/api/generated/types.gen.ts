@@ -877,6 +877,10 @@ export type Held = {
 export type History = {
     from: string;
     /**
+     * Why a stretch is coarser than it could be, as sentences: a node that does not answer now.
+     */
+    limits: Array<string>;
+    /**
      * In the order of their labels.
      */
     series: Array<HistorySeries>;
@@ -943,6 +947,10 @@ export type HistorySeries = {
  */
 export type HistoryTier = {
     from: string;
+    /**
+     * Asked of the nodes themselves, which keep each second for a day.
+     */
+    on_node: boolean;
     step_ms: number;
     to: string;
 };
@@ -3843,7 +3851,8 @@ export type GetHistoryData = {
          */
         to?: string;
         /**
-         * Between two points: `10s`, `1m`, `1h`. As long as gives some 500 points unless told.
+         * Between two points: `1s`, `1m`, `1h`. As long as gives some 500 points unless told. Less than the server keeps is asked
+         * of the nodes themselves, which keep each second for a day.
          */
         step?: string;
     };

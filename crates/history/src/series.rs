@@ -1,10 +1,14 @@
-//! From a sample to series. Pure: which number has which name, in base units, as Prometheus would call it.
+//! From a sample to series. Pure: which number has which name, in base units, as Prometheus would call it. Server and agent
+//! name by it alike, so that what the one keeps goes on where what the other keeps ends.
 //!
 //! Names are a contract with whoever asks the history by them (docs/metrics.md lists them): they are only ever added to.
 //! Numbers of single cores are not here; they are live only.
 
 use stead_core::container_sample::ContainerSample;
-use stead_core::sample::{CpuShare, DiskRate, Filesystem, HostSample, NetworkRate, Pressure};
+use stead_core::sample::{
+    CpuShare, DiskRate, Filesystem, HostSample, NetworkRate, Pressure, Temperature,
+};
+use stead_ports::history::Labels;
 
 /// How the readings of a step become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,38 @@ pub struct Number<'a> {
     pub labels: [(&'static str, &'a str); 2],
     pub value: f64,
     pub folding: Folding,
+}
+
+impl Number<'_> {
+    /// The series it is of, with what else it is told apart by.
+    pub fn series(&self, node: Option<&str>) -> Labels {
+        let own = self.labels.iter().filter(|(name, _)| !name.is_empty());
+        let node = node.map(|node| (NODE, node));
+        Labels::new(self.metric, own.copied().chain(node))
+    }
+}
+
+/// What is read less often than each second: it stays as it was until it is read again.
+#[derive(Debug, Default)]
+pub struct Slow {
+    filesystems: Vec<Filesystem>,
+    temperatures: Vec<Temperature>,
+}
+
+impl Slow {
+    /// Puts back what a sample left out, or remembers what it brought.
+    pub fn fill(&mut self, host: &mut HostSample) {
+        keep(&mut host.filesystems, &mut self.filesystems);
+        keep(&mut host.temperatures, &mut self.temperatures);
+    }
+}
+
+fn keep<T: Clone>(now: &mut Vec<T>, kept: &mut Vec<T>) {
+    if now.is_empty() {
+        now.clone_from(kept);
+    } else {
+        kept.clone_from(now);
+    }
 }
 
 /// No label.
@@ -249,7 +285,7 @@ fn filesystem<'a>(f: &'a Filesystem, to: &mut impl FnMut(Number<'a>)) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use stead_core::sample::{Memory, Temperature};
+    use stead_core::sample::Memory;
 
     use super::*;
 
@@ -301,31 +337,6 @@ mod tests {
             oom_kills: Some(2),
             ..HostSample::default()
         }
-    }
-
-    #[test]
-    fn what_every_metric_means_is_said() {
-        use crate::history::about;
-
-        let container = ContainerSample {
-            name: "web".parse().unwrap(),
-            cpu_percent: 1.0,
-            memory_bytes: 1,
-            memory_limit: 1,
-            net_rx_per_s: Some(1.0),
-            net_tx_per_s: Some(1.0),
-            block_read_per_s: 1.0,
-            block_write_per_s: 1.0,
-        };
-        let mut busy = busy();
-        busy.filesystems[0].inodes_percent = Some(1.0);
-        let mut used = BTreeSet::from([UNHEALTHY]);
-        host(&busy, &mut |n| used.extend([n.metric]));
-        super::container(&container, &mut |n| used.extend([n.metric]));
-        let told: BTreeSet<&str> = about::METRICS.iter().map(|m| m.name).collect();
-        assert_eq!(told, used);
-        assert_eq!(told.len(), about::METRICS.len(), "each once");
-        assert!(about::METRICS.iter().all(|m| m.help.len() > 7));
     }
 
     fn told(sample: &HostSample) -> Vec<(String, f64)> {
