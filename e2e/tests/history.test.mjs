@@ -1,6 +1,7 @@
 /** What the agent measures is in the server's history, outlives a kill -9, and is answered by range, score and trend. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Visitor } from '../harness/browser.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { until } from '../harness/until.mjs';
 
@@ -72,4 +73,42 @@ test('score and trend are told by the command line, with what is missing', async
   const unknown = await stead.cli('trend', 'nonsense');
   assert.equal(unknown.code, 4);
   assert.match(unknown.stderr, /disk, memory, swap, steal, containers, io/);
+});
+
+test('looking nearer reaches the seconds that the node itself keeps, by buttons, keys and by dragging', async (t) => {
+  const scene = new Scene(t);
+  const stead = await scene.up(await scene.fleet('piha', '  router: { kind: external, monitor: false }\n'));
+  await stead.fresh();
+  const second = `/api/v1/history?match=${MEMORY}&from=1m&step=1s`;
+  await until('the node answers with seconds', async () => {
+    const answer = await stead.get(second);
+    return answer.tiers[0].on_node && answer.series[0]?.points.length >= 20;
+  });
+  const visitor = scene.keep(await Visitor.open());
+  const { page } = visitor;
+  await visitor.signIn(stead);
+  await page.goto(`${stead.url}/nodes/piha?range=1h`);
+  const says = (/** @type {string} */ text) => page.getByText(`A point is ${text}`).waitFor();
+  await says('10 s:');
+  const nearer = page.getByRole('button', { name: 'Look nearer' });
+  await nearer.click();
+  await says('2 s, from the node itself');
+  await nearer.press('+');
+  await says('1 s, from the node itself');
+  assert.match(page.url(), /zoom=/);
+  await visitor.look('history-seconds');
+  assert.deepEqual(await visitor.barriers(), []);
+  await page.goBack();
+  await says('2 s, from the node itself');
+  const chart = page.locator('figure').first().locator('.u-over');
+  const box = await chart.boundingBox();
+  assert(box);
+  await page.mouse.move(box.x + box.width * 0.7, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.95, box.y + 40, { steps: 5 });
+  await page.mouse.up();
+  await says('1 s, from the node itself');
+  await page.getByRole('button', { name: 'Whole range' }).click();
+  await says('10 s:');
+  assert.deepEqual(visitor.complaints, []);
 });
