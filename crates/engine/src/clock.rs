@@ -44,6 +44,11 @@ impl Clock {
         }
     }
 
+    /// The clocks that are read.
+    pub fn source(&self) -> Arc<dyn clock::Clock> {
+        Arc::clone(&self.source)
+    }
+
     pub fn now(&self) -> Now {
         let passed = self.source.awake().saturating_sub(self.started);
         let at = self

@@ -188,6 +188,12 @@ impl Handle {
             .now()
     }
 
+    /// The clocks that the engine reads: whoever keeps times beside the log reads the same.
+    pub fn source(&self) -> Arc<dyn stead_ports::clock::Clock> {
+        let clock = self.clock.read().unwrap_or_else(PoisonError::into_inner);
+        clock.source()
+    }
+
     /// Where the owner lives, unless the fleet says it.
     pub fn own_zone(&self) -> jiff::tz::TimeZone {
         self.clock

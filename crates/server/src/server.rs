@@ -20,8 +20,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Tokens and sessions live here.
     pub data: PathBuf,
-    /// The mirror of row L14.
-    pub files: PathBuf,
+    /// The mirror of row L14; absent: none is kept now, and whoever serves the same data later makes it up.
+    pub files: Option<PathBuf>,
     /// Host names it answers to beside addresses of this machine.
     pub allow_hosts: Vec<String>,
 }
@@ -115,7 +115,9 @@ impl Server {
         ));
         tasks.spawn(recording);
         tasks.spawn(insight::writes::run(app.clone(), stop.clone()));
-        tasks.spawn(files::run(options.files, handle, stop));
+        if let Some(files) = options.files {
+            tasks.spawn(files::run(files, handle, stop));
+        }
         tasks.close();
         Ok(Server {
             app,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use stead_core::world::{EvidenceState, NodeState};
 use stead_engine::Handle;
 use stead_history::store::{Options, Store};
-use stead_ports::clock::{Clock, SystemClock};
+use stead_ports::clock::Clock;
 use stead_ports::disk::RealDisk;
 use stead_ports::history::{Entry, Error, Labels, Sample, Writer};
 use tokio::sync::mpsc;
@@ -44,7 +44,7 @@ impl History {
         if self.0.queue.set(queue).is_err() {
             return;
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let clock = handle.source();
         let dir = data.join(FOLDER);
         let following = tokio::spawn({
             let (history, handle) = (Arc::clone(&self.0), handle.clone());

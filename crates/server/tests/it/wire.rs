@@ -15,7 +15,7 @@ async fn start(scene: &Scene, stop: &CancellationToken) -> Server {
     let data = scene.data.path().to_path_buf();
     let options = Options {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        files: data.join("files"),
+        files: Some(data.join("files")),
         data,
         allow_hosts: Vec::new(),
     };
@@ -117,7 +117,7 @@ async fn a_taken_address_is_said() {
     let options = Options {
         listen: first.address(),
         data: scene.data.path().to_path_buf(),
-        files: scene.files(),
+        files: Some(scene.files()),
         allow_hosts: Vec::new(),
     };
     let agents = Agents::new(scene.handle.clone(), "agent".into());

@@ -97,7 +97,7 @@ async fn serve(args: ServerArgs, node: Option<NodeArgs>) -> Result<(), Failure> 
     let options = stead_server::Options {
         listen: args.listen,
         data: args.data.clone(),
-        files,
+        files: Some(files),
         allow_hosts: args.allow_hosts.clone(),
     };
     let server =
