@@ -1,6 +1,6 @@
 # A menu. The work is in xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test sim bugs lint fmt bench soak deny openapi clean-lab
+.PHONY: help run demo build test sim bugs month lint fmt bench soak deny openapi clean-lab
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +22,9 @@ sim: ## simulate SEEDS=1000 fleets under faults, or tell SEED=0x… (DROP=…)
 
 bugs: ## plant each bug the simulation must find, and let it
 	@cargo xtask sim --bugs
+
+month: ## live through thirty days of an invented fleet in minutes, into DATA=DIR (DAYS=30), then show it
+	@cargo xtask month --data $(or $(DATA),target/month) $(if $(DAYS),--days $(DAYS))
 
 lint: ## formatting, clippy, and the guards of `cargo xtask tidy`
 	@cargo xtask lint

@@ -10,6 +10,7 @@ mod build;
 mod checkout;
 mod demo;
 mod lab;
+mod month;
 mod packages;
 mod process;
 mod run;
@@ -41,6 +42,8 @@ usage: cargo xtask COMMAND
                            kill -9 of server and agent under load; nothing lost, nothing doubled
   sim [--seeds N] [--from SEED] | --seed SEED [--drop A,B] [--story]
                            the simulator: many seeds on every core, or one that is told
+  month --data DIR [--days N] [--end TIME] [--listen ADDRESS:PORT] [--exit]
+                           thirty days of an invented fleet, lived in minutes, then looked at
   deny                     licences, bans and sources of every dependency
   openapi                  write the API description and the typed client made from it";
 
@@ -70,6 +73,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         Some("bench") => bench::run(rest),
         Some("soak") => soak::run(rest),
         Some("sim") => sim::run(rest),
+        Some("month") => month::run(rest),
         Some("deny") => deny(),
         Some("openapi") => build::openapi(),
         Some("help" | "--help" | "-h") | None => {

@@ -186,7 +186,7 @@ impl Site {
             read_only: false,
         };
         let hands = Arc::new(HouseHands(self.clone()));
-        let desk = Desk::new(rules, journal, board.clone(), hands, clock);
+        let desk = Desk::new(rules, journal, board.clone(), hands, Arc::clone(&clock));
         let parties = Parties {
             node: self.node.clone(),
             token: TOKEN.to_string(),
@@ -197,6 +197,8 @@ impl Site {
             systemd: None,
             patcher: None,
             ollama: None,
+            history: None,
+            clock,
             bundle,
             store,
             stop: stop.clone(),

@@ -105,8 +105,8 @@ const TOLD: &[(f64, &str, What)] = &[
     (0.4, "web-1", What::Ill { container: "shop", why: SHOP }),
 ];
 
-/// The course of `days` days that end at `end`, in order of time.
-pub fn course(end: Time, days: u64) -> Vec<Entry> {
+/// The course of the time of that `length` which ends at `end`, in order.
+pub fn course(end: Time, length: Span) -> Vec<Entry> {
     let ago = |hours: f64| Time(end.0 - (hours * 3_600_000.0) as i64);
     let entry = |(hours, node, what): (f64, &'static str, What)| Entry {
         at: ago(hours),
@@ -114,7 +114,7 @@ pub fn course(end: Time, days: u64) -> Vec<Entry> {
         what,
     };
     let mut all: Vec<Entry> = TOLD.iter().copied().map(entry).collect();
-    for day in 0..days {
+    for day in 0..length.0.div_ceil(Span::hours(24).0) {
         let night = (day * 24) as f64;
         // What comes again and again.
         if day % 4 == 2 {
@@ -148,7 +148,7 @@ pub fn course(end: Time, days: u64) -> Vec<Entry> {
             )));
         }
     }
-    let begin = Time(end.0 - Span::hours(days * 24).0 as i64);
+    let begin = Time(end.0 - length.0 as i64);
     all.retain(|entry| entry.at > begin && entry.at < end);
     all.sort_by_key(|entry| entry.at);
     all
@@ -159,11 +159,12 @@ mod tests {
     use super::*;
     use crate::fleet::PLACES;
 
+    const DAYS_30: Span = Span::hours(30 * 24);
     const END: Time = Time(1_795_000_000_000);
 
     #[test]
     fn whatever_happens_happens_to_something_that_is_there() {
-        for entry in course(END, 30) {
+        for entry in course(END, DAYS_30) {
             let place = PLACES.iter().find(|p| p.name == entry.node);
             let place = place.expect("a place");
             let there = match entry.what {
@@ -188,9 +189,9 @@ mod tests {
 
     #[test]
     fn a_shorter_month_is_the_end_of_a_longer_one() {
-        let (week, month) = (course(END, 7), course(END, 30));
+        let (week, month) = (course(END, Span::hours(7 * 24)), course(END, DAYS_30));
         assert!(week.len() > 5 && month.len() > 2 * week.len());
         assert!(month.ends_with(&week));
-        assert_eq!(course(END, 30), month, "told twice it is the same");
+        assert_eq!(course(END, DAYS_30), month, "told twice it is the same");
     }
 }

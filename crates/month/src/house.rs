@@ -353,6 +353,7 @@ impl House {
             reboot_required: self.reboot_wanted.then(|| vec!["linux-image".to_string()]),
             gpus: place.gpu.map(gpu).into_iter().collect(),
             last_cleanup: self.cleanup,
+            limit: None,
         }
     }
 

@@ -29,7 +29,8 @@ use crate::owner;
 const PASSING: Duration = Duration::from_secs(10);
 const PRESENT: Duration = Duration::from_secs(1);
 /// The last of the month is sampled as finely as the present, so that pages of the last minutes look as they do.
-const FINELY: Duration = Duration::from_secs(15 * 60);
+const FINELY: Span = Span::mins(15);
+const DAY: Span = Span::hours(24);
 /// What is asked this long before the end waits for whoever looks.
 const LEFT: Span = Span::hours(1);
 
@@ -38,7 +39,7 @@ const LEFT: Span = Span::hours(1);
 pub struct Options {
     /// A directory that is not there yet, or is empty.
     pub data: PathBuf,
-    pub days: u64,
+    pub length: Span,
     /// When it ends. The same end gives the same month.
     pub end: Time,
     pub listen: SocketAddr,
@@ -92,7 +93,7 @@ async fn live(
     tell: &mut dyn FnMut(&str),
 ) -> Result<Lived> {
     heed(stop)?;
-    let begins = Time(options.end.0 - Span::hours(options.days * 24).0 as i64);
+    let begins = Time(options.end.0 - options.length.0 as i64);
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::with_timers(begins));
     let (over, tasks) = (CancellationToken::new(), TaskTracker::new());
     let (handle, agents) = serve(&log, clock, &over, &tasks).await?;
@@ -112,7 +113,7 @@ async fn live(
     .await?;
     desired(&handle).await?;
     let (pace, paces) = watch::channel(PASSING);
-    let course = course::course(options.end, options.days);
+    let course = course::course(options.end, options.length);
     for (number, place) in PLACES.iter().enumerate() {
         let site = Site::new(place, number as u64 + 1, begins, &agents, paces.clone());
         let own = |entry: &&Entry| entry.node == place.name;
@@ -187,27 +188,32 @@ async fn pass(
     stop: &CancellationToken,
     tell: &mut dyn FnMut(&str),
 ) {
-    const DAY: Duration = Duration::from_secs(24 * 3_600);
-    for number in 1..=options.days {
-        let last = number == options.days;
-        let coarsely = if last { DAY - FINELY } else { DAY };
-        let day = async {
-            tokio::time::sleep(coarsely).await;
-            if last {
-                pace.send_replace(PRESENT);
-                tokio::time::sleep(FINELY).await;
-            }
+    let end = options.end;
+    let finely = Time(end.0 - FINELY.0 as i64);
+    let mut day = 0;
+    while handle.now().at < end && !stop.is_cancelled() {
+        let now = handle.now().at;
+        let next = if now < finely {
+            finely.min(now + DAY)
+        } else {
+            end
         };
+        if now >= finely {
+            pace.send_replace(PRESENT);
+        }
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = day => {}
+            () = tokio::time::sleep(Duration::from_millis(next.since(now).0)) => {}
         }
-        let events = handle.read(|v| v.world().head.0);
-        tell(&format!(
-            "day {number} of {}: {events} events",
-            options.days
-        ));
+        if next == now + DAY || next == end {
+            day += 1;
+            let events = handle.read(|v| v.world().head.0);
+            tell(&format!(
+                "day {day} of {}: {events} events",
+                options.length.0.div_ceil(DAY.0)
+            ));
+        }
     }
 }
 

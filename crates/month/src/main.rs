@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use stead_core::time::Time;
+use stead_core::time::{Span, Time};
 use stead_month::live::{Options, month};
 use stead_ports::clock::{Clock, SystemClock};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
 fn wanted(args: &[String]) -> Result<Options> {
     let mut data = None;
-    let (mut days, mut end, mut stay) = (30, SystemClock::new().wall(), true);
+    let (mut days, mut end, mut stay) = (30u64, SystemClock::new().wall(), true);
     let mut listen = "127.0.0.1:18290".parse()?;
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -69,7 +69,7 @@ fn wanted(args: &[String]) -> Result<Options> {
     }
     Ok(Options {
         data: data.context("--data is missing")?,
-        days,
+        length: Span::hours(days * 24),
         end,
         listen,
         stay,
