@@ -56,6 +56,20 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "stead-month",
+        &[
+            "stead-core",
+            "stead-ports",
+            "stead-fleet",
+            "stead-engine",
+            "stead-store",
+            "stead-history",
+            "stead-agent",
+            "stead-server",
+            "stead-sim",
+        ],
+    ),
+    (
         "stead-sim",
         &[
             "stead-core",
