@@ -35,8 +35,8 @@ use stead_sim::wire::{self, Gauge};
 use tokio_util::sync::CancellationToken;
 
 use crate::course::Entry;
-use crate::fleet::Place;
 use crate::house::{House, named};
+use crate::places::Place;
 
 /// What an agent shows.
 pub const TOKEN: &str = "month";

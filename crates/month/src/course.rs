@@ -157,7 +157,7 @@ pub fn course(end: Time, length: Span) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::PLACES;
+    use crate::places::PLACES;
 
     const DAYS_30: Span = Span::hours(30 * 24);
     const END: Time = Time(1_795_000_000_000);

@@ -13,7 +13,7 @@ use stead_core::time::{Span, Time};
 use stead_sim::chance::Chance;
 
 use crate::course::What;
-use crate::fleet::{Place, Tenant};
+use crate::places::{Model, Place, Tenant};
 
 const MIB: f64 = 1_048_576.0;
 pub const GIB: f64 = 1024.0 * MIB;
@@ -183,10 +183,7 @@ impl House {
     }
 
     /// The models in memory.
-    pub fn loaded(
-        &self,
-    ) -> impl Iterator<Item = &'static (&'static str, f64, &'static str, &'static str, &'static str)>
-    {
+    pub fn loaded(&self) -> impl Iterator<Item = &'static Model> {
         let is = |name: &str| self.models.get(&named::<ModelName>(name)) == Some(&true);
         self.place.models.iter().filter(move |m| is(m.0))
     }
@@ -357,7 +354,7 @@ impl House {
         }
     }
 
-    fn model(&self, model: &(&str, f64, &str, &str, &str), loaded: bool) -> ModelFacts {
+    fn model(&self, model: &Model, loaded: bool) -> ModelFacts {
         let (name, gib, family, parameters, quantization) = *model;
         let size = (gib * GIB) as u64;
         let mut chance = Chance::of(7, name);

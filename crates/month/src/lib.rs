@@ -8,7 +8,7 @@
 //!
 //! | module | its noun |
 //! |---|---|
-//! | [`fleet`] | the files of the fleet, and what stands behind each name |
+//! | [`fleet`], [`places`] | the files of the fleet, and what stands behind each name |
 //! | [`course`] | what happens when |
 //! | [`house`], [`reading`] | a machine, and what it measures |
 //! | [`agent`] | the binary's agent on such a machine |
@@ -26,4 +26,5 @@ pub mod house;
 pub mod live;
 pub mod log;
 pub mod owner;
+pub mod places;
 pub mod reading;

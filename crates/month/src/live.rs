@@ -21,9 +21,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::agent::{Site, TOKEN};
 use crate::course::{self, Entry};
-use crate::fleet::{self, PLACES};
+use crate::fleet;
 use crate::log::Aside;
 use crate::owner;
+use crate::places::PLACES;
 
 /// Between two samples of a machine while the month passes, and afterwards.
 const PASSING: Duration = Duration::from_secs(10);

@@ -10,6 +10,7 @@ use stead_core::sample::{
 use stead_core::time::Time;
 
 use crate::house::{GIB, House, Room};
+use crate::places::Disk;
 
 const HOUR: f64 = 3_600_000.0;
 
@@ -143,22 +144,20 @@ impl House {
 
     fn filesystems(&self) -> Vec<Filesystem> {
         let disks = self.place.disks.iter().zip(&self.used);
-        let one =
-            |((mount, fs, device, gib, ..), used): (&(&str, &str, &str, u64, f64, f64), &f64)| {
-                let total = gib << 30;
-                let used = *used as u64;
-                Filesystem {
-                    mount: Arc::from(*mount),
-                    fs: Arc::from(*fs),
-                    device: Arc::from(*device),
-                    total,
-                    used,
-                    available: total.saturating_sub(used),
-                    used_percent: tenth(used as f64 * 100.0 / total as f64),
-                    inodes_percent: (*fs == "ext4")
-                        .then_some(tenth(used as f64 * 21.0 / total as f64)),
-                }
-            };
+        let one = |((mount, fs, device, gib, ..), used): (&Disk, &f64)| {
+            let total = gib << 30;
+            let used = *used as u64;
+            Filesystem {
+                mount: Arc::from(*mount),
+                fs: Arc::from(*fs),
+                device: Arc::from(*device),
+                total,
+                used,
+                available: total.saturating_sub(used),
+                used_percent: tenth(used as f64 * 100.0 / total as f64),
+                inodes_percent: (*fs == "ext4").then_some(tenth(used as f64 * 21.0 / total as f64)),
+            }
+        };
         disks.map(one).collect()
     }
 

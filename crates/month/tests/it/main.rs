@@ -56,7 +56,10 @@ fn the_same_end_gives_the_same_month_and_what_happened_in_it_is_on_the_disk() {
         let story = told(one.path()).await;
         assert_eq!(story, told(other.path()).await, "it is told alike");
         let has = |kind: &str| story.iter().any(|line| line.contains(kind));
-        assert!(has("action_proposed") && has("service_unhealthy"), "{story:#?}");
+        assert!(
+            has("action_proposed") && has("service_unhealthy"),
+            "{story:#?}"
+        );
         let clock = Arc::new(ManualClock::at(END));
         let disk = Arc::new(RealDisk);
         let store = Store::open(disk, clock, &one.path().join("history"), Kept::server())
@@ -71,7 +74,7 @@ fn the_same_end_gives_the_same_month_and_what_happened_in_it_is_on_the_disk() {
         let found = store.range(&range).await.expect("an answer");
         assert_eq!(
             found.len(),
-            stead_month::fleet::PLACES.len(),
+            stead_month::places::PLACES.len(),
             "each node is in it"
         );
         for series in found {
