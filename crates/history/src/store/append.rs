@@ -40,14 +40,12 @@ pub struct Wal {
 }
 
 impl Wal {
-    /// Goes on behind `size` bytes of the file at `path`, which is made where there is none.
-    pub fn open(disk: &dyn Disk, path: &Path, number: u64, size: u64) -> io::Result<Wal> {
-        let file = disk.open(path, Open::OrCreate)?;
-        file.set_size(size)?;
+    /// A new file at `path`; what it held counts no more.
+    pub fn begin(disk: &dyn Disk, path: &Path, number: u64) -> io::Result<Wal> {
         Ok(Wal {
             number,
-            file,
-            size,
+            file: disk.open(path, Open::Empty)?,
+            size: 0,
             before: 0,
             dirty: Vec::new(),
             since: None,
@@ -56,9 +54,24 @@ impl Wal {
         })
     }
 
+    /// Goes on behind `earlier` files of a process that is gone, which hold `before` bytes and the only names of `series`.
+    /// Nothing is appended to them: what was only read may be on no disk, and no later sync would bring it there.
+    pub fn follow(
+        &mut self,
+        earlier: Vec<Arc<dyn File>>,
+        before: u64,
+        series: Vec<(u32, Labels)>,
+        up: u64,
+    ) {
+        self.before = before;
+        self.since = (!earlier.is_empty()).then_some(up);
+        self.dirty = earlier;
+        self.unlogged = series;
+    }
+
     /// The next file; this one is needed until its samples are in a part.
     pub fn turn(&mut self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
-        let mut next = Wal::open(disk, path, self.number + 1, 0)?;
+        let mut next = Wal::begin(disk, path, self.number + 1)?;
         next.before = self.before + self.size;
         next.dirty = std::mem::take(&mut self.dirty);
         next.since = self.since;

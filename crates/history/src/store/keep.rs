@@ -11,6 +11,8 @@ use super::{Store, fault};
 
 /// Between rounds.
 const ROUND: Duration = Duration::from_secs(1);
+/// Write-ahead files that may lie there: each start begins one.
+const FILES: u64 = 8;
 /// Merges in one round: what waits longer is done in the next.
 const MERGES: usize = 32;
 
@@ -48,7 +50,9 @@ impl Store {
         let (up, options) = (self.0.clock.awake(), &self.0.options);
         let state = self.0.state();
         let aged = !state.head.is_empty() && up.saturating_sub(state.begun) >= options.flush.0;
-        state.frozen.is_some() || aged || state.head.len() >= options.head / 2
+        let files = state.wal.number.saturating_sub(state.ledger.wal);
+        let full = state.head.len() >= options.head / 2 || files >= FILES;
+        state.frozen.is_some() || aged || full && !state.head.is_empty()
     }
 
     async fn sync_due(&self) -> Result<(), Error> {

@@ -210,7 +210,7 @@ impl Opening<'_> {
         }
     }
 
-    /// Takes in what was accepted and is in no part, and goes on with the last of those files.
+    /// Takes in what was accepted and is in no part, and goes on in a file of its own.
     fn replay(&mut self, found: &[PathBuf], ledger: &Ledger) -> Result<Wal, Error> {
         let numbers = found.iter().filter_map(|path| match ledger::kind(path) {
             Some(("wal", number)) if number >= ledger.wal => Some(number),
@@ -218,9 +218,11 @@ impl Opening<'_> {
         });
         let mut numbers: Vec<u64> = numbers.collect();
         numbers.sort_unstable();
-        let (mut before, mut last) = (0, (ledger.wal, 0));
+        let (mut before, mut next) = (0, ledger.wal);
+        let mut earlier = Vec::new();
         for number in numbers {
-            let bytes = self.disk.read(&self.places.wal(number)).map_err(fault)?;
+            let path = self.places.wal(number);
+            let bytes = self.disk.read(&path).map_err(fault)?;
             let mut frames = Frames::of(&bytes);
             for payload in frames.by_ref() {
                 match record::read(payload) {
@@ -228,12 +230,20 @@ impl Opening<'_> {
                     Err(_) => self.stats.damaged += 1,
                 }
             }
-            before += last.1;
-            last = (number, frames.at as u64);
+            next = number;
+            // One that holds nothing is begun anew.
+            if frames.at > 0 {
+                before += bytes.len() as u64;
+                earlier.push(self.disk.open(&path, Open::Existing).map_err(fault)?);
+                next += 1;
+            }
         }
-        let path = self.places.wal(last.0);
-        let mut wal = Wal::open(self.disk, &path, last.0, last.1).map_err(fault)?;
-        wal.before = before;
+        let path = self.places.wal(next);
+        let mut wal = Wal::begin(self.disk, &path, next).map_err(fault)?;
+        let series = self.catalogue.iter();
+        let unlisted = series.filter(|series| *series >= ledger.names.upto);
+        let unlisted = unlisted.map(|series| (series, self.catalogue.labels(series)));
+        wal.follow(earlier, before, unlisted.collect(), self.up);
         Ok(wal)
     }
 

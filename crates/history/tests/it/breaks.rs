@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
-use stead_core::time::Time;
+use stead_core::time::{Span, Time};
 use stead_history::store::Store;
 use stead_ports::disk::memory::{Boundary, Fault, Loss};
-use stead_ports::history::{Error, Selector, Writer};
+use stead_ports::disk::{Disk, Open};
+use stead_ports::history::{Error, Range, Reader, Selector, Writer};
 
 use crate::places::{DIR, HOUR, MINUTE, Place, SECOND, START, entry, labels, plain, points, value};
 
@@ -179,6 +180,67 @@ async fn f5_a_power_cut_takes_what_was_not_synced_and_nothing_else() {
         .await;
         live(&store, &place, there.len() as i64 / 7 * 7, 3).await;
     }
+}
+
+/// A sync that failed leaves bytes that are read and on no disk. Whoever starts then does not know that it failed: what it
+/// syncs itself must not lie behind them.
+#[tokio::test]
+async fn what_is_synced_after_a_restart_hangs_on_nothing_that_was_only_read() {
+    for (synced, flushed) in [(false, false), (true, false), (false, true), (true, true)] {
+        let told = format!("synced {synced}, flushed {flushed}");
+        let place = Place::server();
+        let store = place.open().await;
+        let before = live(&store, &place, 0, 1).await;
+        if synced {
+            store.sync().await.unwrap();
+        }
+        if flushed {
+            store.flush().await.unwrap();
+        }
+        let more = live(&store, &place, before, 1).await;
+        // The kernel's own write-back fails: nobody is told.
+        let disk = place.disk.mount();
+        for path in disk.list(Path::new(DIR)).unwrap() {
+            let file = disk.open(&path, Open::Existing).unwrap();
+            place.disk.arm(Fault::SyncError);
+            file.sync().unwrap_err();
+        }
+        place.disk.disarm();
+        let store = place.open().await;
+        let after = live(&store, &place, more, 1).await;
+        store.sync().await.unwrap();
+        place.disk.cut_power(Loss::Unsynced);
+        let store = place.open().await;
+        let kept = store
+            .range(&Range {
+                selector: Selector::metric("cpu"),
+                from: Time(START),
+                to: Time(START + HOUR),
+                step: Span::secs(10),
+            })
+            .await
+            .unwrap();
+        assert_eq!(kept.len(), 3, "{told}");
+        let wanted: Vec<i64> = (more..after).map(|n| START + n * 10_000).collect();
+        for series in kept {
+            let times: Vec<i64> = series.points.iter().map(|p| p.at.0).collect();
+            assert!(times.ends_with(&wanted), "{told}: {times:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn starts_again_and_again_leave_few_files() {
+    let place = Place::server();
+    let mut from = 0;
+    for _ in 0..40 {
+        let store = place.open().await;
+        from = live(&store, &place, from, 1).await;
+        store.keep().await.unwrap();
+        let files = place.disk.mount().list(Path::new(DIR)).unwrap();
+        assert!(files.len() < 24, "{files:?}");
+    }
+    check(&place.open().await, from, "after all of them").await;
 }
 
 #[tokio::test]
