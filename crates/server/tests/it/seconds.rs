@@ -34,7 +34,7 @@ impl Whole {
         let stop = CancellationToken::new();
         let options = Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            files: data.path().join("files"),
+            files: None,
             data: data.path().to_path_buf(),
             allow_hosts: Vec::new(),
         };
