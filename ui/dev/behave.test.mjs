@@ -153,6 +153,7 @@ test('a long table draws only what is seen, sorts and filters', async () => {
   await page.getByRole('link', { name: 'service-20', exact: true }).first().waitFor()
   // Far down, a filter that leaves few rows still shows them.
   await page.getByRole('main').getByPlaceholder('Filter').fill('node-7 service-20')
+  await page.getByText('1 of 1,200 rows').waitFor()
   await page.getByRole('link', { name: 'service-20', exact: true }).waitFor()
   await close()
 })
