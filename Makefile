@@ -32,8 +32,8 @@ lint: ## formatting, clippy, and the guards of `cargo xtask tidy`
 fmt: ## format the Rust code
 	@cargo xtask fmt
 
-bench: ## benchmarks beside their peers, into docs/benchmarks.md
-	@cargo xtask bench
+bench: ## benchmarks beside their peers, into docs/benchmarks.md (BENCH="history server ui": only those)
+	@cargo xtask bench $(BENCH)
 
 soak: ## kill server and agent a thousand times under load, into docs/benchmarks.md
 	@cargo xtask soak
