@@ -79,11 +79,10 @@ fn told(found: &BTreeMap<String, f64>) -> Result<Vec<Row>> {
             1000.0,
         ),
     ];
-    rows.push(Row::at_most(
+    rows.push(Row::told(
         "the page's own work of a first visit, four times its processor time",
         figure("pages_useful_work")? * 4.0,
         "ms",
-        1000.0,
     ));
     for (name, what) in CLICKS {
         rows.push(Row::at_most(
