@@ -9,6 +9,7 @@ mod host;
 mod insight;
 mod inventory;
 mod job;
+mod loki;
 mod metrics;
 mod notice;
 mod page;
@@ -133,6 +134,9 @@ pub fn load(tree: &Tree, options: &Options) -> Loaded {
         }
         fleet.policy = policy::resolve(at, &stead.policy, &known, &names, &mut report);
         fleet.metrics = metrics::resolve(at, stead, &known, &mut report);
+        if let Some(file) = &stead.loki {
+            fleet.loki = loki::resolve(at.get("loki"), file, &known, &mut report);
+        }
         (fleet.channels, fleet.routes) = channel::resolve(at, stead, &mut report);
     }
     fleet.aliases = aliases::resolve(stead, options, &known, &mut report);

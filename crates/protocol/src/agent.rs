@@ -14,7 +14,8 @@
 //! | `GET /v1/containers/{name}/health`, `/logs?tail=N&follow=true` | live drill-down, text |
 //! | `GET /v1/containers/{name}/memory-patch?limit=N&reservation=N` | [`ComposePatch`] |
 //! | `GET /v1/logs/search?text=T&containers=A,B&since=MS&most=N` | lines that hold a text, with the bounds that were met |
-//! | `GET /v1/units/{name}/logs?tail=N` | text |
+//! | `GET /v1/units/search?text=T&units=A,B&since=MS&most=N` | the same of units' journals; 404 where an agent is older than that |
+//! | `GET /v1/units/{name}/logs?tail=N&follow=true` | text |
 //! | `GET /v1/models` | [`ModelsNow`] |
 //! | `GET /v1/history?match=S&from=MS&to=MS&step=MS` | [`Kept`]: seconds the node kept itself, by a PromQL selector |
 //!

@@ -10,6 +10,7 @@
 //! | `inventory` | the inventory as CSV and as a report |
 //! | `portainers` | what Portainers told lately |
 //! | `listen` | the accept loop |
+//! | `logs` | a text looked for in the logs of all nodes |
 //! | [`present`] | from the world to what people read |
 //! | [`proxy`] | what agents are asked on behalf of people |
 //! | [`report`] | events that others report |
@@ -32,6 +33,7 @@ pub mod secrets;
 pub mod server;
 
 mod listen;
+mod logs;
 
 pub use http::FleetProblems;
 pub use proxy::{AgentProxy, Chunks, ProxyError};

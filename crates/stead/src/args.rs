@@ -133,7 +133,7 @@ pub enum Command {
     Containers(Containers),
     /// Logs where they lie: last lines, follow, and a search over all nodes
     #[command(
-        after_help = "Examples:\n  stead logs piha/z2m\n  stead logs -f -n 200 piha/z2m\n  stead logs unit/piha/nginx.service\n  stead logs --search 'connection refused' --since 2h\n  stead logs --search error --nodes piha,vps --containers web --json"
+        after_help = "Examples:\n  stead logs piha/z2m\n  stead logs -f -n 200 piha/z2m\n  stead logs unit/piha/nginx.service\n  stead logs --search 'connection refused' --since 2h\n  stead logs --search 'Failed to start' --kind unit --since yesterday\n  stead logs --search error --nodes piha,vps --containers web --json"
     )]
     Logs(Logs),
     /// What to change so that things fit: memory limits, from measured use

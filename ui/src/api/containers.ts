@@ -46,9 +46,18 @@ export async function lines(path: string, accept: string, signal: AbortSignal, e
 
 export const followPath = (kind: 'container' | 'unit', node: string, name: string, tail: number) => `/api/v1/${kind}s/${encodeURIComponent(node)}/${encodeURIComponent(name)}/logs/follow?tail=${tail}`
 
-export function searchPath(text: string, asked: { nodes: string; containers: string; since: string }): string {
+/** What a name says by itself: units end in their type, and container names that do are found by choosing containers. */
+const UNIT = /\.(service|socket|timer|mount|automount|path|scope|slice|swap|target|device)$/
+
+export function searchPath(text: string, asked: { nodes: string; kind: string; names: string; since: string }): string {
   const query = new URLSearchParams({ q: text, since: asked.since, limit: '500' })
   if (asked.nodes) query.set('nodes', asked.nodes)
-  if (asked.containers) query.set('containers', asked.containers)
+  if (asked.kind) query.set('kind', asked.kind)
+  const names = asked.names.split(',').map((name) => name.trim()).filter(Boolean)
+  const isUnit = (name: string) => asked.kind === 'unit' || (asked.kind === '' && UNIT.test(name))
+  const units = names.filter(isUnit).map((name) => (UNIT.test(name) ? name : `${name}.service`))
+  const containers = names.filter((name) => !isUnit(name))
+  if (units.length > 0) query.set('units', units.join(','))
+  if (containers.length > 0) query.set('containers', containers.join(','))
   return `/api/v1/logs/search?${query}`
 }

@@ -87,13 +87,15 @@ export const service = (node: string, name: string) =>
     queryFn: ({ signal }: Signal) => take(sdk.getService({ path: { node, service: name }, signal })),
   })
 
-/** The last lines of a container or a unit, as text. */
+/** The last lines of a container or a unit, as text, and whether its node or Loki tells them. */
 export const logs = (kind: 'container' | 'unit', node: string, name: string, tail: number) =>
   queryOptions({
     queryKey: ['logs', kind, node, name, String(tail)],
     queryFn: async ({ signal }: Signal) => {
-      const asked = { query: { tail }, signal, parseAs: 'text' as const }
-      return String(await take(kind === 'unit' ? sdk.getUnitLogs({ path: { node, unit: name }, ...asked }) : sdk.getLogs({ path: { node, container: name }, ...asked })))
+      const how = { query: { tail }, signal, parseAs: 'text' as const }
+      const asked = kind === 'unit' ? sdk.getUnitLogs({ path: { node, unit: name }, ...how }) : sdk.getLogs({ path: { node, container: name }, ...how })
+      const text = String(await take<unknown>(asked))
+      return { text, loki: (await asked).response?.headers.get('x-stead-from') === 'loki' }
     },
     staleTime: 0,
   })

@@ -21,6 +21,8 @@ const enc = encodeURIComponent
 export const nodePath = (node: string) => `/nodes/${enc(node)}`
 export const servicePath = (node: string, service: string) => `/services/${enc(node)}/${enc(service)}`
 export const containerPath = (node: string, container: string) => `/containers/${enc(node)}/${enc(container)}`
+/** The page of a node with the journal of one of its units. */
+export const unitPath = (node: string, unit: string) => `${nodePath(node)}?tab=units&unit=${enc(unit)}`
 export const eventPath = (seq: number) => `/events/${seq}`
 
 /** The open occurrence has the short address; a closed one says which it was. */

@@ -1,55 +1,18 @@
-//! One request to a Prometheus: its address, its credentials, and how much and how long.
+//! The two questions to a Prometheus: an expression over a time, and to take samples.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use stead_core::desired::Door;
 use stead_ports::secrets::Secrets;
 
-use crate::ask;
-
-/// How long a request may take as a whole.
-pub const WITHIN: Duration = Duration::from_secs(10);
-/// Bytes of an answer.
-const ANSWER: usize = 32 << 20;
-/// Bytes of what an error says.
-const SAID: usize = 300;
+pub use crate::door::Error;
+use crate::door::{WITHIN, Way};
 
 /// A way to one server.
-pub struct Client {
-    http: reqwest::Client,
-    door: Door,
-    secrets: Arc<dyn Secrets>,
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("at", &self.shown())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why there is no answer. Never shows a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// It cannot be reached, or not in time: it may be otherwise later.
-    #[error("{0}")]
-    Silent(String),
-    /// It answered, and not with what was asked for.
-    #[error("it answers {status}: {said}")]
-    Refused { status: u16, said: String },
-    #[error("its answer has more than {} MiB", ANSWER >> 20)]
-    TooLarge,
-    #[error("its answer cannot be read: {0}")]
-    Unreadable(String),
-    #[error("{0}")]
-    NoSecret(String),
-}
+#[derive(Debug)]
+pub struct Client(Way);
 
 #[derive(Debug, Deserialize)]
 struct Envelope {
@@ -73,28 +36,12 @@ pub struct Found {
 
 impl Client {
     pub fn new(door: Door, secrets: Arc<dyn Secrets>) -> Result<Client, Error> {
-        let http = ask::client()
-            .timeout(WITHIN)
-            .build()
-            .map_err(|e| Error::Silent(e.to_string()))?;
-        Ok(Client {
-            http,
-            door,
-            secrets,
-        })
+        Way::new(door, secrets).map(Client)
     }
 
-    /// The address as people may see it: without what stands before an `@`.
+    /// The address as people may see it.
     pub fn shown(&self) -> String {
-        let url = self.door.url.as_str();
-        match url.split_once("://") {
-            Some((scheme, rest)) => {
-                let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-                let host = rest.split(['?', '#']).next().unwrap_or_default();
-                format!("{scheme}://{host}")
-            }
-            None => String::new(),
-        }
+        self.0.shown()
     }
 
     /// Evaluates `query` every `step` seconds from `from` to `to`.
@@ -113,72 +60,17 @@ impl Client {
             ("step", seconds(step).to_string()),
             ("timeout", format!("{}s", WITHIN.as_secs() - 1)),
         ];
-        let url = format!("{}/api/v1/query_range", self.door.url);
-        let answer = self.send(self.http.post(url).form(&form)).await?;
-        let bytes = ask::whole(answer, ANSWER).await;
-        let bytes = bytes.map_err(|e| Error::Silent(why(&e)))?;
-        let bytes = bytes.ok_or(Error::TooLarge)?;
-        let read: Envelope =
-            serde_json::from_slice(&bytes).map_err(|e| Error::Unreadable(e.to_string()))?;
+        let request = self.0.post("/api/v1/query_range").form(&form);
+        let read: Envelope = self.0.json(request).await?;
         Ok(read.data.result)
     }
 
     /// Posts `body` to the address itself.
     pub async fn post(&self, body: Vec<u8>, headers: &[(&str, &str)]) -> Result<(), Error> {
-        let mut request = self.http.post(&self.door.url);
+        let mut request = self.0.post("");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request.body(body)).await.map(drop)
+        self.0.send(request.body(body)).await.map(drop)
     }
-
-    async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
-        let secret = |text: &str| {
-            let found = self.secrets.resolve(text);
-            found.map_err(|e| Error::NoSecret(e.to_string()))
-        };
-        let request = match (&self.door.token, &self.door.username) {
-            (Some(token), _) => request.bearer_auth(secret(token)?.expose()),
-            (None, Some(user)) => {
-                let password = self.door.password.as_deref().map(secret).transpose()?;
-                request.basic_auth(user, password.as_ref().map(|p| p.expose()))
-            }
-            (None, None) => request,
-        };
-        let answer = request.send().await.map_err(|e| Error::Silent(why(&e)))?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        Err(Error::Refused {
-            status: status.as_u16(),
-            said: said(answer, status).await,
-        })
-    }
-}
-
-/// What an answer that is an error says, in one short line.
-async fn said(mut answer: Response, status: StatusCode) -> String {
-    let first = answer.chunk().await.ok().flatten().unwrap_or_default();
-    let text = String::from_utf8_lossy(&first);
-    let told: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-    let told = told.as_ref().and_then(|v| v["error"].as_str());
-    let line = told.unwrap_or_else(|| text.lines().next().unwrap_or_default());
-    let line: String = line
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(SAID)
-        .collect();
-    match line.trim() {
-        "" => status.canonical_reason().unwrap_or("nothing").to_owned(),
-        line => line.to_owned(),
-    }
-}
-
-/// `connection refused` rather than the address again.
-fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("no answer within {} s", WITHIN.as_secs());
-    }
-    ask::innermost(error)
 }

@@ -7,20 +7,18 @@
 //!
 //! | module | its noun |
 //! |---|---|
-//! | [`client`] | one request: address, credentials, bounds |
+//! | [`client`] | its two questions |
 //! | [`rule`] | which expression over node-exporter's and cAdvisor's metrics is which metric of Stead; pure |
-//! | [`names`] | which machine a series is of; pure |
 //! | [`read`] | the history as it is there |
 //! | [`write`] | samples as remote-write wants them |
 //!
 //! Nothing is copied: what is read is forgotten. Nothing is retried here, and nothing waits longer than a request's time.
 
 mod client;
-mod names;
 mod read;
 mod rule;
 mod write;
 
-pub use names::Names;
+pub use crate::names::Names;
 pub use read::Prometheus;
 pub use write::{Receiver, Undelivered};

@@ -4,7 +4,7 @@
 //! is left out.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -18,8 +18,9 @@ use stead_ports::history::{
 use stead_ports::secrets::Secrets;
 
 use super::client::{self, Client, Found};
-use super::names::Names;
 use super::rule::{How, Of, RULES, Rule};
+use crate::door::{Absence, Away};
+use crate::names::Names;
 
 /// The label of Stead that tells nodes apart.
 const NODE: &str = "node";
@@ -31,8 +32,6 @@ const POINTS: i64 = 11_000;
 const SERIES: usize = 2_000;
 /// Requests at a time.
 const AT_ONCE: usize = 4;
-/// After it failed to answer, nobody waits for it anew within this time, in milliseconds.
-const PAUSE: u64 = 5_000;
 
 /// A Prometheus that is read.
 #[derive(Debug)]
@@ -41,16 +40,7 @@ pub struct Prometheus {
     label: String,
     names: Names,
     clock: Arc<dyn Clock>,
-    away: Mutex<Option<Away>>,
-}
-
-/// It does not answer.
-#[derive(Debug, Clone)]
-struct Away {
-    since: Time,
-    /// When it was last tried, by the steady clock.
-    tried: u64,
-    why: String,
+    absence: Absence,
 }
 
 /// A question to it: an expression, and how its series are called.
@@ -73,7 +63,7 @@ impl Prometheus {
             label: source.label.clone(),
             names,
             clock,
-            away: Mutex::default(),
+            absence: Absence::default(),
         })
     }
 
@@ -81,10 +71,6 @@ impl Prometheus {
     pub async fn look(&self) -> Result<(), Error> {
         let now = self.clock.wall().0;
         self.ask("vector(1)", now, now, 1_000).await.map(drop)
-    }
-
-    fn away(&self) -> std::sync::MutexGuard<'_, Option<Away>> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn told(&self, away: &Away) -> Error {
@@ -98,15 +84,13 @@ impl Prometheus {
 
     /// One request, unless it was tried in vain just now.
     async fn ask(&self, query: &str, from: i64, to: i64, step: i64) -> Result<Vec<Found>, Error> {
-        let lately = self.away().clone();
-        if let Some(away) = lately.filter(|away| self.clock.up() < away.tried + PAUSE) {
+        if let Some(away) = self.absence.lately(&*self.clock) {
             return Err(self.told(&away));
         }
         let answer = self.client.range(query, from, to, step).await;
-        let mut away = self.away();
         match answer {
             Ok(found) => {
-                *away = None;
+                self.absence.over();
                 few(found.len()).map(|()| found)
             }
             Err(client::Error::TooLarge) => Err(Error::TooMuch {
@@ -116,19 +100,12 @@ impl Prometheus {
                 hint: "ask with a longer step, for a shorter time, or for fewer series",
             }),
             Err(client::Error::Refused { status, said }) if [400, 422].contains(&status) => {
-                *away = None;
+                self.absence.over();
                 Err(Error::Query(format!("Prometheus says: {said}")))
             }
             Err(error) => {
-                let since = away.as_ref().map_or(self.clock.wall(), |away| away.since);
-                let now = Away {
-                    since,
-                    tried: self.clock.up(),
-                    why: error.to_string(),
-                };
-                let told = self.told(&now);
-                *away = Some(now);
-                Err(told)
+                let away = self.absence.begin(&*self.clock, error.to_string());
+                Err(self.told(&away))
             }
         }
     }

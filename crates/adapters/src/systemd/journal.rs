@@ -22,7 +22,7 @@ pub const MOST_LINES: u32 = 5000;
 /// Longest text of a line that is handed out, in bytes.
 const LINE: usize = 8 * 1024;
 /// Most bytes of one entry that are held, so that a line of any length costs no more.
-const ENTRY: usize = 256 * 1024;
+pub(super) const ENTRY: usize = 256 * 1024;
 /// Most bytes of a complaint that are read.
 const COMPLAINT: u64 = 1024;
 
@@ -48,15 +48,25 @@ struct Entry<'a> {
 /// Text, or the bytes of what is not valid text, or nothing.
 #[derive(Deserialize, Default)]
 #[serde(untagged)]
-enum Message {
+pub(super) enum Message {
     Text(String),
     Bytes(Vec<u8>),
     #[default]
     None,
 }
 
+impl Message {
+    pub(super) fn text(self) -> String {
+        match self {
+            Message::Text(text) => text,
+            Message::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Message::None => String::new(),
+        }
+    }
+}
+
 /// `journalctl` while it runs. It ends when this is dropped.
-struct Running {
+pub(super) struct Running {
     child: Child,
     out: BufReader<ChildStdout>,
     err: ChildStderr,
@@ -98,40 +108,68 @@ impl Systemd {
 }
 
 fn start(unit: &UnitName, lines: u32, follow: bool) -> Result<Running, Error> {
-    let program = program::find(&["journalctl"])
-        .ok_or_else(|| Error::Journal("journalctl is not installed".into()))?;
     let count = lines.clamp(1, MOST_LINES).to_string();
-    let mut command = tokio::process::Command::new(program);
-    command
-        .env_clear()
-        .env("LANG", "C.UTF-8")
-        .args(["--no-pager", "--all", "-o", "json"])
-        .args(["--output-fields=PRIORITY,MESSAGE", "-n", &count])
-        .args(["-u", unit.as_str()]);
+    let mut args = vec!["--output-fields=PRIORITY,MESSAGE", "-n", &count];
+    args.extend(["-u", unit.as_str()]);
     if follow {
-        command.arg("-f");
+        args.push("-f");
     }
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let failed = |what: &str| Error::Journal(format!("journalctl could not be started: {what}"));
-    let mut child = command.spawn().map_err(|e| failed(&e.to_string()))?;
-    let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(failed("it has no output"));
-    };
-    Ok(Running {
-        child,
-        out: BufReader::new(out),
-        err,
-        entry: Vec::new(),
-    })
+    Running::start(&args)
+}
+
+impl Running {
+    /// `journalctl`, telling whole entries as JSON.
+    pub(super) fn start(args: &[&str]) -> Result<Running, Error> {
+        let program = program::find(&["journalctl"])
+            .ok_or_else(|| Error::Journal("journalctl is not installed".into()))?;
+        let mut command = tokio::process::Command::new(program);
+        command
+            .env_clear()
+            .env("LANG", "C.UTF-8")
+            .args(["--no-pager", "--all", "-o", "json"])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let failed =
+            |what: &str| Error::Journal(format!("journalctl could not be started: {what}"));
+        let mut child = command.spawn().map_err(|e| failed(&e.to_string()))?;
+        let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(failed("it has no output"));
+        };
+        Ok(Running {
+            child,
+            out: BufReader::new(out),
+            err,
+            entry: Vec::new(),
+        })
+    }
+
+    pub(super) fn out(&mut self) -> &mut BufReader<ChildStdout> {
+        &mut self.out
+    }
+
+    /// After its last entry: what it complained of, if it failed.
+    pub(super) async fn end(mut self) -> Result<(), Error> {
+        let mut said = Vec::new();
+        let mut err = self.err.take(COMPLAINT);
+        err.read_to_end(&mut said).await.map_err(lost)?;
+        let status = self.child.wait().await.map_err(lost)?;
+        if status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&said);
+        Err(Error::Journal(redact(said.trim(), 1024)))
+    }
+}
+
+pub(super) fn lost(error: std::io::Error) -> Error {
+    Error::Journal(format!("lost sight of journalctl: {error}"))
 }
 
 /// The next line, or the reason why there is none.
 async fn next(mut running: Running) -> Result<Option<(LogLine, Running)>, Error> {
-    let lost = |e: std::io::Error| Error::Journal(format!("lost sight of journalctl: {e}"));
     while let Some(length) = read_entry(&mut running.out, &mut running.entry)
         .await
         .map_err(lost)?
@@ -146,19 +184,11 @@ async fn next(mut running: Running) -> Result<Option<(LogLine, Running)>, Error>
             return Ok(Some((told, running)));
         }
     }
-    let mut said = Vec::new();
-    let mut err = running.err.take(COMPLAINT);
-    err.read_to_end(&mut said).await.map_err(lost)?;
-    let status = running.child.wait().await.map_err(lost)?;
-    if status.success() {
-        return Ok(None);
-    }
-    let said = String::from_utf8_lossy(&said);
-    Err(Error::Journal(redact(said.trim(), 1024)))
+    running.end().await.map(|()| None)
 }
 
 /// Reads one line into `into`, of a longer one the first [`ENTRY`] bytes; its whole length, or `None` at the end.
-async fn read_entry(
+pub(super) async fn read_entry(
     from: &mut (impl AsyncBufRead + Unpin),
     into: &mut Vec<u8>,
 ) -> std::io::Result<Option<usize>> {
@@ -185,11 +215,7 @@ async fn read_entry(
 /// `None` for what is no entry.
 fn line(text: &str) -> Option<LogLine> {
     let entry: Entry<'_> = serde_json::from_str(text).ok()?;
-    let message = match entry.message {
-        Message::Text(text) => text,
-        Message::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Message::None => String::new(),
-    };
+    let message = entry.message.text();
     let micros: i64 = entry.at.parse().ok()?;
     Some(LogLine {
         at: Time(micros / 1000),
@@ -199,7 +225,7 @@ fn line(text: &str) -> Option<LogLine> {
 }
 
 /// Without secrets; a longer one is cut and says so.
-fn shortened(message: &str, whole: usize) -> String {
+pub(super) fn shortened(message: &str, whole: usize) -> String {
     let text = redact(message, LINE);
     if whole <= LINE {
         return text;
@@ -208,7 +234,7 @@ fn shortened(message: &str, whole: usize) -> String {
 }
 
 /// What can be told of an entry that is longer than what was read of it.
-fn cut(start: &str, whole: usize) -> LogLine {
+pub(super) fn cut(start: &str, whole: usize) -> LogLine {
     let after = |key: &str| start.split_once(key).map(|(_, rest)| rest);
     let number = |key: &str| {
         let digits = after(key)?.split('"').next()?;

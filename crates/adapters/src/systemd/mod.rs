@@ -10,6 +10,7 @@
 //! | `observe` | the watch over its signals |
 //! | `act` | restart, waiting for the job's result |
 //! | `journal` | last lines of a unit |
+//! | `search` | a text in the journals of all of them |
 
 mod act;
 mod client;
@@ -17,11 +18,13 @@ mod config;
 mod error;
 mod journal;
 mod observe;
+mod search;
 mod translate;
 
 pub use config::Options;
 pub use error::Error;
 pub use journal::LogLine;
+pub use search::{Found, Searched, Wanted};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ mod docker_act;
 mod docker_sample;
 mod docker_watch;
 mod engine;
+mod loki;
 mod ollama;
 mod portainer;
 mod proxy;

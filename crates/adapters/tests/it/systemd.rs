@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use stead_adapters::systemd::{Options, Systemd};
+use stead_adapters::systemd::{Options, Systemd, Wanted};
 use stead_core::command::Outcome;
 use stead_core::facts::{Fact, FactKey, SourceKind, SourceState, UnitFacts};
 use stead_core::ids::UnitName;
+use stead_core::time::Time;
 
 use crate::engine::until;
 use crate::proxy::{Mode, Proxy};
@@ -231,6 +232,51 @@ async fn inside_a_unit_is_restarted_and_its_job_awaited() {
     assert!(
         matches!(&outcome, Outcome::Failed { code, .. } if code == "systemd-no-bus"),
         "{outcome:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inside_a_text_is_found_in_the_journals_of_units() {
+    if !inside() {
+        return;
+    }
+    let script = "echo needle $$((6*7)); head -c 10485760 /dev/zero | tr '\\\\0' x; echo; printf 'ne\\\\001edle\\\\n'; echo password=hunter2";
+    let exec = format!("Type=oneshot\nExecStart=/bin/bash -c \"{script}\"");
+    let one = Unit::write("it-talks.service", &exec);
+    let _other = Unit::write(
+        "it-talks-too.service",
+        "Type=oneshot\nExecStart=/bin/echo needle 42",
+    );
+    systemctl(&["start", "it-talks.service", "it-talks-too.service"]);
+    let systemd = Systemd::new(Options::default());
+    let wanted = |text: &str, units: Vec<UnitName>| Wanted {
+        text: text.to_owned(),
+        units,
+        since: Time::default(),
+        most: 100,
+        within: SOON,
+    };
+    let synced = Command::new("journalctl").arg("--sync").status();
+    assert!(synced.expect("journalctl").success());
+    let both = systemd.search(&wanted("NEEDLE 42", vec![])).await;
+    let both = both.expect("an answer").found;
+    let names: BTreeSet<&str> = both.iter().map(|f| f.unit.as_str()).collect();
+    assert_eq!(
+        names,
+        BTreeSet::from(["it-talks.service", "it-talks-too.service"])
+    );
+    let own = systemd.search(&wanted("needle", vec![one.name()])).await;
+    assert_eq!(own.expect("an answer").found.len(), 1);
+    let secret = systemd.search(&wanted("hunter2", vec![])).await;
+    assert_eq!(secret.expect("an answer").found, []);
+    let about = systemd.search(&wanted("Finished it-talks", vec![])).await;
+    let about = about.expect("an answer").found;
+    assert!(
+        !about.is_empty()
+            && about
+                .iter()
+                .all(|f| f.unit.as_str().starts_with("it-talks")),
+        "{about:?}"
     );
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde::Deserialize;
 use stead_adapters::docker::{self, Docker, HealthDetail, Searched};
-use stead_adapters::systemd;
+use stead_adapters::systemd::{self, Systemd};
 use stead_core::ids::{ContainerName, UnitName};
 use stead_core::time::Time;
 use stead_protocol::agent::CleanupEstimate;
@@ -133,13 +133,10 @@ pub async fn search_logs(
     State(Agent(agent)): State<Agent>,
     Query(sought): Query<Sought>,
 ) -> Result<Json<Searched>, Refused> {
-    if sought.text.trim().is_empty() {
-        let why = "an empty text would find everything";
-        return Err(Refused::new(StatusCode::BAD_REQUEST, "bad-query", why));
-    }
+    let text = sought_text(sought.text)?;
     let names = sought.containers.split(',').filter(|n| !n.is_empty());
     let wanted = docker::Wanted {
-        text: sought.text,
+        text,
         containers: names.map(name).collect::<Result<_, _>>()?,
         since: Time(sought.since),
         most: sought.most.unwrap_or(FOUND).min(FOUND),
@@ -152,21 +149,66 @@ pub async fn search_logs(
         .map_err(engine)
 }
 
+#[derive(Deserialize)]
+pub struct SoughtInUnits {
+    text: String,
+    /// Names, separated by commas; absent: all.
+    #[serde(default)]
+    units: String,
+    /// Milliseconds since 1970.
+    #[serde(default)]
+    since: i64,
+    most: Option<usize>,
+}
+
+/// Lines of this node's units that hold a text.
+pub async fn search_units(
+    State(Agent(agent)): State<Agent>,
+    Query(sought): Query<SoughtInUnits>,
+) -> Result<Json<systemd::Searched>, Refused> {
+    let text = sought_text(sought.text)?;
+    let names = sought.units.split(',').filter(|n| !n.is_empty());
+    let wanted = systemd::Wanted {
+        text,
+        units: names.map(name).collect::<Result<_, _>>()?,
+        since: Time(sought.since),
+        most: sought.most.unwrap_or(FOUND).min(FOUND),
+        within: SEARCH_WITHIN,
+    };
+    let systemd = systemd(&agent)?;
+    systemd.search(&wanted).await.map(Json).map_err(journal)
+}
+
+fn sought_text(text: String) -> Result<String, Refused> {
+    if text.trim().is_empty() {
+        let why = "an empty text would find everything";
+        return Err(Refused::new(StatusCode::BAD_REQUEST, "bad-query", why));
+    }
+    Ok(text)
+}
+
+fn systemd(agent: &Parties) -> Result<&Systemd, Refused> {
+    let why = "this agent has no systemd to ask";
+    agent
+        .systemd
+        .as_ref()
+        .ok_or_else(|| absent("systemd-absent", why))
+}
+
+fn journal(error: systemd::Error) -> Refused {
+    Refused::new(StatusCode::BAD_GATEWAY, error.code(), error.to_string()).with(error.remedy())
+}
+
 pub async fn unit_logs(
     State(Agent(agent)): State<Agent>,
     Path(unit): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refused> {
     let unit: UnitName = name(&unit)?;
-    let Some(systemd) = &agent.systemd else {
-        return Err(absent("systemd-absent", "this agent has no systemd to ask"));
-    };
-    let refused = |error: systemd::Error| {
-        Refused::new(StatusCode::BAD_GATEWAY, error.code(), error.to_string()).with(error.remedy())
-    };
+    let systemd = systemd(&agent)?;
     let tail = wanted.tail.unwrap_or(TAIL);
     if wanted.follow {
-        let lines = systemd.journal(&unit, tail, true).map_err(refused)?;
+        let lines = systemd.journal(&unit, tail, true).map_err(journal)?;
         let stop = agent.stop.clone();
         let lines = lines.map(|line| line.map(|l| Bytes::from(format!("{} {}\n", l.at, l.text))));
         return Ok(text(Body::from_stream(
@@ -174,7 +216,7 @@ pub async fn unit_logs(
         )));
     }
     let lines = systemd.logs(&unit, tail, JOURNAL_WITHIN).await;
-    let lines = lines.map_err(refused)?;
+    let lines = lines.map_err(journal)?;
     let mut out = String::new();
     for line in lines {
         out.push_str(&format!("{} {}\n", line.at, line.text));

@@ -119,6 +119,7 @@ pub fn router(agent: Agent, via: Via) -> Router {
             get(patch::memory_patch),
         )
         .route("/v1/logs/search", get(detail::search_logs))
+        .route("/v1/units/search", get(detail::search_units))
         .route("/v1/units/{name}/logs", get(detail::unit_logs))
         .route("/v1/models", get(model::list))
         .route("/v1/history", get(history::kept))

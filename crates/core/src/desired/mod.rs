@@ -11,6 +11,7 @@ mod check;
 mod drill;
 mod insight;
 mod inventory;
+mod loki;
 mod memo;
 mod metrics;
 mod page;
@@ -23,6 +24,7 @@ pub use check::{Check, HttpProbe, LogSource, Probe};
 pub use drill::{CANARY, CANARY_LABEL, Drill};
 pub use insight::{Insight, WriteInsight};
 pub use inventory::{Inventory, Portainer};
+pub use loki::{Loki, LokiLabels};
 pub use memo::Memo;
 pub use metrics::{Door, Metrics, Source, Tier};
 pub use page::StatusPage;
@@ -71,6 +73,9 @@ pub struct Fleet {
     /// By name; read by the server for the inventory.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub portainers: BTreeMap<String, Portainer>,
+    /// Asked for log lines beside the nodes themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loki: Option<Loki>,
     /// What anybody may read; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_page: Option<StatusPage>,

@@ -12,6 +12,7 @@ pub mod drill;
 pub mod insight;
 pub mod inventory;
 pub mod job;
+pub mod loki;
 pub mod metrics;
 pub mod node;
 pub mod page;

@@ -8,6 +8,7 @@ use super::channel::{Channel, Route};
 use super::drill::Drill;
 use super::insight::Insight;
 use super::inventory::{Inventory, Portainer};
+use super::loki::Loki;
 use super::metrics::{History, Prometheus};
 use super::page::StatusPage;
 use super::policy::Policy;
@@ -34,6 +35,8 @@ pub struct SteadFile {
     pub history: Option<History>,
     /// A Prometheus that is read, and where samples are sent.
     pub prometheus: Option<Prometheus>,
+    /// A Loki that is asked for log lines beside the nodes themselves.
+    pub loki: Option<Loki>,
     /// What the inventory judges and adds up by.
     pub inventory: Inventory,
     /// Portainers whose environments stand in the inventory, by a name for each.

@@ -79,14 +79,14 @@ pub(super) fn resolve(
     }
 }
 
-struct Credentials<'a> {
-    token: &'a Option<String>,
-    username: &'a Option<String>,
-    password: &'a Option<String>,
+pub(super) struct Credentials<'a> {
+    pub token: &'a Option<String>,
+    pub username: &'a Option<String>,
+    pub password: &'a Option<String>,
 }
 
 /// An address, and what opens it.
-fn door(
+pub(super) fn door(
     at: Cursor<'_>,
     url: &Option<String>,
     access: Credentials<'_>,
@@ -130,17 +130,37 @@ fn source(
     };
     let door = door(at, &file.url, access, report);
     let label = file.label.clone().unwrap_or_else(|| "instance".to_owned());
+    label_name(at.get("label"), &label, report);
+    let nodes = nodes(at.get("nodes"), &file.nodes, known, report);
+    Some(Source {
+        door: door?,
+        label,
+        nodes,
+    })
+}
+
+/// Names a label of somebody else's as they may be called.
+pub(super) fn label_name(at: Cursor<'_>, label: &str, report: &mut Report) {
     let usable = label
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && label.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !usable {
-        let message = format!("{:?} is no name of a label", shorten(&label));
+        let message = format!("{:?} is no name of a label", shorten(label));
         let help = "write letters, digits and `_`: instance, host, node";
-        report.value(at.get("label"), Code::BadName, message, help);
+        report.value(at, Code::BadName, message, help);
     }
+}
+
+/// Values that somebody else knows machines by, and the nodes they are.
+pub(super) fn nodes(
+    at: Cursor<'_>,
+    named: &BTreeMap<String, String>,
+    known: &BTreeMap<String, NodeName>,
+    report: &mut Report,
+) -> BTreeMap<String, NodeName> {
     let mut nodes = BTreeMap::new();
-    for (value, name) in &file.nodes {
+    for (value, name) in named {
         if let Some(node) = known.get(name) {
             nodes.insert(value.clone(), node.clone());
             continue;
@@ -150,13 +170,9 @@ fn source(
             None => "name a node that has a folder under hosts/".to_owned(),
         };
         let message = format!("there is no node {:?} under hosts/", shorten(name));
-        report.value(at.get("nodes").get(value), Code::UnknownNode, message, help);
+        report.value(at.get(value), Code::UnknownNode, message, help);
     }
-    Some(Source {
-        door: door?,
-        label,
-        nodes,
-    })
+    nodes
 }
 
 /// Each coarser than the one before by a whole factor, and kept longer. None: the server's own.

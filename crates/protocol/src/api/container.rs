@@ -129,13 +129,16 @@ pub struct PlannedContainer {
     pub id: String,
 }
 
-/// `GET /api/v1/logs/search`: lines of containers on all nodes, merged by time.
+/// `GET /api/v1/logs/search`: lines of containers and units on all nodes, merged by time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogSearch {
     /// The newest that were found, oldest first.
     pub lines: Vec<LogFound>,
     /// How each node that was asked answered, by name.
     pub nodes: Vec<LogSearched>,
+    /// How the Loki that stead.yaml names answered; null: it names none.
+    #[serde(default)]
+    pub loki: Option<LokiSearched>,
     /// Lines looked at, and bytes of them.
     pub looked_at: u64,
     pub bytes: u64,
@@ -148,8 +151,17 @@ pub struct LogSearch {
 pub struct LogFound {
     pub at: String,
     pub node: String,
+    /// Whose line it is: one of the two, the other is empty.
     pub container: String,
-    /// Written to standard error.
+    #[serde(default)]
+    pub unit: String,
+    /// Of a line that only Loki has and that is neither's: the file or job it is from.
+    #[serde(default)]
+    pub stream: String,
+    /// Where it was read: `node` or `loki`.
+    #[serde(default)]
+    pub from: String,
+    /// Written to standard error, or by a unit as an error.
     pub error: bool,
     pub text: String,
 }
@@ -161,9 +173,24 @@ pub struct LogSearched {
     /// Containers it looked into, and those there are.
     pub containers: u32,
     pub of: u32,
+    /// Whether the journals of its units were looked into.
+    #[serde(default)]
+    pub units: bool,
     pub found: u64,
-    /// Why it could not be searched; null: it was.
+    /// Why nothing of it could be searched; null: something was, and `limits` say what was not.
     pub problem: Option<String>,
+}
+
+/// What Loki had.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LokiSearched {
+    pub url: String,
+    /// Lines of it that no node told.
+    pub found: u64,
+    /// Why it could not be asked, with what to do; null: it was.
+    pub problem: Option<String>,
+    /// The page of that problem: `loki-away`, `loki-refused`, `loki-answer`.
+    pub code: Option<String>,
 }
 
 /// One line of the same answer as `application/x-ndjson`: nodes as they answer, then the whole.

@@ -20,6 +20,7 @@ use super::problem::Problem;
 use crate::access::{Limiter, Links, Sessions, Tokens};
 use crate::history::History;
 use crate::insight::Latest;
+use crate::logs::Lokis;
 use crate::portainers::Portainers;
 use crate::present::{self, Counted, Look};
 use crate::proxy::AgentProxy;
@@ -50,6 +51,7 @@ pub struct Inner {
     pub hosts: Hosts,
     pub history: History,
     pub portainers: Portainers,
+    pub lokis: Lokis,
     /// One policy is tried at a time.
     pub trials: Arc<tokio::sync::Mutex<()>>,
     /// Ends every live feed.
@@ -108,6 +110,7 @@ impl App {
         App(Arc::new(Inner {
             sessions: Sessions::open(&parts.data, &parts.tokens),
             portainers: Portainers::of(&parts.data),
+            lokis: Lokis::of(&parts.data),
             handle: parts.handle,
             agents: parts.agents,
             tokens: parts.tokens,

@@ -37,6 +37,7 @@ mod prometheus;
 mod restraint;
 mod rollout;
 mod score;
+mod search;
 mod service;
 mod session;
 mod status;
@@ -176,7 +177,7 @@ fn live() -> OpenApiRouter<App> {
         .routes(routes!(feed::get_feed))
         .routes(routes!(logs::follow_logs))
         .routes(routes!(logs::follow_unit))
-        .routes(routes!(logs::search_logs))
+        .routes(routes!(search::search_logs))
         .routes(routes!(trial::test_policy))
 }
 

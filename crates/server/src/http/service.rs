@@ -20,6 +20,7 @@ use utoipa::IntoParams;
 use super::App;
 use super::event::find;
 use super::extract::{Ask, Place, name, node};
+use super::logs;
 use super::node::known;
 use super::past::When;
 use super::problem::Problem;
@@ -222,7 +223,7 @@ pub struct Tail {
     tail: Option<u32>,
 }
 
-/// The last lines of a container's log, from its agent.
+/// The last lines of a container's log, from its agent; where that has none, from Loki (header `x-stead-from: loki`).
 #[utoipa::path(get, path = "/api/v1/containers/{node}/{container}/logs", operation_id = "get_logs", tag = "services",
     params(("node" = String, Path), ("container" = String, Path), Tail),
     responses((status = 200, body = String, content_type = "text/plain")))]
@@ -247,7 +248,10 @@ pub async fn container_logs(
         "/v1/containers/{}/logs?tail={lines}",
         escaped(container.as_str())
     );
-    Ok(plain(app.agents.get(node, &path).await?))
+    match app.agents.get(node, &path).await {
+        Ok(text) => Ok(plain(text)),
+        Err(error) => logs::elsewhere(app, node, Some(&container), None, lines, error).await,
+    }
 }
 
 /// The last outputs of a container's own health check, from its agent.
@@ -264,7 +268,7 @@ pub async fn get_health(
     Ok(plain(app.agents.get(&node, &path).await?))
 }
 
-/// The last lines of a unit's journal, from its agent.
+/// The last lines of a unit's journal, from its agent; where that has none, from Loki (header `x-stead-from: loki`).
 #[utoipa::path(get, path = "/api/v1/units/{node}/{unit}/logs", operation_id = "get_unit_logs", tag = "services",
     params(("node" = String, Path), ("unit" = String, Path), Tail),
     responses((status = 200, body = String, content_type = "text/plain")))]
@@ -277,7 +281,10 @@ pub async fn get_unit_logs(
     let unit: UnitName = name(&unit)?;
     let lines = tail.tail.unwrap_or(50).min(TAIL_MAX);
     let path = format!("/v1/units/{}/logs?tail={lines}", escaped(unit.as_str()));
-    Ok(plain(app.agents.get(&node, &path).await?))
+    match app.agents.get(&node, &path).await {
+        Ok(text) => Ok(plain(text)),
+        Err(error) => logs::elsewhere(&app, &node, None, Some(&unit), lines, error).await,
+    }
 }
 
 fn plain(text: Bytes) -> Response {

@@ -92,9 +92,16 @@ fn page(subject: &Subject) -> Option<String> {
             segment(node.as_str()),
             segment(name.as_str())
         )),
-        Subject::Container(node, _) | Subject::Unit(node, _) => {
-            Some(format!("/nodes/{}", segment(node.as_str())))
-        }
+        Subject::Container(node, name) => Some(format!(
+            "/containers/{}/{}",
+            segment(node.as_str()),
+            segment(name.as_str())
+        )),
+        Subject::Unit(node, name) => Some(format!(
+            "/nodes/{}?tab=units&unit={}",
+            segment(node.as_str()),
+            segment(name.as_str())
+        )),
         _ => None,
     }
 }
@@ -472,5 +479,21 @@ mod tests {
             needs[0].command.as_deref(),
             Some("stead actions start disk_cleanup node/piha")
         );
+    }
+
+    #[test]
+    fn what_needs_somebody_leads_to_its_own_page() {
+        for (subject, expected) in [
+            ("node/piha", "/nodes/piha"),
+            ("service/piha/web", "/services/piha/web"),
+            ("container/piha/web", "/containers/piha/web"),
+            (
+                "unit/piha/a@b.service",
+                "/nodes/piha?tab=units&unit=a%40b.service",
+            ),
+        ] {
+            let subject: Subject = subject.parse().unwrap();
+            assert_eq!(page(&subject).as_deref(), Some(expected));
+        }
     }
 }

@@ -218,12 +218,65 @@ async fn logs_of_all_nodes_are_searched_and_a_silent_one_is_named() {
         "q=a&nodes=nobody",
         "q=a&since=soon",
         "q=a&containers=../x",
+        "q=a&units=..%2Fx",
+        "q=a&kind=files",
+        "q=a&kind=unit&containers=web",
     ] {
         let (status, body) = scene
             .call("GET", &format!("/api/v1/logs/search?{bad}"), None)
             .await;
         assert!(status.is_client_error(), "{bad}: {body}");
     }
+}
+
+#[tokio::test]
+async fn units_are_searched_beside_containers_and_an_agent_that_cannot_is_named() {
+    let scene = Scene::well().await;
+    let since = "since=2026-11-21T00:00:00Z&limit=20";
+    let asked = |route: &str, key: &str, names: &str| {
+        format!("/v1/{route}/search?text=no&{key}={names}&since=1795219200000&most=20")
+    };
+    let line =
+        json!({"container": "web", "at": "2026-11-21T08:30:00.100000000Z", "text": "no web"});
+    let answer = json!({"found": [line], "containers": 1, "of": 1, "lines": 9});
+    scene
+        .agents
+        .teach(&asked("logs", "containers", ""), &answer.to_string());
+    // An agent of before knows nothing of units.
+    let older = scene
+        .get(&format!("/api/v1/logs/search?q=no&{since}"))
+        .await;
+    assert_eq!(older["lines"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        older["limits"],
+        json!(["piha: its agent is older and does not search units: update it"])
+    );
+    assert_eq!(older["nodes"][0]["units"], false);
+    let line = json!({"unit": "ssh.service", "at": "2026-11-21T08:29:00.000001000Z", "error": true, "text": "no ssh"});
+    let answer = json!({"found": [line], "lines": 4}).to_string();
+    scene.agents.teach(&asked("units", "units", ""), &answer);
+    scene
+        .agents
+        .teach(&asked("units", "units", "ssh.service"), &answer);
+    let both = scene
+        .get(&format!("/api/v1/logs/search?q=no&{since}"))
+        .await;
+    assert_eq!(both["lines"][0]["unit"], "ssh.service");
+    assert_eq!(both["lines"][1]["container"], "web");
+    assert_eq!(both["looked_at"], 13);
+    assert_eq!(
+        (&both["limits"], &both["nodes"][0]["units"]),
+        (&json!([]), &json!(true))
+    );
+    for only in ["kind=unit", "units=ssh.service"] {
+        let path = format!("/api/v1/logs/search?q=no&{only}&{since}");
+        let found = scene.get(&path).await;
+        assert_eq!(found["lines"].as_array().unwrap().len(), 1, "{only}");
+        assert_eq!(found["looked_at"], 4, "no container was asked: {only}");
+    }
+    let none = scene.get("/api/v1/logs/search?q=no&kind=unit").await;
+    let problem = none["nodes"][0]["problem"].as_str().unwrap();
+    assert!(problem.contains("older"), "{problem}");
 }
 
 #[tokio::test]

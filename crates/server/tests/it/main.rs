@@ -9,6 +9,7 @@ mod feed;
 mod files;
 mod history;
 mod inventory;
+mod loki;
 mod messages;
 mod openapi;
 mod outside;

@@ -1,5 +1,8 @@
 //! Other people's stores of samples: read as Stead's own, written to, gone, slow.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::body::Body;
 use http::StatusCode;
 use serde_json::Value;
@@ -17,6 +20,32 @@ fn door(url: String) -> Door {
         username: None,
         password: None,
     }
+}
+
+/// The same with a name and the secret `prom`.
+fn locked(url: String) -> Door {
+    Door {
+        username: Some("stead".to_owned()),
+        password: Some("secret:prom".to_owned()),
+        ..door(url)
+    }
+}
+
+/// The same with a token, the secret `prom`.
+fn bearing(url: String) -> Door {
+    Door {
+        token: Some("secret:prom".to_owned()),
+        ..door(url)
+    }
+}
+
+fn keep_secret(scene: &Scene, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = scene.data.path().join("secrets");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("prom");
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// The fleet with a source that knows the node `piha` as `instance`.
@@ -366,4 +395,142 @@ async fn a_receiver_that_is_not_there_is_shown_and_gets_what_waited_once_it_is()
         Some(0),
         "{health}"
     );
+}
+
+/// What the trouble `code` says, once there is one.
+async fn troubled(scene: &Scene, code: &str) -> String {
+    until(code, async || {
+        let health = scene.get("/healthz").await;
+        let troubles = health["troubles"].as_array()?.clone();
+        let found = troubles.into_iter().find(|t| t["code"] == code)?;
+        Some(found["text"].as_str()?.to_owned())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_prometheus_behind_a_password_is_read_and_written_to_with_the_right_one_only() {
+    if !there("prometheus") || !there("prometheus-node-exporter") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let exporter = Peer::node_exporter().await;
+    let peer = Peer::guarded_prometheus(dir.path(), &scrape(&exporter)).await;
+    let scene = Scene::well().await;
+    let instance = format!("127.0.0.1:{}", exporter.port);
+    let mut wanted = reading(peer.url(), &instance);
+    let source = wanted.metrics.read.as_mut().unwrap();
+    source.door = locked(peer.url());
+    wanted.metrics.remote_write = vec![locked(format!("{}/api/v1/write", peer.url()))];
+
+    keep_secret(&scene, "wrong");
+    scene.desire(wanted).await;
+    let said = troubled(&scene, "history-away").await;
+    assert!(said.contains("401") && !said.contains("wrong"), "{said}");
+    until("the history is open", async || {
+        scene.history.store().map(drop)
+    })
+    .await;
+    let now = measure(&scene).await;
+    let said = troubled(&scene, "remote-write").await;
+    assert!(said.contains("401") && !said.contains("wrong"), "{said}");
+
+    // The secret is read anew: no restart.
+    keep_secret(&scene, "hunter2");
+    let selector = "node_load1{node=\"piha\"}";
+    until("it is read", async || {
+        let (status, body) = scene.call("GET", &asked(selector), None).await;
+        let points = body["series"][0]["points"].as_array()?.len();
+        (status == StatusCode::OK && points > 0).then_some(())
+    })
+    .await;
+    until("what waited arrives", async || {
+        let sent = scene.history.sent()?;
+        (sent.waiting == 0 && sent.sent > 300 && sent.dropped == 0).then_some(())
+    })
+    .await;
+    let (from, to) = ((now - 190_000) / 1_000, (now - 10_000) / 1_000);
+    let path = format!("/api/v1/query_range?query=stead_node_load1&start={from}&end={to}&step=10s");
+    until("it can be read there", async || {
+        let answer = peer.get(&path).await;
+        (answer["data"]["result"][0]["values"].as_array()?.len() == 19).then_some(())
+    })
+    .await;
+    until("all trouble is over", async || {
+        let health = scene.get("/healthz").await;
+        health["troubles"].as_array()?.is_empty().then_some(())
+    })
+    .await;
+}
+
+/// A gate before `peer` that a token opens, as proxies do; what comes to be written it takes itself, and counts.
+async fn gate(peer: Peer, taken: Arc<AtomicU64>) -> String {
+    let peer = Arc::new(peer);
+    let pass = move |request: axum::extract::Request| {
+        let (peer, taken) = (Arc::clone(&peer), Arc::clone(&taken));
+        async move {
+            let shown = request.headers().get("authorization").cloned();
+            if shown.is_none_or(|shown| shown != "Bearer hunter2") {
+                return Err(StatusCode::FORBIDDEN);
+            }
+            let path = request.uri().path().to_owned();
+            if path == "/api/v1/write" {
+                taken.fetch_add(1, Ordering::Relaxed);
+                return Err(StatusCode::NO_CONTENT);
+            }
+            let form = axum::body::to_bytes(request.into_body(), 1 << 20)
+                .await
+                .unwrap();
+            let form = String::from_utf8(form.to_vec()).unwrap();
+            let answer = peer.ask("POST", &path, &form).await;
+            answer
+                .map(|(_, body)| axum::Json(body))
+                .ok_or(StatusCode::BAD_GATEWAY)
+        }
+    };
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    let router = axum::Router::new().fallback(pass);
+    tokio::spawn(async move { axum::serve(socket, router).await });
+    url
+}
+
+#[tokio::test]
+async fn a_prometheus_behind_a_token_is_read_and_written_to_with_it() {
+    if !there("prometheus") || !there("prometheus-node-exporter") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let exporter = Peer::node_exporter().await;
+    let peer = Peer::prometheus(dir.path(), &scrape(&exporter)).await;
+    let taken = Arc::new(AtomicU64::new(0));
+    let url = gate(peer, Arc::clone(&taken)).await;
+    let scene = Scene::well().await;
+    let mut wanted = reading(url.clone(), &format!("127.0.0.1:{}", exporter.port));
+    wanted.metrics.read.as_mut().unwrap().door = bearing(url.clone());
+    wanted.metrics.remote_write = vec![bearing(format!("{url}/api/v1/write"))];
+    scene.desire(wanted).await;
+    // No such secret yet.
+    let said = troubled(&scene, "history-away").await;
+    assert!(said.contains("there is no secret \"prom\""), "{said}");
+    keep_secret(&scene, "hunter2");
+    until("it is read", async || {
+        let (status, body) = scene
+            .call("GET", &asked("node_load1{node=\"piha\"}"), None)
+            .await;
+        let points = body["series"][0]["points"].as_array()?.len();
+        (status == StatusCode::OK && points > 0).then_some(())
+    })
+    .await;
+    until("the history is open", async || {
+        scene.history.store().map(drop)
+    })
+    .await;
+    measure(&scene).await;
+    until("what is recorded is sent", async || {
+        let sent = scene.history.sent()?;
+        (sent.waiting == 0 && sent.sent > 300).then_some(())
+    })
+    .await;
+    assert!(taken.load(Ordering::Relaxed) > 0);
 }

@@ -31,6 +31,8 @@ pub fn there(program: &str) -> bool {
 pub struct Peer {
     child: Child,
     pub port: u16,
+    /// What opens it.
+    opens: Option<&'static str>,
 }
 
 impl Drop for Peer {
@@ -46,9 +48,26 @@ pub fn port() -> u16 {
     socket.local_addr().unwrap().port()
 }
 
+/// `stead:hunter2`, as requests show it.
+const OPENS: &str = "Basic c3RlYWQ6aHVudGVyMg==";
+/// `hunter2`, as Prometheus wants it hashed.
+const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuV3duMsC0HpUex6N9qapiuOHHWkwRXVm";
+
 impl Peer {
     /// Prometheus on the data in `dir`, which scrapes what `scrape` says.
     pub async fn prometheus(dir: &Path, scrape: &str) -> Peer {
+        Peer::prometheus_with(dir, scrape, None).await
+    }
+
+    /// The same behind a name and a password: `stead` and `hunter2`.
+    pub async fn guarded_prometheus(dir: &Path, scrape: &str) -> Peer {
+        let users = format!("basic_auth_users:\n  stead: {HASH}\n");
+        let config = dir.join("web.yml");
+        std::fs::write(&config, users).unwrap();
+        Peer::prometheus_with(dir, scrape, Some(&config)).await
+    }
+
+    async fn prometheus_with(dir: &Path, scrape: &str, web: Option<&Path>) -> Peer {
         let config = dir.join("prometheus.yml");
         std::fs::write(&config, scrape).unwrap();
         let port = port();
@@ -59,7 +78,11 @@ impl Peer {
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--web.enable-remote-write-receiver")
             .arg("--storage.tsdb.retention.time=10y");
-        Peer::start(command, port, "/-/ready").await
+        if let Some(web) = web {
+            command.arg(format!("--web.config.file={}", web.display()));
+        }
+        let opens = web.map(|_| OPENS);
+        Peer::open(command, port, "/-/ready", opens).await
     }
 
     /// VictoriaMetrics on the data in `dir`, which scrapes what `scrape` says.
@@ -84,13 +107,22 @@ impl Peer {
         Peer::start(command, port, "/metrics").await
     }
 
-    async fn start(mut command: Command, port: u16, ready: &str) -> Peer {
+    async fn start(command: Command, port: u16, ready: &str) -> Peer {
+        Peer::open(command, port, ready, None).await
+    }
+
+    async fn open(
+        mut command: Command,
+        port: u16,
+        ready: &str,
+        opens: Option<&'static str>,
+    ) -> Peer {
         let child = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let peer = Peer { child, port };
+        let peer = Peer { child, port, opens };
         until("the peer is ready", async || {
             let (status, _) = peer.ask("GET", ready, "").await?;
             (status == StatusCode::OK).then_some(())
@@ -106,12 +138,14 @@ impl Peer {
     /// What it answers; nothing where it does not.
     pub async fn ask(&self, method: &str, path: &str, form: &str) -> Option<(StatusCode, Value)> {
         let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url()))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Body::from(form.to_owned()))
-            .unwrap();
+            .header("content-type", "application/x-www-form-urlencoded");
+        if let Some(opens) = self.opens {
+            request = request.header("authorization", opens);
+        }
+        let request = request.body(Body::from(form.to_owned())).unwrap();
         let answer = tokio::time::timeout(Duration::from_secs(10), client.request(request));
         let answer = answer.await.ok()?.ok()?;
         Some(read(answer.map(Body::new)).await)

@@ -116,7 +116,7 @@ pub struct Logs {
     /// And those that come
     #[arg(long, short)]
     pub follow: bool,
-    /// Look for this text in the logs of all containers instead, where they lie
+    /// Look for this text in the logs of all containers and units instead, where they lie
     #[arg(long, short, value_name = "TEXT")]
     pub search: Option<String>,
     /// Search only these nodes
@@ -125,6 +125,12 @@ pub struct Logs {
     /// Search only these containers
     #[arg(long, value_delimiter = ',', requires = "search", value_name = "NAME")]
     pub containers: Vec<String>,
+    /// Search only these units
+    #[arg(long, value_delimiter = ',', requires = "search", value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Search only in containers, or only in units
+    #[arg(long, requires = "search", value_name = "KIND", value_parser = ["container", "unit"])]
+    pub kind: Option<String>,
     /// Search only lines from then on: 2h, 'yesterday 03:00', RFC 3339
     #[arg(
         long,

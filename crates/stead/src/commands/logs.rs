@@ -74,7 +74,13 @@ async fn search(
         escaped(&args.since),
         args.limit
     );
-    for (key, list) in [("nodes", &args.nodes), ("containers", &args.containers)] {
+    let kind: Vec<String> = args.kind.iter().cloned().collect();
+    for (key, list) in [
+        ("nodes", &args.nodes),
+        ("containers", &args.containers),
+        ("units", &args.units),
+        ("kind", &kind),
+    ] {
         if !list.is_empty() {
             path.push_str(&format!("&{key}={}", escaped(&list.join(","))));
         }
@@ -114,9 +120,17 @@ async fn search(
 fn found(out: Output, whole: &LogSearch) {
     for one in &whole.lines {
         let at = one.at.get(..23).unwrap_or(&one.at).replace('T', " ");
-        let of = format!("{}/{}", one.node, safe(&one.container));
+        let of = match (one.unit.as_str(), one.container.as_str()) {
+            ("", "") => format!("{}: {}", one.node, safe(&one.stream)),
+            ("", container) => format!("{}/{}", one.node, safe(container)),
+            (unit, _) => format!("unit/{}/{}", one.node, safe(unit)),
+        };
+        let from = match one.from.as_str() {
+            "loki" => out.dim(" from Loki"),
+            _ => String::new(),
+        };
         line(&format!(
-            "{} {}  {}",
+            "{} {}{from}  {}",
             out.dim(&at),
             out.bold(&of),
             safe_line(&one.text)
@@ -124,11 +138,11 @@ fn found(out: Output, whole: &LogSearch) {
     }
     let searched: Vec<_> = whole.nodes.iter().filter(|n| n.problem.is_none()).collect();
     let containers: u32 = searched.iter().map(|n| n.containers).sum();
+    let units = searched.iter().filter(|n| n.units).count();
     let head = format!(
-        "{} lines found; {} looked at in {containers} containers on {} nodes",
+        "{} lines found; {} looked at in {containers} containers and the journals of {units} nodes",
         whole.lines.len(),
         whole.looked_at,
-        searched.len()
     );
     line(&out.dim(&head));
     for node in &whole.nodes {
@@ -139,6 +153,13 @@ fn found(out: Output, whole: &LogSearch) {
                 safe(problem)
             ));
         }
+    }
+    if let Some(loki) = &whole.loki {
+        let told = match &loki.problem {
+            Some(problem) => safe(problem),
+            None => format!("{} more lines from Loki at {}", loki.found, safe(&loki.url)),
+        };
+        line(&format!("  {told}"));
     }
     for limit in &whole.limits {
         line(&out.dim(&format!("  {}", safe(limit))));

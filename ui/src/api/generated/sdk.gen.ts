@@ -206,7 +206,7 @@ export const getContainerHealth = <ThrowOnError extends boolean = false>(options
 });
 
 /**
- * The last lines of a container's log, from its agent.
+ * The last lines of a container's log, from its agent; where that has none, from Loki (header `x-stead-from: loki`).
  */
 export const getLogs = <ThrowOnError extends boolean = false>(options: Options<GetLogsData, ThrowOnError>) => (options.client ?? client).get<GetLogsResponses, GetLogsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -380,8 +380,8 @@ export const loginLink = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Lines that hold a text, in the logs of containers on all nodes. With `accept: application/x-ndjson` nodes are told of as
- * they answer.
+ * Lines that hold a text, in the logs of containers and the journals of units on all nodes. With
+ * `accept: application/x-ndjson` nodes are told of as they answer.
  */
 export const searchLogs = <ThrowOnError extends boolean = false>(options: Options<SearchLogsData, ThrowOnError>) => (options.client ?? client).get<SearchLogsResponses, SearchLogsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -665,7 +665,7 @@ export const getTrends = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * The last lines of a unit's journal, from its agent.
+ * The last lines of a unit's journal, from its agent; where that has none, from Loki (header `x-stead-from: loki`).
  */
 export const getUnitLogs = <ThrowOnError extends boolean = false>(options: Options<GetUnitLogsData, ThrowOnError>) => (options.client ?? client).get<GetUnitLogsResponses, GetUnitLogsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

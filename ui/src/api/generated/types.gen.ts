@@ -1175,17 +1175,29 @@ export type Lock = {
  */
 export type LogFound = {
     at: string;
+    /**
+     * Whose line it is: one of the two, the other is empty.
+     */
     container: string;
     /**
-     * Written to standard error.
+     * Written to standard error, or by a unit as an error.
      */
     error: boolean;
+    /**
+     * Where it was read: `node` or `loki`.
+     */
+    from?: string;
     node: string;
+    /**
+     * Of a line that only Loki has and that is neither's: the file or job it is from.
+     */
+    stream?: string;
     text: string;
+    unit?: string;
 };
 
 /**
- * `GET /api/v1/logs/search`: lines of containers on all nodes, merged by time.
+ * `GET /api/v1/logs/search`: lines of containers and units on all nodes, merged by time.
  */
 export type LogSearch = {
     bytes: number;
@@ -1197,6 +1209,7 @@ export type LogSearch = {
      * The newest that were found, oldest first.
      */
     lines: Array<LogFound>;
+    loki?: LokiSearched | null;
     /**
      * Lines looked at, and bytes of them.
      */
@@ -1234,9 +1247,13 @@ export type LogSearched = {
     node: string;
     of: number;
     /**
-     * Why it could not be searched; null: it was.
+     * Why nothing of it could be searched; null: something was, and `limits` say what was not.
      */
     problem?: string | null;
+    /**
+     * Whether the journals of its units were looked into.
+     */
+    units?: boolean;
 };
 
 /**
@@ -1251,6 +1268,25 @@ export type LoginLink = {
      * Put the server's address in front: `/login#…`. The fragment never reaches a server's log.
      */
     path: string;
+};
+
+/**
+ * What Loki had.
+ */
+export type LokiSearched = {
+    /**
+     * The page of that problem: `loki-away`, `loki-refused`, `loki-answer`.
+     */
+    code?: string | null;
+    /**
+     * Lines of it that no node told.
+     */
+    found: number;
+    /**
+     * Why it could not be asked, with what to do; null: it was.
+     */
+    problem?: string | null;
+    url: string;
 };
 
 export type LostPoints = {
@@ -4071,9 +4107,17 @@ export type SearchLogsData = {
          */
         nodes?: string;
         /**
-         * Only in these containers, separated by commas; absent: in all.
+         * Only in these containers, separated by commas.
          */
         containers?: string;
+        /**
+         * Only in these units, separated by commas: `ssh.service`.
+         */
+        units?: string;
+        /**
+         * `container` or `unit`: only in those; absent: in what is named, or in everything.
+         */
+        kind?: string;
         /**
          * Only lines from then on: RFC 3339, a span ago (`2h`), or a time of day. An hour ago unless told.
          */

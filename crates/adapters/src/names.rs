@@ -1,4 +1,4 @@
-//! Which machine a series is of: by the fleet's own names, and by what the owner says of addresses. Pure.
+//! Which machine somebody else's series or lines are of: by the fleet's own names, and by what the owner says of addresses. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,249 @@
+//! One node's answer: its agent looks into containers and into the journals of units, at the same time.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use stead_core::ids::NodeName;
+use stead_protocol::api::LogFound;
+
+use super::Search;
+use crate::http::App;
+use crate::present::segment as escaped;
+use crate::proxy::ProxyError;
+
+/// Where a line was read.
+const NODE: &str = "node";
+
+/// What a node found, and what of it could not be searched.
+#[derive(Debug, Default)]
+pub struct Part {
+    pub lines: Vec<LogFound>,
+    pub containers: u32,
+    pub of: u32,
+    /// Whether its units' journals were looked into.
+    pub units: bool,
+    pub looked_at: u64,
+    pub bytes: u64,
+    pub limits: Vec<String>,
+    /// Why nothing could be searched.
+    pub problem: Option<String>,
+}
+
+/// An agent's answer about its containers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct InContainers {
+    found: Vec<ContainerLine>,
+    containers: u32,
+    of: u32,
+    lines: u64,
+    bytes: u64,
+    limits: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerLine {
+    container: String,
+    at: String,
+    error: bool,
+    text: String,
+}
+
+/// An agent's answer about its units.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct InUnits {
+    found: Vec<UnitLine>,
+    lines: u64,
+    bytes: u64,
+    limits: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct UnitLine {
+    unit: String,
+    at: String,
+    error: bool,
+    text: String,
+}
+
+/// Why one half of a node could not be searched.
+#[derive(Debug, PartialEq, Eq)]
+enum Unsearched {
+    /// The machine has none of it, which leaves nothing out.
+    Nothing(String),
+    /// The agent is of a version that cannot do it.
+    Older,
+    Failed(String),
+}
+
+pub async fn ask(app: &App, node: &NodeName, search: &Search) -> Part {
+    let (text, since, most) = (escaped(&search.text), search.since.0, search.most);
+    let path = |route: &str, key: &str, names: Vec<String>| {
+        let names = names.join(",");
+        format!("/v1/{route}/search?text={text}&{key}={names}&since={since}&most={most}")
+    };
+    let containers = search.containers.as_ref().map(|names| {
+        let names = names.iter().map(|n| escaped(n.as_str())).collect();
+        path("logs", "containers", names)
+    });
+    let units = search.units.as_ref().map(|names| {
+        let names = names.iter().map(|n| escaped(n.as_str())).collect();
+        path("units", "units", names)
+    });
+    let (containers, units) = futures::join!(
+        half::<InContainers>(app, node, containers),
+        half::<InUnits>(app, node, units),
+    );
+    part(node, containers, units)
+}
+
+/// `None`: it was not asked for.
+async fn half<T: DeserializeOwned>(
+    app: &App,
+    node: &NodeName,
+    path: Option<String>,
+) -> Option<Result<T, Unsearched>> {
+    let answer = app.agents.get(node, &path?).await;
+    Some(answer.map_err(unsearched).and_then(|bytes| {
+        let other = |e| Unsearched::Failed(format!("its agent answered something else: {e}"));
+        serde_json::from_slice(&bytes).map_err(other)
+    }))
+}
+
+fn unsearched(error: ProxyError) -> Unsearched {
+    let ProxyError::Answered { status, detail } = error else {
+        return Unsearched::Failed(error.to_string());
+    };
+    // An agent's refusal is a problem document; anything else is shown as it is.
+    let told: Option<serde_json::Value> = serde_json::from_str(&detail).ok();
+    let word = |key: &str| told.as_ref().and_then(|t| t[key].as_str());
+    let said = word("detail").unwrap_or(&detail).to_owned();
+    match (status, word("code")) {
+        (_, Some("engine-absent" | "systemd-absent")) => Unsearched::Nothing(said),
+        (404, _) => Unsearched::Older,
+        _ => Unsearched::Failed(said),
+    }
+}
+
+fn part(
+    node: &NodeName,
+    containers: Option<Result<InContainers, Unsearched>>,
+    units: Option<Result<InUnits, Unsearched>>,
+) -> Part {
+    let mut part = Part::default();
+    let mut left_out: Vec<(&str, Unsearched)> = Vec::new();
+    let mut searched = false;
+    match containers {
+        Some(Ok(answer)) => {
+            searched = true;
+            (part.containers, part.of) = (answer.containers, answer.of);
+            part.looked_at += answer.lines;
+            part.bytes += answer.bytes;
+            part.limits.extend(answer.limits);
+            part.lines
+                .extend(answer.found.into_iter().map(|line| LogFound {
+                    at: line.at,
+                    node: node.to_string(),
+                    from: NODE.to_owned(),
+                    container: line.container,
+                    error: line.error,
+                    text: line.text,
+                    ..LogFound::default()
+                }));
+        }
+        Some(Err(why)) => left_out.push(("containers", why)),
+        None => {}
+    }
+    match units {
+        Some(Ok(answer)) => {
+            (searched, part.units) = (true, true);
+            part.looked_at += answer.lines;
+            part.bytes += answer.bytes;
+            part.limits.extend(answer.limits);
+            part.lines
+                .extend(answer.found.into_iter().map(|line| LogFound {
+                    at: line.at,
+                    node: node.to_string(),
+                    from: NODE.to_owned(),
+                    unit: line.unit,
+                    error: line.error,
+                    text: line.text,
+                    ..LogFound::default()
+                }));
+        }
+        Some(Err(why)) => left_out.push(("units", why)),
+        None => {}
+    }
+    let told = left_out.into_iter().filter_map(|(what, why)| match why {
+        // What is not there is told only where nothing else was searched.
+        Unsearched::Nothing(_) if searched => None,
+        Unsearched::Nothing(why) => Some(why),
+        Unsearched::Older => Some(format!(
+            "its agent is older and does not search {what}: update it"
+        )),
+        Unsearched::Failed(why) if searched => Some(format!("{what} were not searched: {why}")),
+        Unsearched::Failed(why) => Some(why),
+    });
+    let mut told: Vec<String> = told.collect();
+    told.dedup();
+    if searched {
+        part.limits.extend(told);
+    } else {
+        part.problem = Some(told.join("; "));
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: &str) -> Unsearched {
+        let detail = format!("{{\"code\":\"{code}\",\"detail\":\"no\"}}");
+        unsearched(ProxyError::Answered { status, detail })
+    }
+
+    fn told(
+        containers: Option<Result<InContainers, Unsearched>>,
+        units: Option<Result<InUnits, Unsearched>>,
+    ) -> (Vec<String>, Option<String>) {
+        let part = part(&"piha".parse().unwrap(), containers, units);
+        (part.limits, part.problem)
+    }
+
+    #[test]
+    fn what_could_not_be_searched_is_said_and_what_is_not_there_is_not() {
+        let containers = || Some(Ok(InContainers::default()));
+        let units = || Some(Ok(InUnits::default()));
+        let older = || Some(Err(refused(404, "no-such-route")));
+        assert_eq!(told(containers(), units()), (vec![], None));
+        let (limits, problem) = told(containers(), older());
+        assert_eq!(
+            (limits, problem),
+            (
+                vec!["its agent is older and does not search units: update it".to_owned()],
+                None
+            )
+        );
+        let none = Some(Err(refused(503, "engine-absent")));
+        assert_eq!(
+            told(none, units()),
+            (vec![], None),
+            "a machine without containers"
+        );
+        let none = Some(Err(refused(503, "engine-absent")));
+        assert_eq!(told(none, None), (vec![], Some("no".to_owned())));
+        let hangs = Some(Err(refused(504, "engine-hangs")));
+        let (limits, _) = told(hangs, units());
+        assert_eq!(limits, ["containers were not searched: no"]);
+        let gone = || Unsearched::Failed("no agent of piha is connected".to_owned());
+        let (_, problem) = told(Some(Err(gone())), Some(Err(gone())));
+        assert_eq!(
+            problem.as_deref(),
+            Some("no agent of piha is connected"),
+            "once"
+        );
+    }
+}
