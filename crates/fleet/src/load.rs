@@ -134,9 +134,7 @@ pub fn load(tree: &Tree, options: &Options) -> Loaded {
         }
         fleet.policy = policy::resolve(at, &stead.policy, &known, &names, &mut report);
         fleet.metrics = metrics::resolve(at, stead, &known, &mut report);
-        if let Some(file) = &stead.loki {
-            fleet.loki = loki::resolve(at.get("loki"), file, &known, &mut report);
-        }
+        fleet.loki = loki::resolve(at, stead, &known, &mut report);
         (fleet.channels, fleet.routes) = channel::resolve(at, stead, &mut report);
     }
     fleet.aliases = aliases::resolve(stead, options, &known, &mut report);

@@ -7,7 +7,7 @@ use stead_core::ids::NodeName;
 
 use super::metrics::{Credentials, door, label_name, nodes};
 use super::report::Report;
-use crate::grammar::loki as grammar;
+use crate::grammar::stead::SteadFile;
 use crate::node::Cursor;
 use crate::problem::Code;
 use crate::shape::shorten;
@@ -17,10 +17,12 @@ const TENANT: usize = 150;
 
 pub(super) fn resolve(
     at: Cursor<'_>,
-    file: &grammar::Loki,
+    file: &SteadFile,
     known: &BTreeMap<String, NodeName>,
     report: &mut Report,
 ) -> Option<Loki> {
+    let file = file.loki.as_ref()?;
+    let at = at.get("loki");
     let access = Credentials {
         token: &file.token,
         username: &file.username,

@@ -784,7 +784,7 @@ const TABLE: &[Bad] = &[
         STEAD,
         "loki: {token: \"secret:loki\"}\n",
         "missing-key",
-        (1, 7),
+        (1, 1),
         "url",
     ),
     bad(
