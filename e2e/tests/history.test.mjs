@@ -100,7 +100,8 @@ test('looking nearer reaches the seconds that the node itself keeps, by buttons,
   assert.deepEqual(await visitor.barriers(), []);
   await page.goBack();
   await says('2 s, from the node itself');
-  const chart = page.locator('figure').first().locator('.u-over');
+  const chart = page.locator('#history .u-over').first();
+  await chart.scrollIntoViewIfNeeded();
   const box = await chart.boundingBox();
   assert(box);
   await page.mouse.move(box.x + box.width * 0.7, box.y + 40);
