@@ -69,6 +69,9 @@ pub struct HostFacts {
     /// The machine waits for a reboot; the packages that ask for it, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reboot_required: Option<Vec<String>>,
+    /// Since when it waits for that; absent where the machine does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot_required_since: Option<Time>,
     /// What could compute for a language model; empty: none that the kernel shows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<Gpu>,

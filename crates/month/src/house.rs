@@ -32,7 +32,7 @@ pub struct House {
     pub booted_at: Time,
     clean: Option<bool>,
     kernel: &'static str,
-    reboot_wanted: bool,
+    reboot_wanted: Option<Time>,
     cleanup: Option<CleanupSeen>,
     pub rooms: BTreeMap<ContainerName, Room>,
     units: BTreeMap<UnitName, Unit>,
@@ -92,7 +92,7 @@ impl House {
             booted_at,
             clean: Some(true),
             kernel: place.kernel,
-            reboot_wanted: false,
+            reboot_wanted: None,
             cleanup: None,
             rooms: BTreeMap::new(),
             units: BTreeMap::new(),
@@ -216,9 +216,9 @@ impl House {
             }
             What::UnitFails { unit } => self.unit(unit, true, at),
             What::UnitWell { unit } => self.unit(unit, false, at),
-            What::RebootWanted => self.reboot_wanted = true,
+            What::RebootWanted => self.reboot_wanted = Some(at),
             What::Reboot { minutes, kernel } => {
-                (self.kernel, self.reboot_wanted) = (kernel, false);
+                (self.kernel, self.reboot_wanted) = (kernel, None);
                 self.off(at + Span::mins(minutes), true);
             }
             What::PowerCut { minutes } => self.off(at + Span::mins(minutes), false),
@@ -347,7 +347,8 @@ impl House {
             virtualization: place.virtualization.to_string(),
             agent_version: env!("CARGO_PKG_VERSION").to_string(),
             read_only: false,
-            reboot_required: self.reboot_wanted.then(|| vec!["linux-image".to_string()]),
+            reboot_required: self.reboot_wanted.map(|_| vec!["linux-image".to_string()]),
+            reboot_required_since: self.reboot_wanted,
             gpus: place.gpu.map(gpu).into_iter().collect(),
             last_cleanup: self.cleanup,
             limit: None,

@@ -46,6 +46,7 @@ pub(super) fn read(root: &Path) -> HostFacts {
         agent_version: String::new(),
         read_only: false,
         reboot_required: reboot_required(root),
+        reboot_required_since: reboot_required_since(root),
         gpus: gpu::read(root),
         last_cleanup: crate::chores::last_cleanup(root),
         limit: None,
@@ -81,11 +82,26 @@ fn pretty_name(root: &Path) -> String {
         .to_owned()
 }
 
+/// The file that packages leave where the machine should be booted anew.
+fn asked(root: &Path) -> Option<&'static str> {
+    let files = ["run/reboot-required", "var/run/reboot-required"];
+    files.into_iter().find(|file| root.join(file).exists())
+}
+
+/// When that was last asked for.
+fn reboot_required_since(root: &Path) -> Option<Time> {
+    let written = std::fs::metadata(root.join(asked(root)?))
+        .ok()?
+        .modified()
+        .ok()?;
+    let since = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+    // Whole seconds: nobody needs more, and some filesystems keep no more.
+    i64::try_from(since.as_secs()).ok().map(|s| Time(s * 1_000))
+}
+
 /// Packages that ask for a reboot (at most 50), if the machine waits for one; empty where it does not say which.
 pub fn reboot_required(root: &Path) -> Option<Vec<String>> {
-    let asked = ["run/reboot-required", "var/run/reboot-required"]
-        .iter()
-        .find(|file| root.join(file).exists())?;
+    let asked = asked(root)?;
     let packages = std::fs::read_to_string(root.join(format!("{asked}.pkgs"))).unwrap_or_default();
     let mut packages: Vec<String> = packages
         .lines()

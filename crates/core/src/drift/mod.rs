@@ -300,7 +300,8 @@ fn disk_pressure(subject: Subject, state: &NodeState) -> Option<Drift> {
 
 /// The machine says that it waits for a reboot.
 fn reboot_required(subject: Subject, state: &NodeState) -> Option<Drift> {
-    let packages = state.host()?.reboot_required.as_ref()?;
+    let host = state.host()?;
+    let packages = host.reboot_required.as_ref()?;
     let seen = state.facts.get(&crate::facts::FactKey::Host)?;
     let detail = match packages.as_slice() {
         [] => String::from("a reboot is required"),
@@ -311,7 +312,8 @@ fn reboot_required(subject: Subject, state: &NodeState) -> Option<Drift> {
         kind: DriftKind::RebootRequired,
         trigger: Trigger::RebootRequired,
         detail,
-        since: seen.at,
+        // The fact is seen anew whenever anything else of the machine changes.
+        since: host.reboot_required_since.unwrap_or(seen.at),
         cause: seen.seq,
     })
 }

@@ -266,11 +266,7 @@ async fn begin(
         return Ok(response);
     }
     let body = whole(node, response.into_body()).await?;
-    let detail = String::from_utf8_lossy(&body).chars().take(500).collect();
-    Err(Error::Answered {
-        status: status.as_u16(),
-        detail,
-    })
+    Err(Error::answered(status.as_u16(), &body))
 }
 
 /// Takes an agent's call.
@@ -343,14 +339,7 @@ impl Agents {
     /// Says so where an agent heeds another server: either this one was deposed and will learn it from the log, or its
     /// log was restored from an old copy while its clock is wrong.
     fn note_stale(&self, node: &NodeName, error: &Error) {
-        let Error::Answered {
-            status: 409,
-            detail,
-        } = error
-        else {
-            return;
-        };
-        if detail.contains(STALE_EPOCH) {
+        if matches!(error, Error::Answered { code, .. } if code == STALE_EPOCH) {
             let text = format!("The agent of {node} follows a server that took the lead later.");
             let remedy = "Stop one of the two servers. Where there is only one, set its clock right and restart it.";
             self.handle.trouble(STALE_EPOCH, text, remedy);

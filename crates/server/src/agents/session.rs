@@ -166,10 +166,7 @@ async fn stream(
         .map_err(|e| broken(e.to_string()))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
-        return Err(Error::Answered {
-            status,
-            detail: "it refuses to give its frames".to_string(),
-        });
+        return Err(Error::answered(status, b"it refuses to give its frames"));
     }
     Ok(response.into_body())
 }

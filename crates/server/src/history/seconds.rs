@@ -72,7 +72,7 @@ pub async fn ask(agents: &dyn AgentProxy, nodes: Vec<NodeName>, range: &Range) -
             Ok(Err(error)) => all.limits.push(without(&node, &error.to_string())),
             // An older agent.
             Err(ProxyError::Answered { status: 404, .. }) => {}
-            Err(error) => all.limits.push(without(&node, &why(error))),
+            Err(error) => all.limits.push(without(&node, &error.to_string())),
         }
     }
     all
@@ -83,13 +83,6 @@ fn without(node: &NodeName, why: &str) -> String {
         "The seconds of {node} are not there: {}.",
         why.trim_end_matches('.')
     )
-}
-
-/// An agent refuses with a problem; its detail is what people want to read.
-fn why(error: ProxyError) -> String {
-    let text = error.to_string();
-    let problem = serde_json::from_str::<api::Problem>(&text);
-    problem.map_or(text, |problem| problem.detail)
 }
 
 /// The agent knows itself by the name it was last told; the server knows better.
@@ -286,15 +279,12 @@ mod tests {
             match node.as_str() {
                 "piha" => Ok(kept.into()),
                 "slow" => std::future::pending().await,
-                "old" => Err(ProxyError::Answered {
-                    status: 404,
-                    detail: "{}".into(),
-                }),
+                "old" => Err(ProxyError::answered(404, b"{}")),
                 "odd" => Ok("<html>".into()),
-                "full" => Err(ProxyError::Answered {
-                    status: 422,
-                    detail: r#"{"type":"/errors/history-too-much","title":"t","status":422,"code":"history-too-much","detail":"too many points","remedy":"r"}"#.into(),
-                }),
+                "full" => Err(ProxyError::answered(
+                    422,
+                    br#"{"code":"history-too-much","detail":"too many points","remedy":"r"}"#,
+                )),
                 _ => Err(ProxyError::NotConnected(node.clone())),
             }
         }

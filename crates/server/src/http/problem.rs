@@ -303,6 +303,9 @@ impl From<ProxyError> for Problem {
                 detail,
                 "check the name: the node knows nothing by it",
             ),
+            ProxyError::Answered { remedy, .. } if !remedy.is_empty() => {
+                Problem::new("agent-failed", detail, remedy)
+            }
             ProxyError::Answered { .. } | ProxyError::Failed { .. } => Problem::new(
                 "agent-failed",
                 detail,

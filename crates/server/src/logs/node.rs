@@ -113,17 +113,14 @@ async fn half<T: DeserializeOwned>(
 }
 
 fn unsearched(error: ProxyError) -> Unsearched {
-    let ProxyError::Answered { status, detail } = error else {
-        return Unsearched::Failed(error.to_string());
-    };
-    // An agent's refusal is a problem document; anything else is shown as it is.
-    let told: Option<serde_json::Value> = serde_json::from_str(&detail).ok();
-    let word = |key: &str| told.as_ref().and_then(|t| t[key].as_str());
-    let said = word("detail").unwrap_or(&detail).to_owned();
-    match (status, word("code")) {
-        (_, Some("engine-absent" | "systemd-absent")) => Unsearched::Nothing(said),
-        (404, _) => Unsearched::Older,
-        _ => Unsearched::Failed(said),
+    match error {
+        ProxyError::Answered { code, detail, .. }
+            if matches!(code.as_str(), "engine-absent" | "systemd-absent") =>
+        {
+            Unsearched::Nothing(detail)
+        }
+        ProxyError::Answered { status: 404, .. } => Unsearched::Older,
+        other => Unsearched::Failed(other.to_string()),
     }
 }
 
@@ -202,7 +199,7 @@ mod tests {
 
     fn refused(status: u16, code: &str) -> Unsearched {
         let detail = format!("{{\"code\":\"{code}\",\"detail\":\"no\"}}");
-        unsearched(ProxyError::Answered { status, detail })
+        unsearched(ProxyError::answered(status, detail.as_bytes()))
     }
 
     fn told(

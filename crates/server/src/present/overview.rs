@@ -95,8 +95,9 @@ pub fn overview(
 ) -> api::Overview {
     let summary = summary(look, counted);
     let troubles = troubles(look);
-    let (mood, sentence) = mood(look, &summary, &troubles);
     let (needs, needs_unlisted) = super::needs::needs(look, &troubles);
+    let all = needs.len() as u64 + needs_unlisted;
+    let (mood, sentence) = mood(look, &summary, &troubles, all);
     let nodes = nodes(look);
     let ended = look
         .world
@@ -189,7 +190,13 @@ pub fn troubles(look: Look<'_>) -> Vec<api::Trouble> {
     raised.into_iter().chain(broken).collect()
 }
 
-fn mood(look: Look<'_>, s: &api::Summary, troubles: &[api::Trouble]) -> (&'static str, String) {
+/// `needs`: how much is listed as needing a person.
+fn mood(
+    look: Look<'_>,
+    s: &api::Summary,
+    troubles: &[api::Trouble],
+    needs: u64,
+) -> (&'static str, String) {
     let ill = s.services.unhealthy + s.services.missing;
     let offline: Vec<&str> = look
         .world
@@ -224,12 +231,8 @@ fn mood(look: Look<'_>, s: &api::Summary, troubles: &[api::Trouble]) -> (&'stati
             count(u64::from(brake.fresh), "service")
         )
     } else if s.actions.pending > 0 {
-        let verb = if s.actions.pending == 1 {
-            "needs"
-        } else {
-            "need"
-        };
-        format!("{} {verb} you", count(s.actions.pending, "thing"))
+        let verb = if needs == 1 { "needs" } else { "need" };
+        format!("{} {verb} you", count(needs, "thing"))
     } else if let Some(first) = troubles.first() {
         first.text.clone()
     } else {

@@ -74,11 +74,9 @@ impl AgentProxy for Agents {
         if known.is_empty() {
             return Err(ProxyError::NotConnected(node.clone()));
         }
-        let detail = format!("nothing at {path}");
-        known.get(path).cloned().ok_or(ProxyError::Answered {
-            status: 404,
-            detail,
-        })
+        let nothing = format!("nothing at {path}");
+        let known = known.get(path).cloned();
+        known.ok_or_else(|| ProxyError::answered(404, nothing.as_bytes()))
     }
 }
 
