@@ -491,5 +491,5 @@ async fn a_machine_of_the_lab_passes_the_tests_inside() {
         .lxc(&run)
         .unwrap_or_else(|said| panic!("inside: {said}"));
     eprintln!("{said}");
-    assert!(said.contains("4 passed; 0 failed"), "{said}");
+    assert!(said.contains("5 passed; 0 failed"), "{said}");
 }

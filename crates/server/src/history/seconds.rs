@@ -13,7 +13,6 @@ use stead_history::fold::floor;
 use stead_ports::history::select;
 use stead_ports::history::{Error, Labels, Point, Range, Selector, Series};
 use stead_protocol::agent::Kept;
-use stead_protocol::api;
 
 use super::series::NODE;
 use crate::proxy::{AgentProxy, ProxyError};
