@@ -104,9 +104,10 @@ test('looking nearer reaches the seconds that the node itself keeps, by buttons,
   await chart.scrollIntoViewIfNeeded();
   const box = await chart.boundingBox();
   assert(box);
-  await page.mouse.move(box.x + box.width * 0.7, box.y + 40);
+  // Up to now: this node has no seconds but the last.
+  await page.mouse.move(box.x + box.width * 0.75, box.y + 40);
   await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.95, box.y + 40, { steps: 5 });
+  await page.mouse.move(box.x + box.width * 0.99, box.y + 40, { steps: 5 });
   await page.mouse.up();
   await says('1 s, from the node itself');
   await page.getByRole('button', { name: 'Whole range' }).click();

@@ -20,7 +20,7 @@ test('a line of a node that is away is found in Loki and said to be from there',
     'hosts/attic/node.yaml': 'labels: { site: roof }\n',
   });
   const stead = await scene.up(scene.keep(fleet));
-  await stead.fresh();
+  await until('piha is fresh, attic never was', async () => (await stead.get('/summary')).nodes.fresh === 1);
   const found = await until('Loki is asked', async () => {
     const answer = await stead.json('logs', '--search', 'NEEDLE', '--since', '10m');
     return answer.lines.length > 0 ? answer : undefined;
