@@ -22,6 +22,10 @@ use crate::world::EvidenceState;
 
 /// One thing an agent says.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every change is the large one; boxing would cost each"
+)]
 pub enum Change {
     Seen(FactKey, Fact),
     Gone(FactKey),
