@@ -131,14 +131,11 @@ pub async fn get_history(
         ..stretch
     };
     bounded(names, &own)?;
-    let of_node = of_node(&stretch, names, now);
+    let finer = stretch.step < kept;
+    let of_node = finer.then(|| of_node(&stretch, names, now)).flatten();
     let asked = stretch.range(selector);
     let own = own.range(asked.selector.clone());
-    let (found, seconds) = if stretch.step < kept && of_node.is_some() {
-        tokio::join!(reader.range(&own), seconds(&app, &asked, of_node))
-    } else {
-        (reader.range(&own).await, Ok(Seconds::default()))
-    };
+    let (found, seconds) = tokio::join!(reader.range(&own), seconds(&app, &asked, of_node));
     let seconds = seconds?;
     let (found, made) = seconds::join(found?, seconds.series, kept.0 as i64);
     let step = if made.has_seconds() {

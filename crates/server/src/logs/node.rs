@@ -1,7 +1,6 @@
 //! One node's answer: its agent looks into containers and into the journals of units, at the same time.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use stead_core::ids::NodeName;
 use stead_protocol::api::LogFound;
 
@@ -28,11 +27,11 @@ pub struct Part {
     pub problem: Option<String>,
 }
 
-/// An agent's answer about its containers.
+/// An agent's answer about its containers, or about its units: what is not of one is not in it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct InContainers {
-    found: Vec<ContainerLine>,
+struct Answer {
+    found: Vec<Line>,
     containers: u32,
     of: u32,
     lines: u64,
@@ -42,30 +41,33 @@ struct InContainers {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ContainerLine {
+struct Line {
     container: String,
-    at: String,
-    error: bool,
-    text: String,
-}
-
-/// An agent's answer about its units.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct InUnits {
-    found: Vec<UnitLine>,
-    lines: u64,
-    bytes: u64,
-    limits: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct UnitLine {
     unit: String,
     at: String,
     error: bool,
     text: String,
+}
+
+impl Part {
+    fn take(&mut self, node: &NodeName, answer: Answer) {
+        self.containers += answer.containers;
+        self.of += answer.of;
+        self.looked_at += answer.lines;
+        self.bytes += answer.bytes;
+        self.limits.extend(answer.limits);
+        let found = |line: Line| LogFound {
+            at: line.at,
+            node: node.to_string(),
+            from: NODE.to_owned(),
+            container: line.container,
+            unit: line.unit,
+            error: line.error,
+            text: line.text,
+            ..LogFound::default()
+        };
+        self.lines.extend(answer.found.into_iter().map(found));
+    }
 }
 
 /// Why one half of a node could not be searched.
@@ -92,19 +94,16 @@ pub async fn ask(app: &App, node: &NodeName, search: &Search) -> Part {
         let names = names.iter().map(|n| escaped(n.as_str())).collect();
         path("units", "units", names)
     });
-    let (containers, units) = futures::join!(
-        half::<InContainers>(app, node, containers),
-        half::<InUnits>(app, node, units),
-    );
+    let (containers, units) = futures::join!(half(app, node, containers), half(app, node, units),);
     part(node, containers, units)
 }
 
 /// `None`: it was not asked for.
-async fn half<T: DeserializeOwned>(
+async fn half(
     app: &App,
     node: &NodeName,
     path: Option<String>,
-) -> Option<Result<T, Unsearched>> {
+) -> Option<Result<Answer, Unsearched>> {
     let answer = app.agents.get(node, &path?).await;
     Some(answer.map_err(unsearched).and_then(|bytes| {
         let other = |e| Unsearched::Failed(format!("its agent answered something else: {e}"));
@@ -126,52 +125,24 @@ fn unsearched(error: ProxyError) -> Unsearched {
 
 fn part(
     node: &NodeName,
-    containers: Option<Result<InContainers, Unsearched>>,
-    units: Option<Result<InUnits, Unsearched>>,
+    containers: Option<Result<Answer, Unsearched>>,
+    units: Option<Result<Answer, Unsearched>>,
 ) -> Part {
-    let mut part = Part::default();
+    let mut part = Part {
+        units: matches!(units, Some(Ok(_))),
+        ..Part::default()
+    };
     let mut left_out: Vec<(&str, Unsearched)> = Vec::new();
     let mut searched = false;
-    match containers {
-        Some(Ok(answer)) => {
-            searched = true;
-            (part.containers, part.of) = (answer.containers, answer.of);
-            part.looked_at += answer.lines;
-            part.bytes += answer.bytes;
-            part.limits.extend(answer.limits);
-            part.lines
-                .extend(answer.found.into_iter().map(|line| LogFound {
-                    at: line.at,
-                    node: node.to_string(),
-                    from: NODE.to_owned(),
-                    container: line.container,
-                    error: line.error,
-                    text: line.text,
-                    ..LogFound::default()
-                }));
+    for (what, half) in [("containers", containers), ("units", units)] {
+        match half {
+            Some(Ok(answer)) => {
+                searched = true;
+                part.take(node, answer);
+            }
+            Some(Err(why)) => left_out.push((what, why)),
+            None => {}
         }
-        Some(Err(why)) => left_out.push(("containers", why)),
-        None => {}
-    }
-    match units {
-        Some(Ok(answer)) => {
-            (searched, part.units) = (true, true);
-            part.looked_at += answer.lines;
-            part.bytes += answer.bytes;
-            part.limits.extend(answer.limits);
-            part.lines
-                .extend(answer.found.into_iter().map(|line| LogFound {
-                    at: line.at,
-                    node: node.to_string(),
-                    from: NODE.to_owned(),
-                    unit: line.unit,
-                    error: line.error,
-                    text: line.text,
-                    ..LogFound::default()
-                }));
-        }
-        Some(Err(why)) => left_out.push(("units", why)),
-        None => {}
     }
     let told = left_out.into_iter().filter_map(|(what, why)| match why {
         // What is not there is told only where nothing else was searched.
@@ -203,8 +174,8 @@ mod tests {
     }
 
     fn told(
-        containers: Option<Result<InContainers, Unsearched>>,
-        units: Option<Result<InUnits, Unsearched>>,
+        containers: Option<Result<Answer, Unsearched>>,
+        units: Option<Result<Answer, Unsearched>>,
     ) -> (Vec<String>, Option<String>) {
         let part = part(&"piha".parse().unwrap(), containers, units);
         (part.limits, part.problem)
@@ -212,8 +183,8 @@ mod tests {
 
     #[test]
     fn what_could_not_be_searched_is_said_and_what_is_not_there_is_not() {
-        let containers = || Some(Ok(InContainers::default()));
-        let units = || Some(Ok(InUnits::default()));
+        let containers = || Some(Ok(Answer::default()));
+        let units = || Some(Ok(Answer::default()));
         let older = || Some(Err(refused(404, "no-such-route")));
         assert_eq!(told(containers(), units()), (vec![], None));
         let (limits, problem) = told(containers(), older());
