@@ -28,6 +28,10 @@ use stead_engine::{encode, past, zone};
 use stead_ports::log::EventLog;
 use stead_store::sqlite::{Options, SqliteLog};
 
+/// What the binary has (docs/adr/0067).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NODES: usize = 20;
 const SERVICES: usize = 12;
 const AT: Time = Time(1_764_000_000_000);

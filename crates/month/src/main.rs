@@ -12,6 +12,10 @@ use stead_month::live::{Options, month};
 use stead_ports::clock::{Clock, SystemClock};
 use tokio_util::sync::CancellationToken;
 
+/// What the binary has (docs/adr/0067).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "\
 usage: stead-month --data DIR [--days N] [--end TIME] [--listen ADDRESS:PORT] [--exit]
 

@@ -14,6 +14,10 @@ use stead_sim::plan::Plan;
 use stead_sim::run::{self, Options, Report};
 use stead_sim::{shrink, story};
 
+/// What the binary has (docs/adr/0067).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "\
 usage: stead-sim [--seeds N] [--from SEED]     run N seeds (1000), from SEED (1) on, on every core
        stead-sim --seed SEED [--drop A,B] [--story]

@@ -18,6 +18,10 @@ use client::Client;
 use failure::Failure;
 use output::Output;
 
+/// A controller decodes on one thread what it decides about, and frees, on another (docs/adr/0067).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.global.json;
