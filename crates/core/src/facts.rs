@@ -404,4 +404,19 @@ mod tests {
         assert_eq!(judge(Level::Critical, 10.0), Level::Ok);
         assert_eq!(judge(Level::Ok, 86.0), Level::Critical);
     }
+
+    #[test]
+    fn what_is_not_in_video_memory_is_the_machines_and_the_cpus() {
+        let loaded = |size, vram| LoadedModel {
+            size,
+            vram,
+            context: 0,
+        };
+        assert_eq!((loaded(8, 6).ram(), loaded(8, 6).cpu_percent()), (2, 25));
+        assert_eq!(
+            (loaded(8, 0).cpu_percent(), loaded(8, 8).cpu_percent()),
+            (100, 0)
+        );
+        assert_eq!((loaded(0, 0).ram(), loaded(0, 0).cpu_percent()), (0, 0));
+    }
 }

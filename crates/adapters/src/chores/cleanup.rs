@@ -209,4 +209,13 @@ mod tests {
             })
         );
     }
+
+    #[test]
+    fn a_long_log_and_a_deep_step_are_bounded() {
+        let line = |n: usize| format!("{{\"timestamp\":{n},\"steps\":[[[[{n}]]]]}}\n");
+        let log = read(&(0..RUNS + 50).map(line).collect::<String>());
+        assert_eq!(log.runs.len(), RUNS);
+        assert_eq!(log.runs[0]["timestamp"], RUNS + 49, "the latest stay");
+        assert_eq!(log.runs[0]["steps"].to_string(), "[[[null]]]");
+    }
 }

@@ -245,4 +245,14 @@ mod tests {
             "{refused:?}"
         );
     }
+
+    #[test]
+    fn no_crontab_is_told_without_end() {
+        let dir = root();
+        let many = "* * * * * root true\n".repeat(JOBS + 10);
+        std::fs::write(dir.path().join("etc/crontab"), many).expect("written");
+        let all = crontabs(dir.path());
+        assert_eq!(all.jobs.len(), JOBS);
+        assert!(all.unread >= 10, "{}", all.unread);
+    }
 }

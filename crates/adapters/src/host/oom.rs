@@ -268,4 +268,14 @@ mod tests {
         assert_eq!(watch.poll(Time(2), Some(7))[0].count, 2);
         assert!(watch.poll(Time(3), Some(1)).is_empty());
     }
+
+    #[test]
+    fn that_it_was_the_groups_own_limit_is_said_by_either_line() {
+        let first = |of: &str| format!("oom-kill:constraint={of},task_memcg=/docker/{ID},pid=9");
+        let plain = "Out of memory: Killed process 9 (hog) total-vm:1kB, anon-rss:1kB";
+        let own = "Memory cgroup out of memory: Killed process 9 (hog) total-vm:1kB, anon-rss:1kB";
+        assert!(kill(&[&first("CONSTRAINT_MEMCG"), plain]).unwrap().limit);
+        assert!(kill(&[own]).unwrap().limit);
+        assert!(!kill(&[&first("CONSTRAINT_NONE"), plain]).unwrap().limit);
+    }
 }

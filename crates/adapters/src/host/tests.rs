@@ -149,6 +149,8 @@ fn facts_of_a_machine() {
     );
     let packages = vec!["libc6".to_owned(), "linux-image-6.1.0-29-amd64".to_owned()];
     assert_eq!(facts.reboot_required, Some(packages));
+    assert!(facts.reboot_required_since.is_some(), "the file has a time");
+    assert!(facts.gpus.is_empty() && facts.last_cleanup.is_none());
     let stat = folder.path().join("proc/stat");
     let moved = std::fs::read_to_string(&stat)
         .unwrap()
@@ -327,4 +329,69 @@ impl Drop for Group {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir(&self.0);
     }
+}
+
+#[test]
+fn a_graphics_processor_and_the_last_cleanup_are_facts_of_the_machine() {
+    let (folder, mut host) = machine("vps");
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "proc/driver/nvidia/gpus/0000:01:00.0/information",
+        "Model: RTX 3060\n",
+    );
+    write(
+        "var/log/vm-cleanup.log",
+        "{\"timestamp\":\"2026-11-20T04:00:00Z\",\"freedMB\":1,\"success\":true}\n",
+    );
+    let facts = host.facts();
+    assert_eq!(facts.gpus[0].name, "RTX 3060");
+    assert_eq!(facts.last_cleanup.map(|c| c.freed), Some(1 << 20));
+}
+
+#[test]
+fn stalls_of_disks_and_temperatures_are_in_the_sample() {
+    let (folder, mut host) = machine("vps");
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "proc/pressure/io",
+        "some avg10=7.25 avg60=0.00 avg300=0.00 total=0\nfull avg10=5.50 avg60=0.00 avg300=0.00 total=0\n",
+    );
+    write("sys/class/hwmon/hwmon0/name", "coretemp\n");
+    write("sys/class/hwmon/hwmon0/temp1_label", "Package\n");
+    write("sys/class/hwmon/hwmon0/temp1_input", "41500\n");
+    let sample = host.sample(Time(0));
+    let io = sample.psi_io.unwrap();
+    assert_eq!((io.some, io.full), (7.25, 5.5));
+    let [sensor] = &sample.temperatures[..] else {
+        panic!("{:?}", sample.temperatures)
+    };
+    assert_eq!((&*sensor.name, sensor.celsius), ("coretemp Package", 41.5));
+}
+
+#[test]
+fn a_device_is_compared_with_itself_wherever_it_stands_now() {
+    let (folder, mut host) = machine("vps");
+    let head = "Inter-|   Receive |  Transmit\n face |bytes |bytes\n";
+    let line = |name: &str, rx: u64| format!("{name}: {rx} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+    let file = folder.path().join("proc/net/dev");
+    let start = Instant::now();
+    std::fs::write(&file, format!("{head}{}", line("eth0", 1_000))).unwrap();
+    host.sample_at(Time(0), start);
+    let more = format!("{head}{}{}", line("eth1", 9_000), line("eth0", 3_000));
+    std::fs::write(&file, more).unwrap();
+    let sample = host.sample_at(Time(1), start + Duration::from_secs(1));
+    let told: Vec<(&str, u64)> = sample
+        .networks
+        .iter()
+        .map(|n| (&*n.name, n.rx_bytes_s))
+        .collect();
+    assert_eq!(told, [("eth0", 2_000)], "eth1 has nothing to compare with");
 }

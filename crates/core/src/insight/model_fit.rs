@@ -314,12 +314,19 @@ mod tests {
         let others = [("c", fit(need(5 * GIB), gpu))];
         let (_, why) = better(&roomy, &others).expect("c");
         assert_eq!(why, "leaves 20 GiB free, all of it in video memory");
-        // Both are tight, and one leaves hardly more.
-        let hardly = fit(need(5 * GIB), room(16, 8));
-        assert_eq!(
-            better(&fit(need(5 * GIB), room(16, 8)), &[("d", hardly)]),
-            None
-        );
+        // Both are tight: it takes a gibibyte more to be worth a word.
+        let with = |available| {
+            let room = Room {
+                available,
+                ..room(16, 0)
+            };
+            fit(need(5 * GIB), room)
+        };
+        let tight = with(7 * GIB);
+        assert_eq!(better(&tight, &[("d", with(8 * GIB - 1))]), None);
+        let (node, _) =
+            better(&tight, &[("d", with(8 * GIB))]).map_or(("", String::new()), |(n, w)| (*n, w));
+        assert_eq!(node, "d");
     }
 
     prop_compose! {

@@ -324,4 +324,75 @@ mod tests {
         t.swap_used_warn = 0;
         assert!(levels.observe(&sample(u64::MAX, 0), &t).is_empty());
     }
+
+    /// The level of one reading, from nothing, under the default thresholds.
+    fn level(name: &str, sample: HostSample) -> Level {
+        let found = Levels::new().observe(&sample, &Thresholds::default());
+        level_of(&found, name).flatten().expect("judged")
+    }
+
+    #[test]
+    fn the_bounds_nobody_set_are_those_of_row_o5() {
+        let disk = |percent| level("disk:/", with_disks(vec![disk("/", percent)]));
+        let rows = [
+            (55.0, Level::Ok, Level::Noted),
+            (70.0, Level::Noted, Level::Warning),
+            (85.0, Level::Warning, Level::Critical),
+        ];
+        for (bound, below, at) in rows {
+            assert_eq!((disk(bound - 0.1), disk(bound)), (below, at), "{bound} %");
+        }
+        let memory = |swap_used, swap_cached| HostSample {
+            memory: Memory {
+                total: 1,
+                swap_used,
+                swap_cached,
+                ..Memory::default()
+            },
+            ..HostSample::default()
+        };
+        let used = |bytes| level("swap_used", memory(bytes, 0));
+        assert_eq!(used(1_499_999_999), Level::Ok);
+        assert_eq!(used(1_500_000_001), Level::Warning);
+        let cached = |bytes| level("swap_cached", memory(0, bytes));
+        assert_eq!(cached(199_999_999), Level::Ok);
+        assert_eq!(
+            cached(200_000_001),
+            Level::Warning,
+            "early, while all else is fine"
+        );
+        assert_eq!(
+            [4.9, 5.1, 14.9, 15.1].map(steady_steal),
+            [Level::Ok, Level::Warning, Level::Warning, Level::Critical]
+        );
+    }
+
+    fn stolen(second: i64, steal: f32) -> HostSample {
+        HostSample {
+            at: Time(second * 1000),
+            cpu: Some(CpuShare {
+                steal,
+                ..CpuShare::default()
+            }),
+            ..HostSample::default()
+        }
+    }
+
+    /// The level after a minute of it.
+    fn steady_steal(percent: f32) -> Level {
+        let (mut levels, t) = (Levels::new(), Thresholds::default());
+        let told = (0..=60).filter_map(|second| {
+            let found = levels.observe(&stolen(second, percent), &t);
+            level_of(&found, "steal").flatten()
+        });
+        told.last().expect("judged")
+    }
+
+    #[test]
+    fn steal_of_two_readings_minutes_apart_is_no_minute() {
+        let (mut levels, t) = (Levels::new(), Thresholds::default());
+        levels.observe(&stolen(0, 0.0), &t);
+        let found = levels.observe(&stolen(200, 100.0), &t);
+        assert_eq!(level_of(&found, "steal"), None, "nobody looked in between");
+    }
 }

@@ -322,9 +322,37 @@ mod tests {
         let swap = MemoryReading {
             swap_total: 10,
             swap_free: 20,
+            swap_cached: 3,
             ..MemoryReading::default()
         };
-        assert_eq!(swap.memory().swap_used, 0);
+        assert_eq!((swap.memory().swap_used, swap.memory().swap_cached), (0, 3));
+    }
+
+    #[test]
+    fn what_an_interface_and_a_disk_carried_is_told_by_the_second() {
+        let network = |rx_bytes, tx_bytes, errors| NetworkTimes {
+            name: "eth0".into(),
+            rx_bytes,
+            tx_bytes,
+            errors,
+        };
+        let rate = network(5_000, 9_000, 7).rate(&network(1_000, 1_000, 4), 2000);
+        assert_eq!(
+            (rate.rx_bytes_s, rate.tx_bytes_s, rate.errors),
+            (2_000, 4_000, 3)
+        );
+        let disk = |write_sectors| DiskTimes {
+            device: "sda".into(),
+            reads: 0,
+            read_sectors: 0,
+            read_ms: 0,
+            writes: 0,
+            write_sectors,
+            write_ms: 0,
+            io_ms: 0,
+        };
+        let rate = disk(12).rate(&disk(4), 2000);
+        assert_eq!((rate.read_bytes_s, rate.write_bytes_s), (0, 2_048));
     }
 
     proptest! {

@@ -195,3 +195,20 @@ fn concerning(all: &[api::Annotation], node: Option<&str>) -> Vec<api::Annotatio
     let here = |a: &&api::Annotation| a.node.is_none() || a.node.as_deref() == node;
     all.iter().filter(here).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_elsewhere_is_not_drawn() {
+        let of = |node: Option<&str>| api::Annotation {
+            node: node.map(str::to_string),
+            ..api::Annotation::default()
+        };
+        let all = [of(None), of(Some("attic")), of(Some("piha"))];
+        let nodes = concerning(&all, Some("piha"));
+        let nodes: Vec<Option<&str>> = nodes.iter().map(|a| a.node.as_deref()).collect();
+        assert_eq!(nodes, [None, Some("piha")]);
+    }
+}

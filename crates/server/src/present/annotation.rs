@@ -64,3 +64,63 @@ fn done(id: &str) -> Option<AnnotationKind> {
         _ => AnnotationKind::Repair,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use stead_core::event::{ActionEnded, DesiredLoaded, NodeRebooted, Severity, Source};
+    use stead_core::ids::Seq;
+    use stead_core::time::Time;
+
+    use super::*;
+
+    fn noted(body: Body) -> Option<Annotation> {
+        annotated(&Event {
+            seq: Seq(7),
+            id: String::new(),
+            at: Time(5),
+            subject: "node/piha".parse().expect("a subject"),
+            severity: Severity::Info,
+            cause: None,
+            source: Source::Server,
+            cursor: 0,
+            body,
+        })
+    }
+
+    #[test]
+    fn deploys_updates_reboots_repairs_cleanups_and_commits_are_told_apart() {
+        let kind = |body| noted(body).map(|a| a.kind);
+        let rebooted = noted(Body::NodeRebooted(NodeRebooted::default())).expect("told");
+        assert_eq!(rebooted.kind, AnnotationKind::Reboot);
+        assert_eq!((rebooted.at, rebooted.event), (Time(5), Some(Seq(7))));
+        for (action, expected) in [
+            ("disk-cleanup-piha", Some(AnnotationKind::Cleanup)),
+            ("redeploy-piha-web", Some(AnnotationKind::Deploy)),
+            ("agent-upgrade-piha", Some(AnnotationKind::Update)),
+            ("patch-piha", Some(AnnotationKind::Update)),
+            ("container-restart-piha-web", Some(AnnotationKind::Repair)),
+            ("drill-piha", None),
+        ] {
+            let ended = ActionEnded {
+                action: action.into(),
+                occurrence: 1,
+                code: String::new(),
+                detail: String::new(),
+                freed: None,
+            };
+            assert_eq!(kind(Body::ActionCompleted(ended)), expected, "{action}");
+        }
+        let loaded = |commit: Option<&str>| {
+            let loaded = DesiredLoaded {
+                commit: commit.map(str::to_string),
+                ..DesiredLoaded::default()
+            };
+            noted(Body::DesiredLoaded(loaded)).expect("told")
+        };
+        assert_eq!(loaded(None).what, "fleet files changed");
+        let commit = loaded(Some("3f2a1c9d8e7b6a5f"));
+        assert_eq!(commit.kind, AnnotationKind::Config);
+        assert_eq!(commit.what, "commit 3f2a1c9d8e");
+        assert_eq!(kind(Body::ServerStopped(serde_json::Map::new())), None);
+    }
+}

@@ -269,9 +269,13 @@ fn sentence(did: &api::Did) -> String {
 
 #[cfg(test)]
 mod tests {
-    use stead_core::event::{ActionEnded, Rejected, Severity, Source, Started};
+    use stead_core::event::{
+        ActionEnded, Cancelled, MessageQueued, Rejected, Severity, Source, Started,
+    };
     use stead_core::ids::Seq;
+    use stead_core::world::{EvidenceState, World};
 
+    use super::super::tests::{NOW, Still, an_action, with, world};
     use super::*;
 
     #[test]
@@ -386,5 +390,91 @@ mod tests {
             None,
             "of another subject"
         );
+    }
+
+    fn at(hours: i64, subject: &str, body: Body) -> Event {
+        let at = Time(NOW.at.0 - hours * 3_600_000);
+        Event {
+            at,
+            ..event(subject, body)
+        }
+    }
+
+    #[test]
+    fn only_what_ended_in_that_time_counts_and_what_was_freed_is_summed() {
+        let world = world(EvidenceState::Fresh);
+        let cleaned = || completed("disk-cleanup-piha", Some(1 << 30));
+        let cancelled = Body::ActionCancelled(Cancelled {
+            action: "redeploy-piha-web".into(),
+            occurrence: 2,
+            reason: "drift_resolved_auto".into(),
+            by: None,
+        });
+        let events = [
+            at(1, "node/piha", cleaned()),
+            at(3, "node/piha", cleaned()),
+            at(4, "node/piha", cleaned()),
+            at(5, "service/piha/web", cancelled),
+            at(6, "node/piha", started("disk-cleanup-piha", true)),
+            at(30, "node/piha", cleaned()),
+        ];
+        let told = Told {
+            since: Time(NOW.at.0 - 24 * 3_600_000),
+            until: Some(Time(NOW.at.0 - 2 * 3_600_000)),
+            events: &events,
+            truncated: false,
+        };
+        let did = with(&world, &Still::default(), |look| did(look, told));
+        assert_eq!((did.chores, did.cancelled, did.freed), (2, 1, 2 << 30));
+        assert_eq!(did.entries.len(), 3);
+    }
+
+    #[test]
+    fn messages_that_arrived_are_counted_and_those_given_up_are_not() {
+        let mut world = world(EvidenceState::Fresh);
+        for (id, why) in [("m1", ""), ("m2", "no route to host")] {
+            let what = MessageQueued {
+                id: id.into(),
+                thread: None,
+                channel: "critical".into(),
+                route: String::new(),
+                sort: "opened".into(),
+                severity: Severity::Warning,
+                title: String::new(),
+                text: String::new(),
+                ping: false,
+            };
+            world.alerts.log.push_back(stead_core::alert::Message {
+                what,
+                subject: Subject::Fleet,
+                queued_at: NOW.at,
+                seq: Seq(1),
+                ended_at: Some(NOW.at),
+                attempts: 1,
+                why: why.into(),
+            });
+        }
+        let told = Told::nothing(Time(NOW.at.0 - 1));
+        let did = with(&world, &Still::default(), |look| did(look, told));
+        assert_eq!(did.told, 1);
+    }
+
+    #[test]
+    fn what_somebody_is_at_was_not_left_alone() {
+        let mut world = world(EvidenceState::Fresh);
+        let node = world.nodes.values_mut().next().expect("piha");
+        node.facts.remove(&stead_core::facts::FactKey::Container(
+            "web".parse().expect("a name"),
+        ));
+        let web = node.services.values_mut().next().expect("web");
+        (web.status, web.since) = (stead_core::world::Status::Missing, NOW.at);
+        let alone = |world: &World| {
+            let told = Told::nothing(Time(NOW.at.0 - 1));
+            with(world, &Still::default(), |look| did(look, told)).left_alone
+        };
+        assert_eq!(alone(&world), 1);
+        let action = an_action(stead_core::action::State::Running);
+        world.actions.open.insert(action.key.clone(), action);
+        assert_eq!(alone(&world), 0);
     }
 }

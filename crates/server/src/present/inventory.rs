@@ -344,6 +344,11 @@ pub fn portainer_items(name: &str, seen: &portainer::Seen, label: &str) -> Vec<I
 
 #[cfg(test)]
 mod tests {
+    use stead_core::desired::ServiceKind;
+    use stead_core::facts::{Fact, FactKey, UnitFacts};
+    use stead_core::world::EvidenceState;
+
+    use super::super::tests::{Measured, piha, set, with, world};
     use super::*;
 
     #[test]
@@ -366,5 +371,119 @@ mod tests {
         assert_eq!(age(None, Time(0)), None);
         assert_eq!(age(Some(Time(0)), Time(DAY as i64 * 31 - 1)), Some(30));
         assert_eq!(age(Some(Time(5)), Time(0)), Some(0));
+    }
+
+    /// The inventory of `piha`, whose files give it a product.
+    fn shown(state: EvidenceState) -> Inventory {
+        let mut world = world(state);
+        let fleet = std::sync::Arc::make_mut(&mut world.fleet);
+        let node = fleet.nodes.values_mut().next().expect("piha");
+        node.labels.insert("product".into(), "shop".into());
+        let wanted = ServiceKind::Systemd {
+            unit: "ssh.service".parse().unwrap(),
+        };
+        let mut ssh = node.services.values().next().expect("one").clone();
+        ssh.kind = wanted;
+        node.services.insert("ssh".parse().unwrap(), ssh);
+        let unit = UnitFacts {
+            active: "active".into(),
+            ..UnitFacts::default()
+        };
+        let key = FactKey::Unit("ssh.service".parse().unwrap());
+        set(&mut world, key, Fact::Unit(unit));
+        let sample = ContainerSample {
+            name: "web".parse().unwrap(),
+            cpu_percent: 2.0,
+            memory_bytes: 30,
+            memory_limit: 0,
+            net_rx_per_s: None,
+            net_tx_per_s: None,
+            block_read_per_s: 0.0,
+            block_write_per_s: 4.0,
+        };
+        let live = Measured {
+            containers: vec![sample],
+            ..Measured::default()
+        };
+        with(&world, &live, |look| {
+            let share = inventory_of(look, &piha());
+            inventory(look, vec![share], Vec::new(), Vec::new())
+        })
+    }
+
+    #[test]
+    fn what_a_product_takes_up_is_told_of_what_is_known_now() {
+        let now = shown(EvidenceState::Fresh);
+        let item = |all: &Inventory, kind: &str, name: &str| {
+            let mut items = all.items.iter();
+            let found = items.find(|i| i.kind == kind && i.name == name);
+            found.expect(name).clone()
+        };
+        assert_eq!(item(&now, "container", "web").state, "running");
+        let ssh = item(&now, "unit", "ssh.service");
+        assert_eq!(
+            (
+                ssh.state.as_str(),
+                ssh.service.as_str(),
+                ssh.product.as_str()
+            ),
+            ("active", "ssh", "shop")
+        );
+        let [cost] = &now.costs[..] else {
+            panic!("one product: {:?}", now.costs)
+        };
+        assert_eq!(
+            (cost.value.as_str(), cost.containers, cost.measured),
+            ("shop", 2, 1)
+        );
+        assert_eq!(
+            (cost.memory_bytes, cost.cpu_percent, cost.block_write_bytes),
+            (30, 2.0, 4)
+        );
+        assert_eq!(now.images[0].nodes, ["piha"]);
+        let old = shown(EvidenceState::Stale);
+        assert_eq!(item(&old, "container", "web").state, "stale");
+        assert_eq!((old.costs[0].containers, old.costs[0].measured), (2, 0));
+    }
+
+    #[test]
+    fn what_a_portainer_manages_stands_beside_the_rest() {
+        let seen = portainer::Seen {
+            environments: vec![portainer::Environment {
+                name: "attic".into(),
+                kind: "docker",
+                state: "up",
+                stacks: vec![portainer::Stack {
+                    name: "shop".into(),
+                    state: "active",
+                    kind: "compose",
+                }],
+                containers: vec![portainer::Container {
+                    name: "db".into(),
+                    image: "postgres:17".into(),
+                    state: "running".into(),
+                    stack: "shop".into(),
+                    labels: [("product".to_string(), "shop".to_string())].into(),
+                }],
+                ..portainer::Environment::default()
+            }],
+        };
+        let items = portainer_items("main", &seen, "product");
+        let told: Vec<[&str; 6]> = items
+            .iter()
+            .map(|i| {
+                let own = [&i.kind, &i.node, &i.name, &i.state, &i.version, &i.product];
+                own.map(String::as_str)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ["environment", "attic", "attic", "up", "", ""],
+                ["stack", "attic", "shop", "active", "", ""],
+                ["container", "attic", "db", "running", "17", "shop"],
+            ]
+        );
+        assert!(items.iter().all(|i| i.source == "portainer:main"));
     }
 }

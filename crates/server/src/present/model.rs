@@ -233,3 +233,164 @@ fn share(part: u64, total: u64) -> f64 {
     }
     (part as f64 / total as f64 * 1000.0).round() / 10.0
 }
+
+#[cfg(test)]
+mod tests {
+    use stead_core::facts::{Fact, FactKey, SourceFacts};
+    use stead_core::sample::{HostSample, Memory};
+    use stead_core::time::Time;
+    use stead_core::world::{EvidenceState, Seen, World};
+
+    use super::super::tests::{Measured, piha, with, world};
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    fn attic() -> NodeName {
+        "attic".parse().unwrap()
+    }
+
+    fn put(world: &mut World, node: &NodeName, key: FactKey, fact: Fact) {
+        let seen = Seen {
+            fact: fact.into(),
+            at: Time(0),
+            seq: stead_core::ids::Seq(5),
+        };
+        let state = world.nodes.get_mut(node).unwrap();
+        state.facts.insert(key, seen);
+    }
+
+    fn has(world: &mut World, node: &NodeName, loaded: Option<LoadedModel>) {
+        let model = ModelFacts {
+            digest: "d".into(),
+            size: 5 * GIB,
+            loaded,
+            ..ModelFacts::default()
+        };
+        let key = FactKey::Model("mistral:7b".parse().unwrap());
+        put(world, node, key, Fact::Model(model));
+    }
+
+    fn answers(world: &mut World, node: &NodeName, state: SourceState) {
+        let source = SourceFacts {
+            state,
+            version: String::new(),
+            detail: String::new(),
+        };
+        let key = FactKey::Source(SourceKind::Ollama);
+        put(world, node, key, Fact::Source(source));
+    }
+
+    /// `piha` has 7 GiB to give and `attic` 20; both have a model of 5 GiB on disk.
+    fn two() -> (World, Measured) {
+        let mut world = world(EvidenceState::Fresh);
+        let state = world.nodes[&piha()].clone();
+        world.nodes.insert(attic(), state);
+        let mut live = Measured::default();
+        for (node, total, available) in [(piha(), 8, 7), (attic(), 32, 20)] {
+            has(&mut world, &node, None);
+            answers(&mut world, &node, SourceState::Up);
+            let memory = Memory {
+                total: total * GIB,
+                available: available * GIB,
+                ..Memory::default()
+            };
+            let sample = HostSample {
+                memory,
+                ..HostSample::default()
+            };
+            live.hosts.insert(node, sample);
+        }
+        (world, live)
+    }
+
+    fn shown(world: &World, live: &Measured) -> api::ModelNode {
+        let mut all = with(world, live, |look| models(look, &[piha()], &Now::new()));
+        all.nodes.remove(0)
+    }
+
+    fn fit(world: &World, live: &Measured) -> api::ModelFit {
+        shown(world, live).models.remove(0).fit.expect("measured")
+    }
+
+    #[test]
+    fn before_loading_it_says_what_is_left_and_which_node_fits_better() {
+        let (mut world, live) = two();
+        let here = fit(&world, &live);
+        assert_eq!(here.text, "leaves 512 MiB: swap pressure likely");
+        assert!(!here.measured);
+        let better = here.better.expect("attic");
+        assert_eq!(
+            (better.node.as_str(), better.why.as_str()),
+            ("attic", "leaves 13.5 GiB free")
+        );
+        answers(&mut world, &attic(), SourceState::Down);
+        assert_eq!(fit(&world, &live).better, None, "its Ollama is down");
+        answers(&mut world, &attic(), SourceState::Up);
+        world.nodes.get_mut(&attic()).unwrap().evidence.state = EvidenceState::Stale;
+        assert_eq!(fit(&world, &live).better, None, "nobody hears it");
+    }
+
+    #[test]
+    fn what_it_took_elsewhere_counts_more_than_its_size_on_disk() {
+        let (mut world, live) = two();
+        let loaded = LoadedModel {
+            size: 6 * GIB,
+            vram: 2 * GIB,
+            context: 4096,
+        };
+        has(&mut world, &attic(), Some(loaded));
+        let here = fit(&world, &live);
+        assert!(here.measured);
+        assert_eq!(here.need, 6 * GIB);
+        has(&mut world, &piha(), Some(loaded));
+        let own = shown(&world, &live).models.remove(0).loaded.unwrap();
+        assert_eq!(own.memory_share, Some(50.0), "4 of 8 GiB");
+    }
+
+    #[test]
+    fn video_memory_is_what_others_leave_of_it_and_no_processor_is_said_only_where_it_is_known() {
+        let (mut world, live) = two();
+        assert_eq!(shown(&world, &live).gpu_text, "not known yet");
+        let host = |gpus| {
+            Fact::Host(HostFacts {
+                gpus,
+                ..HostFacts::default()
+            })
+        };
+        put(&mut world, &piha(), FactKey::Host, host(Vec::new()));
+        assert_eq!(
+            shown(&world, &live).gpu_text,
+            "none: inference will be slow"
+        );
+        let gpu = Gpu {
+            name: "RX 7900".into(),
+            driver: "amdgpu".into(),
+            memory_bytes: Some(8 * GIB),
+        };
+        put(&mut world, &piha(), FactKey::Host, host(vec![gpu]));
+        assert_eq!(
+            (fit(&world, &live).ram, fit(&world, &live).vram),
+            (0, 6 * GIB + GIB / 2)
+        );
+        let other = ModelFacts {
+            digest: "other".into(),
+            loaded: Some(LoadedModel {
+                size: 5 * GIB,
+                vram: 5 * GIB,
+                context: 0,
+            }),
+            ..ModelFacts::default()
+        };
+        let key = FactKey::Model("other:1".parse().unwrap());
+        put(&mut world, &piha(), key, Fact::Model(other));
+        assert_eq!(fit(&world, &live).vram, 3 * GIB);
+    }
+
+    #[test]
+    fn a_node_is_asked_where_an_ollama_was_seen_though_no_file_names_one() {
+        let (world, live) = two();
+        let asked = with(&world, &live, asked_for_models);
+        assert_eq!(asked, [attic(), piha()]);
+    }
+}

@@ -496,4 +496,86 @@ mod tests {
             assert_eq!(page(&subject).as_deref(), Some(expected));
         }
     }
+
+    #[test]
+    fn the_brake_steads_own_trouble_and_an_agents_limit_say_what_to_do() {
+        let mut world = world(EvidenceState::Fresh);
+        world.brake.engaged = Some(stead_core::world::Engaged {
+            since: NOW.at,
+            seq: stead_core::ids::Seq(9),
+            drifting: 6,
+            fresh: 9,
+            limit: 55.0,
+        });
+        let limit = stead_core::facts::Limit {
+            code: "history-full".into(),
+            text: "Seconds are not kept".into(),
+            remedy: "Free some space".into(),
+        };
+        let host = stead_core::facts::HostFacts {
+            limit: Some(Box::new(limit)),
+            ..Default::default()
+        };
+        set(&mut world, FactKey::Host, Fact::Host(host));
+        let trouble = api::Trouble {
+            code: "log-full".into(),
+            text: "The disk is full.".into(),
+            remedy: "Free some.".into(),
+            since: NOW.at.to_string(),
+        };
+        let needs = with(&world, &Still::default(), |look| needs(look, &[trouble])).0;
+        let told: Vec<(&str, &str)> = needs
+            .iter()
+            .map(|n| (n.kind.as_str(), n.text.as_str()))
+            .collect();
+        assert_eq!(told[0], ("trouble", "The disk is full."));
+        assert_eq!(needs[0].page.as_deref(), Some("/errors/log-full"));
+        assert_eq!(told[1].0, "brake");
+        assert_eq!(needs[1].command.as_deref(), Some("stead brake release"));
+        assert_eq!(told[2], ("limit", "piha: Seconds are not kept"));
+        assert_eq!(needs[2].next, "Free some space");
+        assert_eq!(told.len(), 3);
+    }
+
+    fn failed(world: &mut World) {
+        let key = ActionKey {
+            kind: ActionKind::Redeploy,
+            subject: "service/piha/web".parse().expect("a subject"),
+        };
+        let memory = Memory {
+            failures: 2,
+            ..Memory::default()
+        };
+        world.actions.memory.insert(key, memory);
+    }
+
+    #[test]
+    fn a_failure_is_told_while_its_trouble_lasts_and_nobody_is_at_it() {
+        let mut mended = world(EvidenceState::Fresh);
+        failed(&mut mended);
+        assert_eq!(kinds(&mended), Vec::<String>::new());
+        let mut tried = missing();
+        failed(&mut tried);
+        let again = super::super::tests::an_action(State::Running);
+        tried.actions.open.insert(again.key.clone(), again);
+        assert_eq!(kinds(&tried), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_once_and_a_node_of_no_file_is_not_missed() {
+        let mut full = world(EvidenceState::Fresh);
+        let level = LevelFacts {
+            level: Level::Warning,
+            value: 71.0,
+            what: "/srv".into(),
+        };
+        let key = FactKey::Level("disk:/srv".into());
+        set(&mut full, key, Fact::Level(level));
+        assert_eq!(kinds(&full), ["level"]);
+        let mut silent = world(EvidenceState::Unknown);
+        silent.nodes.values_mut().next().expect("piha").ever_synced = false;
+        assert_eq!(told(&silent)[0].text, "piha was never heard");
+        std::sync::Arc::make_mut(&mut silent.fleet).nodes.clear();
+        assert_eq!(kinds(&silent), Vec::<String>::new());
+    }
 }

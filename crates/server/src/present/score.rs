@@ -179,6 +179,13 @@ pub fn fleet_score(cards: &[(NodeName, Card)], at: stead_core::time::Time) -> ap
 
 #[cfg(test)]
 mod tests {
+    use stead_core::action::Action;
+    use stead_core::facts::{CleanupSeen, Fact, FactKey, HostFacts};
+    use stead_core::sample::{Filesystem, HostSample};
+    use stead_core::time::Time;
+    use stead_core::world::{Status, World};
+
+    use super::super::tests::{Measured, NOW, an_action, piha, set, with, world};
     use super::*;
 
     #[test]
@@ -196,5 +203,115 @@ mod tests {
         assert_eq!(of(0, 0, 0), Some(0), "no service is no trouble");
         assert_eq!(of(2, 0, 1), None, "all may be well, or not");
         assert_eq!(of(1, 2, 1), Some(2), "two at least");
+    }
+
+    fn live() -> Measured {
+        let filesystem = |mount: &str, used_percent| Filesystem {
+            mount: mount.into(),
+            fs: "ext4".into(),
+            device: "vda".into(),
+            total: 100,
+            used: 50,
+            available: 50,
+            used_percent,
+            inodes_percent: None,
+        };
+        let sample = HostSample {
+            filesystems: vec![filesystem("/", 30.0), filesystem("/srv", 60.0)],
+            ..HostSample::default()
+        };
+        Measured {
+            hosts: [(piha(), sample)].into(),
+            ..Measured::default()
+        }
+    }
+
+    fn scored(world: &World) -> api::NodeScore {
+        with(world, &live(), |look| node_score(look, &piha()))
+    }
+
+    fn points(world: &World, kind: &str) -> Option<u8> {
+        let all = scored(world).dimensions;
+        all.iter().find(|d| d.kind == kind).expect(kind).points
+    }
+
+    #[test]
+    fn a_node_that_is_not_heard_now_has_no_score() {
+        let of = |state| {
+            with(&world(state), &live(), |look| {
+                node_score(look, &piha()).score
+            })
+        };
+        assert!(of(EvidenceState::Fresh).is_some());
+        assert_eq!(of(EvidenceState::Stale), None);
+    }
+
+    #[test]
+    fn the_fullest_disk_and_missing_services_count_and_each_leads_to_its_numbers() {
+        let mut world = world(EvidenceState::Fresh);
+        assert_eq!(points(&world, "disk"), Some(5), "60 % of /srv");
+        assert_eq!(points(&world, "services"), Some(20));
+        let node = world.nodes.values_mut().next().expect("piha");
+        node.services.values_mut().next().expect("web").status = Status::Missing;
+        assert_eq!(points(&world, "services"), Some(15));
+        let trends: Vec<Option<String>> = scored(&world)
+            .dimensions
+            .into_iter()
+            .map(|d| d.trend)
+            .collect();
+        let expected = ["steal", "memory", "disk", "containers", "", "memory"];
+        assert_eq!(
+            trends,
+            expected.map(|t| (!t.is_empty()).then(|| t.to_string()))
+        );
+    }
+
+    #[test]
+    fn a_cleanup_counts_whoever_did_it_and_none_of_the_future() {
+        let day = |n: i64| Time(NOW.at.0 - n * 86_400_000);
+        let told = |at, freed| {
+            let mut world = world(EvidenceState::Fresh);
+            let host = HostFacts {
+                last_cleanup: Some(CleanupSeen { at, freed }),
+                ..HostFacts::default()
+            };
+            set(&mut world, FactKey::Host, Fact::Host(host));
+            world
+        };
+        let never = world(EvidenceState::Fresh);
+        assert_eq!(points(&never, "maintenance"), Some(0));
+        assert_eq!(points(&told(day(1), 5), "maintenance"), Some(15));
+        assert_eq!(points(&told(day(1), 0), "maintenance"), Some(8));
+        assert_eq!(points(&told(day(-1), 5), "maintenance"), Some(0));
+        let mut own = world(EvidenceState::Fresh);
+        let key = ActionKey {
+            kind: ActionKind::DiskCleanup,
+            subject: Subject::Node(piha()),
+        };
+        let memory = own.actions.memory.entry(key.clone()).or_default();
+        memory.completed_at = Some(day(2));
+        assert_eq!(points(&own, "maintenance"), Some(8), "freed: not known");
+        own.actions.ended.push_back(Action {
+            key,
+            freed: Some(7),
+            ..an_action(State::Completed)
+        });
+        assert_eq!(points(&own, "maintenance"), Some(15));
+    }
+
+    #[test]
+    fn the_lowest_is_listed_first() {
+        let card = |score| Card {
+            score,
+            points: 0,
+            weight: 100,
+            partial: false,
+            dimensions: Vec::new(),
+        };
+        let cards = [("a", Some(90)), ("b", None), ("c", Some(40))];
+        let cards = cards.map(|(name, score)| (name.parse().unwrap(), card(score)));
+        let shown = fleet_score(&cards, NOW.at).cards;
+        let order: Vec<&str> = shown.iter().map(|c| c.node.as_str()).collect();
+        assert_eq!(order, ["c", "a", "b"]);
     }
 }

@@ -283,8 +283,15 @@ fn sentence(services: &[api::StatusService]) -> (&'static str, String) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+    use stead_core::event::{NodeSynced, ServiceNote};
+    use stead_core::facts::FactKey;
+    use stead_core::world::{EvidenceState, World};
+
+    use super::super::tests::{NOW as NOW_HERE, Still, contained, with, world};
     use super::*;
 
+    const NOW_OF_WORLD: Time = NOW_HERE.at;
     const NOW: Time = Time(20_000 * DAY + DAY / 2);
 
     fn hours(n: i64) -> Time {
@@ -336,5 +343,114 @@ mod tests {
         assert_eq!(all.len(), 2, "{all:?}");
         assert_eq!((all[0].minutes, all[0].until.is_some()), (60, true));
         assert_eq!((all[1].minutes, all[1].until.clone()), (120, None));
+    }
+
+    fn event(subject: &str, at: i64, body: Body) -> Event {
+        Event {
+            seq: stead_core::ids::Seq(1),
+            id: String::new(),
+            at: hours(at),
+            subject: subject.parse().expect("a subject"),
+            severity: stead_core::event::Severity::Info,
+            cause: None,
+            source: stead_core::event::Source::Server,
+            cursor: 0,
+            body,
+        }
+    }
+
+    #[test]
+    fn a_name_is_as_ill_as_the_worst_behind_it_and_of_a_silent_node_nobody_knows() {
+        let place = |node: &str| (node.parse().unwrap(), "web".parse().unwrap());
+        let shown = BTreeMap::from([("web".to_string(), vec![place("attic"), place("piha")])]);
+        let note = ServiceNote::default;
+        let events = [
+            event("service/piha/web", 10, Body::ServiceHealthy(note())),
+            event("service/attic/web", 9, Body::ServiceHealthy(note())),
+            event("service/piha/web", 8, Body::MqttUnreachable(note())),
+            event("service/piha/web", 7, Body::ServiceRecovered(note())),
+            event("node/attic", 6, Body::NodeStale(Map::new())),
+            event("node/attic", 5, Body::NodeSynced(NodeSynced::default())),
+            event("service/attic/web", 4, Body::ServiceUnknown(note())),
+        ];
+        let told = histories(&shown, &events);
+        let expected = [
+            (10, State::Unknown),
+            (9, State::Up),
+            (8, State::Down),
+            (7, State::Up),
+            (6, State::Unknown),
+            (5, State::Up),
+            (4, State::Unknown),
+        ];
+        assert_eq!(told["web"], expected.map(|(at, state)| (hours(at), state)));
+    }
+
+    fn page_of(world: &World, events: &[Event]) -> api::StatusPage {
+        let page = StatusPage {
+            services: "service/*/web, service/*/db".into(),
+            ..StatusPage::default()
+        };
+        with(world, &Still::default(), |look| {
+            status_page(look, &page, events)
+        })
+    }
+
+    fn states(page: &api::StatusPage) -> Vec<(&str, Option<f64>)> {
+        let services = page.services.iter();
+        services.map(|s| (s.state.as_str(), s.uptime)).collect()
+    }
+
+    #[test]
+    fn what_is_shown_now_is_the_worst_of_all_nodes_and_missing_is_down() {
+        let mut world = world(EvidenceState::Fresh);
+        assert_eq!(states(&page_of(&world, &[])), [("up", Some(100.0))]);
+        let fleet = std::sync::Arc::make_mut(&mut world.fleet);
+        let node = fleet.nodes.values().next().expect("piha").clone();
+        fleet.nodes.insert("attic".parse().unwrap(), node);
+        assert_eq!(
+            states(&page_of(&world, &[])),
+            [("unknown", None)],
+            "of one of two nothing is known"
+        );
+        let piha = world.nodes.values_mut().next().expect("piha");
+        let web = FactKey::Container("web".parse().unwrap());
+        piha.facts.remove(&web).expect("it ran");
+        let page = page_of(&world, &[]);
+        assert_eq!(states(&page), [("down", Some(0.0))]);
+        assert_eq!(page.state, "outage");
+    }
+
+    #[test]
+    fn what_lasts_comes_first_and_the_list_of_incidents_has_an_end() {
+        let mut world = world(EvidenceState::Fresh);
+        let fleet = std::sync::Arc::make_mut(&mut world.fleet);
+        let services = &mut fleet.nodes.values_mut().next().expect("piha").services;
+        services.insert("db".parse().unwrap(), contained("db"));
+        let at = |n: i64| Time(NOW_OF_WORLD.0 - n * 3_600_000);
+        let mut events = vec![event(
+            "service/piha/db",
+            0,
+            Body::ServiceMissing(ServiceNote::default()),
+        )];
+        events[0].at = at(900);
+        for n in (1..=30).rev() {
+            let down = Body::ServiceUnhealthy(ServiceNote::default());
+            let up = Body::ServiceRecovered(ServiceNote::default());
+            for (hour, body) in [(2 * n + 1, down), (2 * n, up)] {
+                let mut told = event("service/piha/web", 0, body);
+                told.at = at(hour);
+                events.push(told);
+            }
+        }
+        let page = page_of(&world, &events);
+        assert_eq!(page.incidents.len(), INCIDENTS);
+        let first = &page.incidents[0];
+        assert_eq!((first.name.as_str(), &first.until), ("db", &None));
+        assert_eq!(
+            page.incidents[1].since,
+            at(3).to_string(),
+            "then the newest"
+        );
     }
 }

@@ -22,7 +22,7 @@ use stead_core::sample::{CpuShare, HostSample, NetworkRate};
 use stead_core::subject::Subject;
 use stead_core::time::{Span, Time};
 use stead_core::world::{
-    Evidence, EvidenceState, NodeState, Report, Seen, ServiceMemory, Status, World,
+    Engaged, Evidence, EvidenceState, NodeState, Report, Seen, ServiceMemory, Status, World,
 };
 use stead_engine::Trouble;
 
@@ -52,6 +52,31 @@ impl Live for Still {
     }
 }
 
+/// Machines that were measured just now.
+#[derive(Default)]
+pub(super) struct Measured {
+    pub hosts: BTreeMap<NodeName, HostSample>,
+    pub containers: Vec<ContainerSample>,
+}
+
+impl Live for Measured {
+    fn sample(&self, node: &NodeName) -> Option<&HostSample> {
+        self.hosts.get(node)
+    }
+    fn container_samples(&self, _: &NodeName) -> &[ContainerSample] {
+        &self.containers
+    }
+    fn is_connected(&self, node: &NodeName) -> bool {
+        self.hosts.contains_key(node)
+    }
+    fn last_seen(&self, _: &NodeName) -> Option<Time> {
+        None
+    }
+    fn troubles(&self) -> Vec<&Trouble> {
+        Vec::new()
+    }
+}
+
 pub(super) const NOW: Now = Now {
     at: Time(1_795_000_000_000),
     minute: 600,
@@ -73,7 +98,7 @@ fn service_of(kind: ServiceKind) -> Service {
     }
 }
 
-fn contained(name: &str) -> Service {
+pub(super) fn contained(name: &str) -> Service {
     service_of(ServiceKind::Container {
         container: name.parse().unwrap(),
         definition: None,
@@ -711,4 +736,114 @@ fn a_sample_is_one_row_in_which_no_byte_is_counted_twice() {
     let row = sample(&host);
     assert_eq!((row.cpu_percent, row.steal_percent), (15.5, 1.3));
     assert_eq!((row.net_rx_bytes, row.net_tx_bytes), (20.0, 2.0));
+}
+
+#[test]
+fn the_mood_is_that_of_the_worst_that_is_known() {
+    let lately = Told::nothing(Time(NOW.at.0 - 86_400_000));
+    let mood = |world: &World| {
+        let still = Still::default();
+        let shown = with(world, &still, |look| {
+            overview(look, counted(look), lately, &[])
+        });
+        shown.mood
+    };
+    let fresh = || world(EvidenceState::Fresh);
+    let filled = |mut world: World| {
+        let level = LevelFacts {
+            level: Level::Critical,
+            value: 9e9,
+            what: "swap used".into(),
+        };
+        let key = FactKey::Level("swap_used".into());
+        set(&mut world, key, Fact::Level(level));
+        world
+    };
+    let mut braked = fresh();
+    braked.brake.engaged = Some(Engaged {
+        since: NOW.at,
+        seq: Seq(9),
+        drifting: 6,
+        fresh: 9,
+        limit: 55.0,
+    });
+    let mut asked = fresh();
+    let question = an_action(State::Pending);
+    asked.actions.open.insert(question.key.clone(), question);
+    let mut unheard = fresh();
+    let nodes = &mut Arc::make_mut(&mut unheard.fleet).nodes;
+    nodes.insert("attic".parse().unwrap(), Node::default());
+    assert_eq!(mood(&fresh()), "well");
+    assert_eq!(mood(&braked), "trouble");
+    assert_eq!(mood(&filled(fresh())), "trouble");
+    assert_eq!(
+        mood(&filled(world(EvidenceState::Stale))),
+        "unknown",
+        "an old reading is none"
+    );
+    assert_eq!(mood(&asked), "attention");
+    assert_eq!(mood(&unheard), "attention");
+}
+
+#[test]
+fn of_many_nodes_those_that_need_a_look_are_shown() {
+    let mut world = world(EvidenceState::Fresh);
+    let nodes = &mut Arc::make_mut(&mut world.fleet).nodes;
+    nodes.insert("zz".parse().unwrap(), Node::default());
+    let well = world.nodes[&piha()].clone();
+    for n in 0..60 {
+        world
+            .nodes
+            .insert(format!("n{n:02}").parse().unwrap(), well.clone());
+    }
+    let lately = Told::nothing(NOW.at);
+    let shown = with(&world, &Still::default(), |look| {
+        overview(look, counted(look), lately, &[])
+    });
+    assert_eq!((shown.nodes.len(), shown.nodes_unlisted), (48, 14));
+    assert_eq!(shown.nodes[0].name, "zz", "it was never heard");
+}
+
+#[test]
+fn what_ended_a_container_and_what_changed_before_it_is_shown() {
+    let mut world = world(EvidenceState::Fresh);
+    let ended = ContainerFacts {
+        id: "abc".into(),
+        state: ContainerState::Exited,
+        oom_killed: true,
+        finished_at: Some(Time(7)),
+        ..ContainerFacts::default()
+    };
+    let web = FactKey::Container("web".parse().unwrap());
+    set(&mut world, web, Fact::Container(ended));
+    let memory = world.nodes.get_mut(&piha()).unwrap();
+    let memory = memory.services.get_mut("web").unwrap();
+    (memory.status, memory.since) = (Status::Unhealthy, Time(8));
+    let changed = [event(
+        "node/piha",
+        Body::NodeRebooted(NodeRebooted::default()),
+    )];
+    let service = with(&world, &Still::default(), |look| {
+        service_detail(look, &piha(), &"web".parse().unwrap(), &[], &changed).unwrap()
+    });
+    assert_eq!(service.changed_before.len(), 1);
+    let health = service.health.unwrap();
+    let at = |ms| Some(Time(ms).to_string());
+    assert_eq!((health.last_oom, health.unhealthy_since), (at(7), at(8)));
+    let worst = with(&world, &Still::default(), |look| {
+        let state = look.world.node(&piha()).unwrap();
+        let mut all: Vec<_> = state.containers().collect();
+        all.reverse();
+        drilldown::why_ill(look, &piha(), &all, &"service/piha/web".parse().unwrap()).unwrap()
+    });
+    assert_eq!(worst.last_oom, at(7), "of all the one that is worst off");
+    let name = "web".parse().unwrap();
+    let container = with(&world, &Still::default(), |look| {
+        container_detail(look, &piha(), &name, &[], Vec::new(), &changed).unwrap()
+    });
+    assert_eq!(container.changed_before.len(), 1);
+    assert_eq!(
+        container.health_detail.unhealthy_since, None,
+        "what exited is not unhealthy"
+    );
 }

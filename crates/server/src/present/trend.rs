@@ -342,3 +342,6 @@ fn per_day(unit: &str, change: f64) -> String {
         unit => shown(unit, change),
     }
 }
+
+#[cfg(test)]
+mod tests;

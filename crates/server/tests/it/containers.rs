@@ -1,10 +1,11 @@
 //! Containers across nodes, through the routes: the list, one in detail, the restart of unhealthy ones, logs.
 
+use axum::body::Body;
 use http::StatusCode;
 use serde_json::{Value, json};
 use stead_core::facts::{ContainerFacts, ContainerState, Fact, Health};
 
-use crate::scene::{Scene, container, until};
+use crate::scene::{Scene, container, read, request, until};
 
 fn code(answer: &(StatusCode, Value)) -> (u16, &str) {
     (answer.0.as_u16(), answer.1["code"].as_str().unwrap_or(""))
@@ -155,6 +156,10 @@ async fn a_restart_touches_what_was_read_and_nothing_else() {
     })
     .await;
     assert_eq!(rollout["counts"]["total"], 1);
+    assert_eq!(
+        (&rollout["batch"], &rollout["max_failures"]),
+        (&json!(4), &json!(3))
+    );
     assert_eq!(rollout["by"], "admin");
     let action = &scene.get("/api/v1/actions").await[0];
     assert_eq!(action["kind"], "container_restart");
@@ -209,6 +214,17 @@ async fn logs_of_all_nodes_are_searched_and_a_silent_one_is_named() {
     let found = scene.get(path).await;
     assert_eq!(found["lines"][0]["text"], "<b>no</b>");
     assert_eq!(found["lines"][0]["node"], "piha");
+    assert_eq!(found["lines"][0]["error"], true);
+    let many = "/v1/logs/search?text=%3Cb%3E&containers=web&since=1795219200000&most=1000";
+    scene.agents.teach(many, &answer.to_string());
+    let all = scene.get(&path.replace("limit=20", "limit=9999")).await;
+    assert_eq!(all["looked_at"], 9, "no more than a thousand are asked for");
+    let each = request("GET", path)
+        .header("authorization", format!("Bearer {}", scene.token))
+        .header("accept", "application/x-ndjson");
+    let (_, told) = read(scene.send(each.body(Body::empty()).unwrap()).await).await;
+    let told = told.as_str().expect("a line each").lines().count();
+    assert_eq!(told, 2, "how far it is, then the whole");
     assert_eq!(found["limits"], json!(["piha: web: cut"]));
     assert_eq!(found["nodes"][0]["problem"], Value::Null);
     for bad in [
@@ -274,6 +290,8 @@ async fn units_are_searched_beside_containers_and_an_agent_that_cannot_is_named(
         assert_eq!(found["lines"].as_array().unwrap().len(), 1, "{only}");
         assert_eq!(found["looked_at"], 4, "no container was asked: {only}");
     }
+    let path = format!("/api/v1/logs/search?q=no&kind=container&{since}");
+    assert_eq!(scene.get(&path).await["looked_at"], 9, "no unit was asked");
     let none = scene.get("/api/v1/logs/search?q=no&kind=unit").await;
     let problem = none["nodes"][0]["problem"].as_str().unwrap();
     assert!(problem.contains("older"), "{problem}");

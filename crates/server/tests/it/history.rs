@@ -5,7 +5,7 @@ use stead_core::sample::{CpuShare, Filesystem, HostSample, Memory};
 use stead_core::time::{Span, Time};
 use stead_ports::history::{Entry, Labels, Sample, Writer};
 
-use crate::scene::{Scene, node, until};
+use crate::scene::{Scene, fleet, node, until};
 
 const CPU: &str =
     "/api/v1/history?match=stead_node_cpu_percent%7Bnode%3D%22piha%22%2Cmode%3D%22steal%22%7D";
@@ -176,6 +176,21 @@ async fn a_disk_that_fills_has_a_trend_with_a_range() {
     assert_eq!(answers, ["reached", "within", "within"]);
     let sentence = trend["sentence"].as_str().unwrap();
     assert!(sentence.contains("reaches 70 % in"), "{sentence}");
+
+    let drawn = trend["annotations"].as_array().unwrap();
+    assert!(
+        drawn.iter().any(|a| a["kind"] == "config"),
+        "the fleet's files concern every node: {drawn:?}"
+    );
+    let mut other = fleet();
+    let own = &mut other.nodes.get_mut(&node()).unwrap().thresholds;
+    own.disk_warn = 66.0;
+    scene.desire(other).await;
+    let answer = scene.get("/api/v1/trends/disk?node=piha&range=3d").await;
+    assert_eq!(
+        answer["trends"][0]["projections"][1]["label"], "66 %",
+        "by the node's own bounds"
+    );
 
     let thin = scene.get("/api/v1/trends/steal?range=1h").await;
     assert_eq!(thin["trends"][0]["refusal"]["why"], "too_few", "{thin}");

@@ -205,6 +205,11 @@ async fn models_are_listed_and_what_is_not_known_is_said_to_be_so() {
         .map(|m| m["name"].clone())
         .collect();
     assert_eq!(names, ["mistral:7b", "team/gemma3:4b"]);
+    let inventory = scene.get("/api/v1/inventory").await;
+    assert_eq!(
+        of_kind(&inventory, "model"),
+        ["mistral:7b", "team/gemma3:4b"]
+    );
     let mistral = &piha["models"][0]["loaded"];
     assert_eq!(
         (mistral["ram"].as_u64(), mistral["cpu_percent"].as_u64()),

@@ -8,6 +8,7 @@ mod errors;
 mod feed;
 mod files;
 mod history;
+mod insight;
 mod inventory;
 mod loki;
 mod messages;

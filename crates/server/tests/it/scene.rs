@@ -89,6 +89,7 @@ pub struct Scene {
     pub token: String,
     pub faults: Faults,
     pub history: History,
+    pub app: App,
     /// Next place in the agent's spool; the snapshot has the first.
     cursor: AtomicU64,
 }
@@ -205,13 +206,14 @@ impl Scene {
             .to_string();
         Scene {
             handle,
-            router: router(app, Router::new()),
+            router: router(app.clone(), Router::new()),
             agents,
             data,
             stop,
             token,
             faults,
             history,
+            app,
             cursor: AtomicU64::new(2),
         }
     }
@@ -280,11 +282,13 @@ impl Scene {
     }
 
     pub async fn observe(&self, name: &str, fact: Fact) {
+        let key = FactKey::Container(name.parse().unwrap());
+        self.observed(vec![Change::Seen(key, fact)]).await;
+    }
+
+    /// The agent tells what changed.
+    pub async fn observed(&self, changes: Vec<Change>) {
         let at = self.handle.now().at;
-        let changes = vec![Change::Seen(
-            FactKey::Container(name.parse().unwrap()),
-            fact,
-        )];
         let cursor = self.cursor.fetch_add(1, Ordering::Relaxed);
         self.input(Input::Observed {
             node: node(),

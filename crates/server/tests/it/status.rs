@@ -113,3 +113,27 @@ async fn a_part_that_matches_nothing_leaves_the_others_and_unwatched_ones_are_no
     let (_, body) = stranger(&scene, "/status.json").await;
     assert_eq!(body["services"].as_array().unwrap().len(), 1, "{body}");
 }
+
+#[tokio::test]
+async fn it_is_made_anew_now_and_then_and_at_once_where_the_files_change() {
+    let scene = with(Some(page("service/*/z2m", &[]))).await;
+    let (_, before) = stranger(&scene, "/status.json").await;
+    scene.fall_ill().await;
+    let (_, again) = stranger(&scene, "/status.json").await;
+    assert_eq!(again, before, "whoever asks costs nothing");
+    let other = StatusPage {
+        title: "Other".into(),
+        ..page("service/*/z2m", &[])
+    };
+    scene
+        .desire(Fleet {
+            status_page: Some(other),
+            ..fleet()
+        })
+        .await;
+    let (_, anew) = stranger(&scene, "/status.json").await;
+    assert_eq!(
+        (anew["title"].as_str(), anew["state"].as_str()),
+        (Some("Other"), Some("outage"))
+    );
+}

@@ -101,6 +101,16 @@ fn the_case_of_22_gb_a_day_is_found_after_two_hours_and_named_whole() {
         "writes 874.2 MiB an hour, 29.1 times its usual 30 MiB an hour, since 2026-09-25T04:00:00.000Z; \
          before it: deploy db 1.5.0; at this rate the disk is full in 4 days"
     );
+    let long_before = Written {
+        annotations: &annotations[..1],
+        ..given
+    };
+    let found = judge(&long_before, None, hour(102), &AnomalySettings::default());
+    assert_eq!(
+        anomaly(found).before,
+        None,
+        "what was 40 hours before is not named"
+    );
     assert!(
         matches!(of(&case(101), None), Verdict::Usual { .. }),
         "one hour alone is a burst"

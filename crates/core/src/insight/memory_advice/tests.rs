@@ -277,3 +277,10 @@ proptest! {
         of(&Container { limit, killed, node_memory, ..container(&used) });
     }
 }
+
+#[test]
+fn a_small_container_gets_room_as_well() {
+    let used = quarters(192, |_| (20 * MIB, 20 * MIB));
+    let advice = change(of(&container(&used)));
+    assert_eq!(advice.limit, 64 * MIB, "20 and 32 MiB of room, not 26");
+}

@@ -230,8 +230,14 @@ fn every_lost_point_has_its_data_its_next_bound_and_a_fix() {
     let disk = &card.dimensions[2];
     let next = disk.next.as_ref().map(|n| (n.points, n.wants.as_str()));
     assert_eq!(next, Some((10, "less than 55 % used")));
-    let command = disk.fix.as_ref().and_then(|f| f.command.as_deref());
-    assert_eq!(command, Some("stead actions start disk_cleanup node/piha"));
+    let commands: Vec<Option<&str>> = card
+        .dimensions
+        .iter()
+        .map(|d| d.fix.as_ref().and_then(|fix| fix.command.as_deref()))
+        .collect();
+    let cleanup = Some("stead actions start disk_cleanup node/piha");
+    let ill = Some("stead services --node piha --state unhealthy");
+    assert_eq!(commands, [None, None, cleanup, ill, cleanup, None]);
     let upkeep = card.dimensions[4].next.as_ref().map(|n| n.wants.as_str());
     assert_eq!(
         upkeep,
@@ -279,6 +285,16 @@ fn the_fleet_is_the_mean_and_names_its_worst() {
     assert_eq!(
         (mean.score, mean.nodes, mean.unscored, mean.partial),
         (Some(100), 1, 1, true)
+    );
+    let part = of(&Readings {
+        steal: None,
+        ..best()
+    });
+    let mean = fleet([(&a, &full), (&b, &part)]);
+    assert_eq!(
+        (mean.score, mean.unscored, mean.partial),
+        (Some(100), 0, true),
+        "of one node only a part is known"
     );
     assert_eq!(fleet([]).score, None);
 }

@@ -143,6 +143,22 @@ fn neighbours_that_move_together_widen_the_range() {
 }
 
 #[test]
+fn one_outlier_does_not_hide_that_neighbours_move_together() {
+    let width = |spike: f64| {
+        let (mut noise, mut last) = (Noise(3), 0.0);
+        let points = hourly(10, |day| {
+            last = 0.8 * last + noise.draw();
+            let out = (day * 24.0) as u32 == 100;
+            0.3 * day + last + if out { spike } else { 0.0 }
+        });
+        let trend = of(&points).expect("a trend");
+        trend.high - trend.low
+    };
+    let (with, without) = (width(500.0), width(0.0));
+    assert!(with > 0.8 * without, "{with} of {without}");
+}
+
+#[test]
 fn a_cleanup_does_not_turn_the_slope_round() {
     let mut noise = Noise(3);
     let points = hourly(14, |day| {
@@ -387,6 +403,18 @@ fn each_kind_of_thin_data_is_refused_by_name() {
     let refusal = ask(&wild, 55.0, Span::days(90)).expect_err("noise");
     assert_eq!(refusal.word(), "too_noisy", "{refusal}");
     assert!(refusal.to_string().ends_with("or never"), "{refusal}");
+
+    let minutes: Vec<Point> = (0..500)
+        .map(|n| Point {
+            at: Time(START + n * 60_000),
+            value: n as f64,
+        })
+        .collect();
+    let half = Time(newest(&minutes).0 + HOUR / 2);
+    assert!(
+        trend(&minutes, half, &TrendSettings::default()).is_ok(),
+        "what is measured each minute is not old after half an hour"
+    );
 
     let late = Time(newest(&line).0 + 5 * HOUR);
     let refusal = trend(&line, late, &TrendSettings::default()).expect_err("old");

@@ -7,6 +7,7 @@ use stead_core::event::{NodeSynced, Severity, Source};
 use stead_core::facts::FactKey;
 use stead_core::ids::Seq;
 
+use super::super::tests::{Still, piha, with, world};
 use super::*;
 
 const FROM: Time = Time(1_795_000_000_000);
@@ -103,4 +104,110 @@ fn what_nobody_saw_is_unknown_and_not_well() {
         (40, "unknown"),
     ];
     assert_eq!(told(&events), spans(&expected));
+}
+
+fn listed(node: &str, name: &str) -> api::Container {
+    api::Container {
+        node: node.to_string(),
+        name: name.to_string(),
+        state: "running".to_string(),
+        evidence: "fresh".to_string(),
+        ..api::Container::default()
+    }
+}
+
+#[test]
+fn a_filter_leaves_what_it_says() {
+    let stopped = api::Container {
+        state: "exited".to_string(),
+        evidence: "stale".to_string(),
+        ..listed("attic", "old")
+    };
+    let limited = api::Container {
+        memory_limit: 64,
+        unhealthy: true,
+        ..listed("piha", "web")
+    };
+    let mut all = vec![listed("piha", "db"), stopped, limited];
+    let left = |filter: Filter| -> Vec<&str> {
+        let fits = all.iter().filter(|c| filter.fits(c));
+        fits.map(|c| c.name.as_str()).collect()
+    };
+    let no_limit = Filter {
+        no_limit: true,
+        ..Filter::default()
+    };
+    assert_eq!(left(no_limit), ["db"], "what does not run takes nothing");
+    let of_attic = Filter {
+        node: Some("attic".parse().unwrap()),
+        ..Filter::default()
+    };
+    assert_eq!(left(of_attic), ["old"]);
+    let counts = container_counts(&all);
+    assert_eq!(
+        (counts.no_limit, counts.not_running, counts.not_fresh),
+        (1, 1, 1)
+    );
+    arrange(&mut all);
+    let order: Vec<&str> = all.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(order, ["web", "old", "db"], "unhealthy ones first");
+}
+
+#[test]
+fn only_fresh_evidence_calls_a_container_unhealthy_and_one_that_never_gets_up_is() {
+    let is = |state, health, evidence| {
+        let world = world(evidence);
+        let facts = ContainerFacts {
+            state,
+            health,
+            ..ContainerFacts::default()
+        };
+        is_unhealthy(&world.nodes[&piha()], &facts)
+    };
+    use ContainerState::{Dead, Exited, Restarting, Running};
+    use stead_core::world::EvidenceState::{Fresh, Stale};
+    assert!(is(Running, Health::Unhealthy, Fresh));
+    assert!(!is(Running, Health::Unhealthy, Stale));
+    assert!(!is(Running, Health::Failing, Fresh));
+    assert!(is(Restarting, Health::None, Fresh) && is(Dead, Health::None, Fresh));
+    assert!(!is(Exited, Health::None, Fresh));
+}
+
+#[test]
+fn a_container_is_shown_with_its_stack_its_age_and_what_it_writes() {
+    let world = world(stead_core::world::EvidenceState::Fresh);
+    let labels = [("com.docker.stack.namespace", "shop")];
+    let facts = ContainerFacts {
+        labels: labels.map(|(k, v)| (k.to_string(), v.to_string())).into(),
+        image_created_at: Some(Time(7)),
+        ..ContainerFacts::default()
+    };
+    let sample = stead_core::container_sample::ContainerSample {
+        name: "web".parse().unwrap(),
+        cpu_percent: 1.0,
+        memory_bytes: 2,
+        memory_limit: 3,
+        net_rx_per_s: Some(4.0),
+        net_tx_per_s: Some(5.0),
+        block_read_per_s: 6.0,
+        block_write_per_s: 7.0,
+    };
+    let shown = with(&world, &Still::default(), |look| {
+        let name = "web".parse().unwrap();
+        container(look, &piha(), &name, &facts, None, Some(&sample))
+    });
+    assert_eq!(shown.stack.as_deref(), Some("shop"));
+    assert_eq!(shown.image_created_at, Some(Time(7).to_string()));
+    assert_eq!(
+        (
+            shown.cpu_percent,
+            shown.memory_bytes,
+            shown.block_write_bytes
+        ),
+        (Some(1.0), Some(2), Some(7.0))
+    );
+    assert_eq!(
+        (shown.net_rx_bytes, shown.net_tx_bytes),
+        (Some(4.0), Some(5.0))
+    );
 }
