@@ -136,6 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn an_average_is_never_outside_of_what_was_seen() {
+        let mut fold = Fold::EMPTY;
+        (0..3).for_each(|_| fold.see(0.1));
+        assert!(fold.sum / 3.0 > fold.max, "rounding alone would be");
+        assert_eq!(fold.average(), 0.1);
+    }
+
+    #[test]
     fn steps_before_the_epoch_begin_below() {
         assert_eq!(floor(-1, 10), -10);
         assert_eq!(floor(-10, 10), -10);

@@ -185,6 +185,16 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_set_is_a_day_of_seconds_on_the_node_and_two_years_on_the_server() {
+        let told = |tiers: Tiers| -> Vec<(u64, u64)> {
+            let days = |tier: &Tier| (tier.step.0 / 1000, tier.keep.0 / 86_400_000);
+            tiers.iter().map(days).collect()
+        };
+        assert_eq!(told(Tiers::node()), [(1, 1)]);
+        assert_eq!(told(Tiers::server()), [(10, 7), (60, 30), (900, 730)]);
+    }
+
+    #[test]
     fn tiers_that_make_no_sense_are_refused() {
         let tier = |step, keep| Tier {
             step: Span::secs(step),

@@ -133,3 +133,33 @@ impl Ollama {
         used.retain(|name, _| there(name));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(expires: i64) -> Vec<InMemory> {
+        vec![InMemory {
+            name: "mistral:7b".parse().expect("a name"),
+            loaded: Default::default(),
+            expires_at: Some(Time(expires)),
+            last_used: None,
+        }]
+    }
+
+    #[test]
+    fn a_use_shows_by_what_it_puts_off_and_is_forgotten_with_its_model() {
+        let ollama = Ollama::new(Options::default());
+        let used = |expires| ollama.note_use(seen(expires)).remove(0).last_used;
+        let first = used(1);
+        while crate::observation::wall_clock() <= first.expect("seen") {
+            std::thread::yield_now();
+        }
+        assert_eq!(used(1), first, "nobody asked it anything");
+        let again = used(2);
+        assert!(again > first, "it stays longer, so it was used");
+        assert_eq!(ollama.last_used().into_values().next(), again);
+        ollama.keep_use_of(|_| false);
+        assert!(ollama.last_used().is_empty());
+    }
+}

@@ -129,6 +129,24 @@ mod tests {
     }
 
     #[test]
+    fn the_seconds_of_containers_are_kept_too() {
+        let web = ContainerSample {
+            name: "web".parse().expect("a name"),
+            cpu_percent: 1.0,
+            memory_bytes: 7,
+            memory_limit: 0,
+            net_rx_per_s: None,
+            net_tx_per_s: None,
+            block_read_per_s: 0.0,
+            block_write_per_s: 9.0,
+        };
+        let entries = Taker::default().take(sample(1_000), &[web]);
+        assert_eq!(value(&entries, "stead_container_memory_bytes"), Some(7.0));
+        let written = "stead_container_block_write_bytes_per_second";
+        assert_eq!(value(&entries, written), Some(9.0));
+    }
+
+    #[test]
     fn what_comes_between_two_seconds_is_not_kept_and_a_clock_that_went_back_is() {
         let mut taker = Taker::default();
         assert!(!taker.take(sample(5_000), &[]).is_empty());

@@ -595,6 +595,8 @@ async fn health_and_metrics_need_no_token() {
         "stead_nodes{state=\"fresh\"} 1",
         "stead_events_total",
         "stead_resident_memory_bytes",
+        "stead_brake_engaged 0",
+        "stead_messages{state=\"failed\"} 0",
         "# TYPE stead_events_total counter",
     ] {
         assert!(text.contains(line), "{line} is not in {text}");

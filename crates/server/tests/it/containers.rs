@@ -4,8 +4,9 @@ use axum::body::Body;
 use http::StatusCode;
 use serde_json::{Value, json};
 use stead_core::facts::{ContainerFacts, ContainerState, Fact, Health};
+use stead_core::time::{Span, Time};
 
-use crate::scene::{Scene, container, read, request, until};
+use crate::scene::{Scene, container, fleet, read, request, until};
 
 fn code(answer: &(StatusCode, Value)) -> (u16, &str) {
     (answer.0.as_u16(), answer.1["code"].as_str().unwrap_or(""))
@@ -97,6 +98,14 @@ async fn one_container_says_since_when_it_is_ill_and_how_it_was() {
     assert_eq!(words.first(), Some(&"unknown"), "{stray}");
     assert_eq!(words.last(), Some(&"unhealthy"), "{stray}");
     assert!(!stray["events"].as_array().unwrap().is_empty());
+    let long = scene.get("/api/v1/containers/piha/stray?range=400d").await;
+    let from: Time = long["health_history"][0]["from"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let month = scene.handle.now().at.since(from);
+    assert!(month < Span::days(32), "no further back than a month");
     let well = scene.get("/api/v1/containers/piha/z2m").await;
     assert_eq!(well["health_detail"]["unhealthy_since"], Value::Null);
     let none = scene
@@ -131,6 +140,13 @@ async fn a_restart_touches_what_was_read_and_nothing_else() {
     );
     let narrowed = post(json!({"dry_run": true, "stack": "shop"})).await.1;
     assert_eq!(narrowed["targets"].as_array().unwrap().len(), 1);
+    let mut larger = fleet();
+    larger
+        .nodes
+        .insert("attic".parse().unwrap(), Default::default());
+    scene.desire(larger).await;
+    let elsewhere = post(json!({"dry_run": true, "node": "attic"})).await.1;
+    assert_eq!(elsewhere["targets"], json!([]), "only of that node");
 
     // It was made anew after it was read.
     let Fact::Container(facts) = unhealthy() else {
@@ -142,7 +158,8 @@ async fn a_restart_touches_what_was_read_and_nothing_else() {
     };
     scene.observe("stray", Fact::Container(anew)).await;
     let read = |n: usize| json!({"subject": targets[n]["subject"], "digest": targets[n]["digest"]});
-    let (status, begun) = post(json!({"targets": [read(0), read(1)], "note": "morning"})).await;
+    let (status, begun) =
+        post(json!({"targets": [read(0), read(1)], "note": "morning", "max_failures": 2})).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{begun}");
     assert_eq!(begun["targets"][0]["left_out"], Value::Null);
     assert_eq!(
@@ -158,7 +175,7 @@ async fn a_restart_touches_what_was_read_and_nothing_else() {
     assert_eq!(rollout["counts"]["total"], 1);
     assert_eq!(
         (&rollout["batch"], &rollout["max_failures"]),
-        (&json!(4), &json!(3))
+        (&json!(4), &json!(2))
     );
     assert_eq!(rollout["by"], "admin");
     let action = &scene.get("/api/v1/actions").await[0];

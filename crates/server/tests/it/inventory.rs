@@ -126,6 +126,9 @@ async fn as_a_file_it_holds_no_formula() {
         report.as_str().unwrap().contains("## Containers (3)"),
         "{report}"
     );
+    for part in ["## Images (2)", "| stale |", "## Cost (2)"] {
+        assert!(report.as_str().unwrap().contains(part), "{part}: {report}");
+    }
     let (status, no) = scene
         .call("GET", "/api/v1/inventory?format=cvs", None)
         .await;

@@ -393,6 +393,20 @@ async fn a_data_source_finds_what_it_looks_for() {
         .get("/prometheus/api/v1/metadata?metric=stead_node_load1")
         .await;
     assert_eq!(about["data"]["stead_node_load1"][0]["type"], "gauge");
+    assert_eq!(about["data"].as_object().unwrap().len(), 1, "of that alone");
+    for bad in [
+        "label/0bad/values",
+        "query_range?query=1&start=5&end=4&step=1",
+        "labels?start=5&end=4",
+    ] {
+        let path = format!("/prometheus/api/v1/{bad}");
+        let (status, body) = scene.call("GET", &path, None).await;
+        assert_eq!(
+            (status, &body["errorType"]),
+            (StatusCode::BAD_REQUEST, &json!("bad_data")),
+            "{bad}: {body}"
+        );
+    }
     let limited = scene.get("/prometheus/api/v1/metadata?limit=3").await;
     assert_eq!(limited["data"].as_object().unwrap().len(), 3);
 
