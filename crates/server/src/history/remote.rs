@@ -65,6 +65,7 @@ impl Remote {
             handle,
             stop,
             failing: false,
+            open: 0,
         };
         tokio::spawn(sender.run());
         remote
@@ -119,6 +120,8 @@ struct Sender {
     handle: Handle,
     stop: CancellationToken,
     failing: bool,
+    /// Samples taken from the queue that neither arrived nor were refused yet.
+    open: usize,
 }
 
 impl Sender {
@@ -129,8 +132,8 @@ impl Sender {
             () = stop.cancelled() => {}
         }
         self.well();
-        let left = std::mem::take(&mut *self.remote.queue());
-        self.remote.done(left.len(), &self.remote.0.counts.dropped);
+        let left = std::mem::take(&mut *self.remote.queue()).len() + self.open;
+        self.remote.done(left, &self.remote.0.counts.dropped);
     }
 
     async fn send_all(&mut self) {
@@ -149,12 +152,13 @@ impl Sender {
         let counts = Arc::clone(&self.remote.0.counts);
         let mut wait = AGAIN;
         let mut left = vec![&batch[..]];
+        self.open = batch.len();
         while let Some(part) = left.pop() {
             match self.receiver.send(part).await {
                 Ok(()) => {
                     self.well();
                     wait = AGAIN;
-                    self.remote.done(part.len(), &counts.sent);
+                    self.done(part.len(), &counts.sent);
                 }
                 Err(Undelivered::Never(_)) if part.len() > 1 => {
                     let (first, second) = part.split_at(part.len() / 2);
@@ -162,7 +166,7 @@ impl Sender {
                 }
                 Err(Undelivered::Never(why)) => {
                     tracing::debug!(why, "a sample is refused");
-                    self.remote.done(1, &counts.refused);
+                    self.done(1, &counts.refused);
                 }
                 Err(Undelivered::Later(why)) => {
                     self.ill(&why);
@@ -172,6 +176,11 @@ impl Sender {
                 }
             }
         }
+    }
+
+    fn done(&mut self, count: usize, how: &AtomicU64) {
+        self.open -= count;
+        self.remote.done(count, how);
     }
 
     fn ill(&mut self, why: &str) {

@@ -140,6 +140,13 @@ async fn read_as_own(scene: &Scene, peer: &Peer) {
         modes.len() >= 7 && (sum - 100.0).abs() < 1.0,
         "{sum} of {modes:?}"
     );
+    let names = scene
+        .get("/api/v1/history/series?match=stead_node_load1&from=1h")
+        .await;
+    assert_eq!(
+        names["series"][0]["selector"],
+        "stead_node_load1{node=\"piha\"}"
+    );
     let trends = scene.get("/api/v1/trends/memory?node=piha&range=1h").await;
     assert_eq!(trends["trends"][0]["node"], "piha", "{trends}");
     let none = points(scene, "stead_node_load1{node=\"attic\"}").await;
@@ -395,6 +402,92 @@ async fn a_receiver_that_is_not_there_is_shown_and_gets_what_waited_once_it_is()
         Some(0),
         "{health}"
     );
+}
+
+/// Somebody who answers every request so.
+async fn receiver(status: StatusCode) -> String {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/v1/write", socket.local_addr().unwrap());
+    let answer = axum::routing::post(async move || status);
+    let router = axum::Router::new().route("/api/v1/write", answer);
+    tokio::spawn(async move { axum::serve(socket, router).await });
+    url
+}
+
+/// A scene whose samples go to `url`, and whether it keeps them itself.
+async fn sends(url: String, record: bool) -> Scene {
+    let scene = Scene::well().await;
+    until("the history is open", async || {
+        scene.history.store().map(drop)
+    })
+    .await;
+    let mut wanted = sending(&[url]);
+    wanted.metrics.record = record;
+    scene.desire(wanted).await;
+    until("the receiver is known", async || {
+        (scene.history.sent()?.receivers == 1).then_some(())
+    })
+    .await;
+    scene
+}
+
+#[tokio::test]
+async fn where_somebody_else_keeps_samples_none_are_kept_here() {
+    let scene = sends(receiver(StatusCode::NO_CONTENT).await, false).await;
+    measure(&scene).await;
+    until("they arrived there", async || {
+        let sent = scene.history.sent()?;
+        (sent.waiting == 0 && sent.sent > 300).then_some(())
+    })
+    .await;
+    assert_eq!(scene.history.stats().unwrap().samples, 0);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_no_longer_wanted_gets_nothing_and_is_no_trouble() {
+    let scene = sends(receiver(StatusCode::SERVICE_UNAVAILABLE).await, true).await;
+    measure(&scene).await;
+    troubled(&scene, "remote-write").await;
+    scene.desire(fleet()).await;
+    until("what waited is given up", async || {
+        let sent = scene.history.sent()?;
+        (sent.receivers == 0 && sent.waiting == 0).then_some(())
+    })
+    .await;
+    let health = scene.get("/healthz").await;
+    assert_eq!(health["troubles"].as_array().map(Vec::len), Some(0));
+    assert_eq!(scene.history.sent().unwrap().sent, 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_for_good_is_halved_until_what_is_taken_is_taken() {
+    // Somebody who takes nothing but small requests.
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/v1/write", socket.local_addr().unwrap());
+    let answer = async |body: bytes::Bytes| match body.len() {
+        0..=600 => StatusCode::NO_CONTENT,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let router = axum::Router::new().route("/api/v1/write", axum::routing::post(answer));
+    tokio::spawn(async move { axum::serve(socket, router).await });
+    let scene = Scene::well().await;
+    until("the history is open", async || {
+        scene.history.store().map(drop)
+    })
+    .await;
+    scene.desire(sending(std::slice::from_ref(&url))).await;
+    until("the receiver is known", async || {
+        (scene.history.sent()?.receivers == 1).then_some(())
+    })
+    .await;
+    measure(&scene).await;
+    let sent = until("each of them arrived or was refused", async || {
+        let sent = scene.history.sent()?;
+        let all = sent.sent + sent.refused;
+        (sent.waiting == 0 && all > 300 && all == scene.history.stats()?.samples).then_some(sent)
+    })
+    .await;
+    assert_eq!((sent.refused, sent.dropped), (0, 0));
 }
 
 /// What the trouble `code` says, once there is one.
