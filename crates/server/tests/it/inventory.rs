@@ -110,6 +110,27 @@ async fn an_old_image_is_an_event_once() {
 }
 
 #[tokio::test]
+async fn a_young_image_is_no_event_beside_an_old_one() {
+    let scene = Scene::well().await;
+    let Fact::Container(facts) = running() else {
+        unreachable!("it is a container")
+    };
+    let now = scene.handle.now().at.0;
+    for (name, days) in [("web", 29), ("z2m", 31)] {
+        let made = ContainerFacts {
+            image_id: format!("sha256:{days}"),
+            image_created_at: Some(Time(now - days * 86_400_000)),
+            ..facts.clone()
+        };
+        scene.observe(name, Fact::Container(made)).await;
+    }
+    let events = scene.get("/api/v1/events?kind=image_aged").await;
+    let events = events["events"].as_array().unwrap();
+    let told: Vec<_> = events.iter().map(|e| e["subject"].as_str()).collect();
+    assert_eq!(told, [Some("container/piha/z2m")]);
+}
+
+#[tokio::test]
 async fn as_a_file_it_holds_no_formula() {
     let scene = labelled().await;
     let (status, csv) = scene
