@@ -33,6 +33,8 @@ const CHANGES: usize = 256;
 const CHUNK: usize = 64 * 1024;
 /// While somebody reads, frames are synced this long after they were written: the reader's word is what counts then.
 const LAZY: Duration = Duration::from_secs(1);
+/// After a sync that failed.
+const SYNC_AGAIN: Duration = Duration::from_secs(10);
 
 /// A fact seen anew, or gone.
 pub type Change = (FactKey, Option<Fact>);
@@ -344,13 +346,16 @@ impl Board {
         self.facts(&look)
     }
 
-    /// Keeps what was written on disk: at once while no server reads, else within a second. Runs until `stop`.
+    /// Keeps what was written on disk: at once while no server reads, else within a second. What failed is tried again.
+    /// Runs until `stop`.
     pub async fn sync(&self, stop: CancellationToken) {
+        let mut failed = false;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 () = self.0.unsynced.notified() => {}
+                () = tokio::time::sleep(SYNC_AGAIN), if failed => {}
             }
             if self.is_linked() {
                 let soon = tokio::time::sleep(LAZY);
@@ -364,11 +369,23 @@ impl Board {
                 }
             }
             let dirty = self.lock().spool.take_dirty();
-            let result = dirty.sync_aside().await;
-            if let Err(error) = &result {
-                tracing::error!(%error, "the spool cannot be synced: frames not yet at the server may be lost");
+            let synced = dirty.sync_aside().await;
+            let spool = &mut self.lock().spool;
+            let result = match synced {
+                Ok(synced) => spool.note_synced(synced),
+                Err(error) => {
+                    spool.note_unsynced();
+                    Err(error)
+                }
+            };
+            match &result {
+                Err(error) if !failed => {
+                    tracing::error!(%error, "the spool cannot be synced: frames not yet at the server may be lost");
+                }
+                Ok(()) if failed => tracing::info!("the spool is synced again"),
+                _ => {}
             }
-            self.lock().spool.note_synced(&result);
+            failed = result.is_err();
         }
     }
 

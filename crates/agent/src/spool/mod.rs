@@ -9,6 +9,7 @@
 mod gap;
 mod read;
 mod segment;
+mod sync;
 
 #[cfg(test)]
 mod tests;
@@ -18,13 +19,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use stead_ports::disk::{self, Disk, File};
+use stead_ports::disk::{self, Disk};
 
 use crate::record;
 use segment::{Found, Segment};
+use sync::Kept;
 
 pub use gap::Gap;
 pub use read::{Position, Read};
+pub use sync::{Dirty, Synced};
 
 /// After an unclean end of the machine itself, cursors jump by this: more than can have been sent and not yet synced.
 const JUMP: u64 = 1 << 20;
@@ -86,34 +89,6 @@ pub struct Opened {
     pub power_cut: bool,
 }
 
-/// Files to sync, outside of any lock.
-#[derive(Debug)]
-pub struct Dirty {
-    disk: Arc<dyn Disk>,
-    files: Vec<Arc<dyn File>>,
-    dir: Option<PathBuf>,
-    upto: u64,
-}
-
-impl Dirty {
-    /// Blocks until everything up to the returned cursor is on disk.
-    pub fn sync(self) -> io::Result<u64> {
-        for file in &self.files {
-            file.sync()?;
-        }
-        if let Some(dir) = &self.dir {
-            self.disk.sync_dir(dir)?;
-        }
-        Ok(self.upto)
-    }
-
-    /// The same, without holding up the thread.
-    pub async fn sync_aside(self) -> io::Result<u64> {
-        let disk = Arc::clone(&self.disk);
-        disk::aside(&*disk, || self.sync()).await?
-    }
-}
-
 #[derive(Debug)]
 pub struct Spool {
     disk: Arc<dyn Disk>,
@@ -127,7 +102,6 @@ pub struct Spool {
     acked: u64,
     synced: u64,
     gap: Option<Gap>,
-    dirty: Vec<Arc<dyn File>>,
     dir_dirty: bool,
     sealed: bool,
     buffer: Vec<u8>,
@@ -172,7 +146,6 @@ impl Spool {
         let id = segments.back().map_or(fresh_id, |s: &Segment| s.id);
         segments.retain(|s| s.id == id);
         let next = segments.back().map_or(1, |s| s.last + 1);
-        let (acked, synced) = (0, next - 1);
         let mut spool = Spool {
             disk,
             dir: dir.to_owned(),
@@ -180,54 +153,57 @@ impl Spool {
             id,
             segments,
             next,
-            acked,
-            synced,
+            acked: 0,
+            synced: 0,
             gap: None,
-            dirty: Vec::new(),
             dir_dirty: false,
             sealed: false,
             buffer: Vec::new(),
         };
         spool.gap = spool.saved_gap();
-        for from in holes {
-            let to = spool
-                .segments
-                .iter()
-                .map(|s| s.first)
-                .find(|first| *first > from)
-                .map_or(from, |f| f - 1);
-            spool.lost(Gap {
-                from,
-                to: to.max(from),
-                dropped: (to + 1).saturating_sub(from).max(1),
-            });
-        }
+        spool.tell_holes(holes);
         opened.power_cut = spool.note_boot(boot)?;
         if opened.power_cut {
             spool.next += JUMP;
+            // What is read now was on disk.
+            for segment in &mut spool.segments {
+                segment.kept = Kept::Written;
+            }
         }
-        if opened.power_cut {
-            // On disk before anything is given: the next power cut must jump from here, not from where this one did.
-            spool
-                .roll()
-                .and_then(|()| spool.take_dirty().sync().map(drop))
-                .map_err(wrap("create a file in", dir))?;
-        } else if spool.segments.is_empty() {
+        if opened.power_cut || spool.segments.is_empty() {
             spool.roll().map_err(wrap("create a file in", dir))?;
-        } else if let Err(error) = spool.secure_newest() {
-            tracing::warn!(%error, "the newest file of the spool takes nothing more");
-            spool.sealed = true;
+        }
+        // Before anything is given: the next power cut must jump from here, not from where this one did, and what is
+        // appended must not stand behind bytes that it takes away.
+        let secured = spool.take(true).sync();
+        match spool.note_synced(secured) {
+            Err(error) if opened.power_cut => return Err(wrap("sync", dir)(error)),
+            Err(error) => tracing::warn!(%error, "the spool could not be synced; tried again"),
+            Ok(()) => {}
         }
         Ok((spool, opened))
     }
 
-    /// What is appended must not stand behind bytes that a power cut takes away.
-    fn secure_newest(&mut self) -> io::Result<()> {
-        if let Some(newest) = self.segments.back_mut() {
-            newest.secure(&*self.disk)?;
-            self.disk.sync_dir(&self.dir)?;
+    /// Frames that are missing behind `holes` and between files: a gap says how many, unless one does already. What a power
+    /// cut took before it was synced leaves no trace but the jump.
+    fn tell_holes(&mut self, mut holes: Vec<u64>) {
+        let pairs = self.segments.iter().zip(self.segments.iter().skip(1));
+        let between = pairs.map(|(a, b)| (a.last + 1, b.first));
+        let missing = between.filter(|(from, next)| from < next && next - from < JUMP);
+        holes.extend(missing.map(|(from, _)| from));
+        holes.sort_unstable();
+        holes.dedup();
+        for from in holes {
+            let next = self.segments.iter().map(|s| s.first).find(|f| *f > from);
+            let to = next.map_or(from, |f| f - 1);
+            let told = |gap: Gap| gap.from <= from && to <= gap.to;
+            if !self.gap.is_some_and(told) {
+                let missing = to + 1 - from;
+                // Behind a jump nobody knows how many there were.
+                let dropped = if missing < JUMP { missing } else { 1 };
+                self.lost(Gap { from, to, dropped });
+            }
         }
-        Ok(())
     }
 
     /// Whether the machine ended since the spool was last open without having been closed.
@@ -244,7 +220,8 @@ impl Spool {
 
     /// Syncs everything and says so: nothing is missing after a reboot.
     pub fn close(&mut self) -> io::Result<()> {
-        self.take_dirty().sync()?;
+        let synced = self.take_dirty().sync();
+        self.note_synced(synced)?;
         match self.disk.remove(&self.dir.join("boot")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -342,10 +319,6 @@ impl Spool {
             self.sealed = active.file.set_size(before).is_err();
             return Err(error);
         }
-        let file = Arc::clone(&active.file);
-        if !self.dirty.iter().any(|f| Arc::ptr_eq(f, &file)) {
-            self.dirty.push(file);
-        }
         Ok(())
     }
 
@@ -355,13 +328,12 @@ impl Spool {
 
     fn roll_at(&mut self, first: u64) -> io::Result<()> {
         // A file without a frame makes room for its successor, which may have the same name.
-        if self.segments.back().is_some_and(|s| s.last < s.first)
+        if self.segments.back().is_some_and(Segment::is_empty)
             && let Some(empty) = self.segments.pop_back()
         {
             self.remove(&empty);
         }
         let segment = Segment::create(&*self.disk, &self.dir, self.id, first)?;
-        self.dirty.push(Arc::clone(&segment.file));
         self.dir_dirty = true;
         self.sealed = false;
         self.segments.push_back(segment);
@@ -387,7 +359,6 @@ impl Spool {
     }
 
     fn remove(&mut self, segment: &Segment) {
-        self.dirty.retain(|f| !Arc::ptr_eq(f, &segment.file));
         let _ = self.disk.remove(&segment.path);
     }
 
@@ -423,25 +394,6 @@ impl Spool {
         self.acked = self.acked.max(cursor);
         let dir = self.dir.clone();
         self.roll().map_err(wrap("create a file in", &dir))
-    }
-
-    /// What must be synced now.
-    pub fn take_dirty(&mut self) -> Dirty {
-        let dir = std::mem::take(&mut self.dir_dirty).then(|| self.dir.clone());
-        Dirty {
-            disk: Arc::clone(&self.disk),
-            files: std::mem::take(&mut self.dirty),
-            dir,
-            upto: self.last(),
-        }
-    }
-
-    /// A sync ended. After one that failed nobody knows what is on disk: that file takes nothing more.
-    pub fn note_synced(&mut self, result: &io::Result<u64>) {
-        match result {
-            Ok(upto) => self.synced = self.synced.max(*upto),
-            Err(_) => self.sealed = true,
-        }
     }
 }
 

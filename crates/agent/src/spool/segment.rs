@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use stead_ports::disk::{self, Disk, File, Open};
+use stead_ports::disk::{Disk, File, Open};
 
+use super::sync::Kept;
 use crate::record::{self, Parsed};
 
 const MAGIC: &[u8; 8] = b"STDSPL01";
@@ -22,6 +23,7 @@ pub struct Segment {
     /// Cursor of the newest record, holes included; `first - 1` while it is empty.
     pub last: u64,
     pub len: u64,
+    pub kept: Kept,
 }
 
 /// How a file was found.
@@ -55,6 +57,7 @@ impl Segment {
             first,
             last: first.saturating_sub(1),
             len: HEADER,
+            kept: Kept::Written,
         })
     }
 
@@ -84,6 +87,7 @@ impl Segment {
             first,
             last,
             len: HEADER,
+            kept: Kept::Unsure,
         };
         segment.scan()?;
         if segment.len == on_disk {
@@ -132,16 +136,15 @@ impl Segment {
         self.file.write_at(bytes, self.len)?;
         self.len += bytes.len() as u64;
         self.last = cursor;
+        if self.kept == Kept::OnDisk {
+            self.kept = Kept::Written;
+        }
         Ok(())
     }
 
-    /// Puts all of it on disk once more. What an earlier process wrote can be read without being there: where its sync
-    /// failed, no later one mends that.
-    pub fn secure(&mut self, disk: &dyn Disk) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        self.read(0, self.len as usize, &mut bytes)?;
-        self.file = disk::swap(disk, &self.path, &bytes)?;
-        Ok(())
+    /// Whether there is no record in it.
+    pub fn is_empty(&self) -> bool {
+        self.last < self.first
     }
 
     /// Up to `max` bytes from `at` on into `buffer`.

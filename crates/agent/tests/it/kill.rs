@@ -76,8 +76,8 @@ fn spool_victim() {
             .append(|cursor| format!("{cursor}:{}\n", "x".repeat(size)).into_bytes())
             .expect("append");
         if n.is_multiple_of(7) {
-            let result = spool.take_dirty().sync();
-            spool.note_synced(&result);
+            let synced = spool.take_dirty().sync();
+            spool.note_synced(synced).expect("on disk");
             println!("safe {}", spool.synced());
         }
     }

@@ -88,6 +88,7 @@ impl Running {
                     let keep = self.chance.below(200) as usize;
                     self.ground.shelf.disk.cut_power(keep);
                 }
+                self.falls_back();
                 self.plan_in(down, Job::StartServer);
             }
             Who::Agent(node) => {

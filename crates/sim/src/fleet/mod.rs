@@ -211,13 +211,9 @@ impl Running {
         life.kill();
         if self.server.as_ref().is_some_and(|s| s.life.is_dead()) {
             self.end_server();
-            let other = |s: &mut Server| !s.life.is_dead() && !s.life.is_paused();
-            match self.asleep.take_if(other) {
-                Some(other) => self.serves(other),
-                None => {
-                    let now = self.truth.now();
-                    self.plan_for(now + AGAIN, Job::StartServer);
-                }
+            if !self.falls_back() {
+                let now = self.truth.now();
+                self.plan_for(now + AGAIN, Job::StartServer);
             }
         }
         self.asleep.take_if(|s| s.life.is_dead());

@@ -69,6 +69,16 @@ impl Running {
         self.server = Some(server);
     }
 
+    /// Where the other one is gone, one that went on after a signal is reached again. Whether there is one.
+    pub(super) fn falls_back(&mut self) -> bool {
+        let awake = |s: &mut Server| !s.life.is_dead() && !s.life.is_paused();
+        let Some(other) = self.asleep.take_if(awake) else {
+            return false;
+        };
+        self.serves(other);
+        true
+    }
+
     pub(super) fn end_server(&mut self) {
         self.net.listen(None);
         if let Some(server) = self.server.take() {

@@ -222,6 +222,30 @@ fn f08_of_two_servers_on_one_store_the_newer_leads_and_nothing_is_done_twice() {
 }
 
 #[test]
+fn f08_the_first_server_is_reached_again_when_the_one_beside_it_is_killed_while_the_disk_is_full() {
+    // The lead cannot be taken on a full disk, so the one that was stopped keeps it.
+    let full = Fault::LogFull {
+        length: 60 * SECOND,
+    };
+    let taken = Fault::TakenOver {
+        length: 18 * SECOND,
+    };
+    let killed = Fault::Killed {
+        who: Who::Server,
+        down: 3 * SECOND,
+    };
+    let moves = vec![
+        (MINUTE, What::Fault(full)),
+        (MINUTE + 18 * SECOND, What::Fault(taken)),
+        (MINUTE + 48 * SECOND, What::Fault(killed)),
+        (3 * MINUTE, ill("ant", "db", 1)),
+    ];
+    let report = play(&plan(fleet(&["ant"], &["db"]), 10 * MINUTE, moves));
+    assert_eq!(count(&report, "leader_elected"), 1);
+    assert_eq!(done(&report).len(), 1);
+}
+
+#[test]
 fn f09_a_partition_of_43_seconds_during_a_repair_repairs_nothing_twice() {
     for offset in (0..10_000).step_by(400) {
         let parted = Fault::Partition {
