@@ -1,13 +1,11 @@
-//! What samples cost: taking them in, keeping them, reading them back.
+//! What samples cost: taking them in, reading them back. What they take on disk is in `sizes.rs`.
 //!
 //! `cargo bench -p stead-history` prints one line of JSON and one for people per figure. Arguments (all optional):
 //! `--hosts N` (150), `--minutes N` of ingest (60), `--days N` of the long read (30), `--dir PATH` (a temporary folder
-//! below the current one), `--only ingest|size|read`, `--export PATH` (the corpus that sizes are measured on, as lines that
-//! other stores import, and nothing else).
+//! below the current one), `--only ingest|read`.
 
 #![allow(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +15,7 @@ use stead_history::corpus::Corpus;
 use stead_history::store::{Options, Store};
 use stead_ports::clock::ManualClock;
 use stead_ports::disk::RealDisk;
-use stead_ports::history::{Labels, NAME, Op, Range, Reader, Selector, Writer};
+use stead_ports::history::{Op, Range, Reader, Selector, Writer};
 
 const START: i64 = 1_795_000_000_000 / 86_400_000 * 86_400_000;
 const SEED: u64 = 4;
@@ -115,33 +113,6 @@ async fn settle(store: &Store, clock: &ManualClock, end: i64) {
     while store.merge().await.expect("merge") {}
 }
 
-async fn size(dir: &Path) {
-    for (name, hosts, step, length, options) in [
-        ("day_at_10s", 20, 10_000, DAY, Options::server()),
-        ("hour_at_1s", 20, 1_000, DAY / 24, Options::node()),
-    ] {
-        let options = Options {
-            bound: 8 << 30,
-            head: 1_000_000,
-            ..options
-        };
-        let folder = dir.join(name);
-        let (store, clock) = open(&folder, options).await;
-        let mut corpus = Corpus::new(hosts, SEED);
-        let (_, taken) = fill(&store, &clock, &mut corpus, step, START + length).await;
-        // The last partition is as it is while it is written to; the others are as they stay.
-        settle(&store, &clock, START + length + DAY / 4).await;
-        let (finest, all) = store.sizes();
-        let extra = format!(r#","samples":{taken},"bytes":{finest},"with_folds":{all}"#);
-        say(
-            &format!("history_bytes_{name}"),
-            "bytes/sample",
-            finest as f64 / taken as f64,
-            &extra,
-        );
-    }
-}
-
 async fn read(dir: &Path, days: i64) {
     let (store, clock) = open(&dir.join("read"), Options::server()).await;
     let mut corpus = Corpus::new(4, SEED);
@@ -172,27 +143,6 @@ async fn read(dir: &Path, days: i64) {
     }
 }
 
-/// As VictoriaMetrics and Prometheus' tools import it: one sample a line, with its time in milliseconds.
-fn export(path: &Path) {
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path).expect("file"));
-    let mut corpus = Corpus::new(20, SEED);
-    let mut at = START;
-    while at < START + DAY {
-        for entry in corpus.read(Time(at), 10.0) {
-            writeln!(file, "{} {} {at}", line(&entry.labels), entry.sample.value).expect("write");
-        }
-        at += 10_000;
-    }
-}
-
-fn line(labels: &Labels) -> String {
-    let pairs = labels.iter().filter(|(name, _)| *name != NAME);
-    let pairs: Vec<String> = pairs
-        .map(|(name, value)| format!("{name}={value:?}"))
-        .collect();
-    format!("{}{{{}}}", labels.metric(), pairs.join(","))
-}
-
 fn argument(name: &str) -> Option<String> {
     let mut args = std::env::args().skip_while(|arg| arg != name);
     args.next().and(args.next())
@@ -204,10 +154,6 @@ fn main() {
             .and_then(|n| n.parse().ok())
             .unwrap_or(default)
     };
-    if let Some(path) = argument("--export") {
-        export(Path::new(&path));
-        return;
-    }
     let parent = argument("--dir").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let dir = tempfile::Builder::new()
         .prefix("bench-history-")
@@ -224,9 +170,6 @@ fn main() {
                 number("--minutes", 60),
             )
             .await;
-        }
-        if wanted("size") {
-            size(dir.path()).await;
         }
         if wanted("read") {
             read(dir.path(), number("--days", 30)).await;

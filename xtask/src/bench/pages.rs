@@ -37,7 +37,7 @@ pub fn measure(binary: &Path, options: &Options) -> Result<Vec<Row>> {
     command
         .current_dir(checkout::root().join("e2e"))
         .args(["bench/pages.mjs", &link])
-        .args(["--rounds", &options.rounds.min(9).to_string()])
+        .args(["--rounds", &options.rounds.min(5).to_string()])
         .args(["--services", &(NODES * CONTAINERS).to_string()]);
     let (lines, outcome) = process::run_keeping(&mut command, |line| line.starts_with('{'));
     outcome?;

@@ -166,26 +166,19 @@ pub fn past() -> Result<Vec<Row>> {
 
 pub fn history() -> Result<Vec<Row>> {
     let found = bench("stead-history", "history", &[])?;
+    let sizes = bench("stead-history", "sizes", &[])?;
     let beside = bench("stead-server", "ingest", &[])?;
     let figure = |name: &str| {
         let value = found.get(name).or_else(|| beside.get(name));
         value
+            .or_else(|| sizes.get(name))
             .copied()
             .with_context(|| format!("the bench told no {name}"))
     };
     let taken = figure("ingest_stead")?;
     let prometheus = figure("ingest_prometheus")?;
-    Ok(vec![
-        Row::told(
-            "bytes a sample at 10 s, finest tier",
-            figure("history_bytes_day_at_10s")?,
-            "bytes",
-        ),
-        Row::told(
-            "bytes a sample at 1 s",
-            figure("history_bytes_hour_at_1s")?,
-            "bytes",
-        ),
+    let mut rows = kept(&figure)?;
+    rows.extend([
         Row::at_least_beside(
             "samples taken in by a core-second",
             taken,
@@ -233,7 +226,38 @@ pub fn history() -> Result<Vec<Row>> {
             "ms",
             10.0,
         ),
-    ])
+    ]);
+    Ok(rows)
+}
+
+/// What a sample takes on disk, beside those that keep the same corpus.
+fn kept(figure: &dyn Fn(&str) -> Result<f64>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (step, at) in [("10s", "10 s"), ("1s", "1 s")] {
+        for (part, what) in [
+            ("samples", "samples alone"),
+            ("whole", "with names and index"),
+        ] {
+            let of = |who: &str| figure(&format!("sizes_{step}_{who}_{part}"));
+            let name = format!("bytes a sample at {at}, {what}");
+            let victoria = ("VictoriaMetrics", of("victoria_metrics")?);
+            rows.push(Row::at_most_beside(
+                name,
+                of("stead")?,
+                "bytes",
+                victoria,
+                1.0,
+            ));
+            rows.push(Row::beside(
+                "the same",
+                of("stead")?,
+                "bytes",
+                "Prometheus",
+                of("prometheus")?,
+            ));
+        }
+    }
+    Ok(rows)
 }
 
 fn bench(package: &str, name: &str, args: &[&str]) -> Result<Figures> {
