@@ -77,6 +77,8 @@ pub struct History {
     pub kinds: BTreeMap<String, u64>,
     /// Notes not confirmed yet.
     pub notes: Vec<Note>,
+    /// By target: locks in the log, and those that people were told of. A lock may be over before its taker hears of it.
+    pub locks: BTreeMap<String, (u64, u64)>,
     /// Subjects that were in trouble at some time, or of which somebody said so.
     pub suffered: BTreeSet<Subject>,
     /// Nodes whose snapshot came in since the server's last start.
@@ -306,6 +308,10 @@ impl Truth {
             decided,
             digest,
         });
+        if decided == "locked" {
+            let target = reply.id().to_string();
+            self.note(|h| h.locks.entry(target).or_default().1 += 1);
+        }
     }
 
     pub fn finding(&self) -> Option<(u64, Finding)> {
@@ -342,6 +348,10 @@ impl History {
                 };
                 self.approvals
                     .insert((a.action.clone(), a.occurrence), approval);
+            }
+            Body::LockTaken(_) => {
+                let target = event.subject.to_string();
+                self.locks.entry(target).or_default().0 += 1;
             }
             Body::ServerStarted(_) => self.synced.clear(),
             Body::NodeStale(_) | Body::NodeOffline(_) => {

@@ -68,12 +68,9 @@ pub fn answered_is_kept(scene: &Scene<'_>, moment: &Moment<'_>) -> Verdict {
 
 /// Locks are marks in the log as well.
 fn told_of_marks(scene: &Scene<'_>, reply: &Reply, decided: &str) -> Verdict {
-    let world = &scene.history.world;
-    let locked = world
-        .locks
-        .keys()
-        .any(|key| key.target.to_string() == reply.id());
-    if decided != "locked" || locked {
+    let locks = scene.history.locks.get(reply.id());
+    let (taken, told) = locks.copied().unwrap_or_default();
+    if decided != "locked" || taken > told {
         return Ok(());
     }
     Err(Breach::new(
