@@ -144,13 +144,23 @@ impl Spool {
         }
         match result {
             Ok(()) => self.synced = self.synced.max(dirty.upto),
-            Err(_) => self.note_unsynced(),
+            Err(_) => self.seal(),
         }
         result
     }
 
-    /// Nobody knows what became of a sync: what is appended from now on does not stand behind its bytes.
+    /// Nobody knows what became of a sync.
     pub fn note_unsynced(&mut self) {
+        for segment in &mut self.segments {
+            if segment.kept == Kept::Written {
+                segment.kept = Kept::Unsure;
+            }
+        }
+        self.seal();
+    }
+
+    /// What is appended from now on does not stand behind bytes of which nobody knows where they are.
+    fn seal(&mut self) {
         self.sealed = true;
         self.dir_dirty = true;
     }
