@@ -118,6 +118,7 @@ async fn what_they_do_is_an_action_like_any_other() {
         .call("POST", "/api/vm/containers/web/restart", None)
         .await;
     assert_eq!(status, StatusCode::ACCEPTED, "{told}");
+    assert_eq!(told["success"], true, "{told}");
     let id = told["action"].as_str().unwrap();
     let action = scene.get(&format!("/api/v1/actions/{id}")).await;
     assert_eq!(action["subject"], "container/piha/web");
