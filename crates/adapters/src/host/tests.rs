@@ -331,14 +331,16 @@ impl Drop for Group {
     }
 }
 
+fn put(root: &Path, file: &str, text: &str) {
+    let path = root.join(file);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
 #[test]
 fn a_graphics_processor_and_the_last_cleanup_are_facts_of_the_machine() {
     let (folder, mut host) = machine("vps");
-    let write = |file: &str, text: &str| {
-        let path = folder.path().join(file);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let write = |file: &str, text: &str| put(folder.path(), file, text);
     write(
         "proc/driver/nvidia/gpus/0000:01:00.0/information",
         "Model: RTX 3060\n",
@@ -355,11 +357,7 @@ fn a_graphics_processor_and_the_last_cleanup_are_facts_of_the_machine() {
 #[test]
 fn stalls_of_disks_and_temperatures_are_in_the_sample() {
     let (folder, mut host) = machine("vps");
-    let write = |file: &str, text: &str| {
-        let path = folder.path().join(file);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let write = |file: &str, text: &str| put(folder.path(), file, text);
     write(
         "proc/pressure/io",
         "some avg10=7.25 avg60=0.00 avg300=0.00 total=0\nfull avg10=5.50 avg60=0.00 avg300=0.00 total=0\n",

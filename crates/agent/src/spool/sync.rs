@@ -48,7 +48,7 @@ pub struct Dirty {
 #[must_use = "the spool has to know"]
 pub struct Synced {
     dirty: Dirty,
-    pub result: io::Result<()>,
+    result: io::Result<()>,
 }
 
 impl Dirty {

@@ -22,6 +22,19 @@ fn put(spool: &mut Spool, size: usize) -> u64 {
     spool.append(|cursor| frame(cursor, size)).expect("append")
 }
 
+const SMALL_FILES: Options = Options {
+    bound: 1 << 20,
+    segment: 300,
+};
+
+fn ten_in_small_files(dir: &Path) -> Spool {
+    let (mut spool, _) = open(dir, SMALL_FILES);
+    for _ in 0..10 {
+        put(&mut spool, 80);
+    }
+    spool
+}
+
 /// Cursors of the frames read, and how many a gap says were dropped.
 fn read_all(spool: &Spool, position: &mut Position, max: usize) -> (Vec<u64>, u64) {
     let (mut cursors, mut dropped) = (Vec::new(), 0);
@@ -94,14 +107,7 @@ fn a_torn_tail_is_dropped_and_its_cursor_given_again() {
 #[test]
 fn damage_in_the_middle_is_a_gap_and_not_silence() {
     let dir = tempfile::tempdir().expect("dir");
-    let small = Options {
-        bound: 1 << 20,
-        segment: 300,
-    };
-    let (mut spool, _) = open(dir.path(), small);
-    for _ in 0..10 {
-        put(&mut spool, 80);
-    }
+    let spool = ten_in_small_files(dir.path());
     let oldest = spool
         .segments
         .front()
@@ -112,7 +118,7 @@ fn damage_in_the_middle_is_a_gap_and_not_silence() {
     let at = segment::HEADER as usize + 20;
     bytes[at] ^= 1;
     fs::write(&oldest, bytes).expect("write");
-    let (spool, opened) = open(dir.path(), small);
+    let (spool, opened) = open(dir.path(), SMALL_FILES);
     assert!(opened.damaged);
     let (cursors, dropped) = read_all(&spool, &mut Position::after(0), 1000);
     assert!(dropped > 0);
@@ -123,14 +129,7 @@ fn damage_in_the_middle_is_a_gap_and_not_silence() {
 #[test]
 fn frames_that_are_missing_between_two_files_are_told_once() {
     let dir = tempfile::tempdir().expect("dir");
-    let small = Options {
-        bound: 1 << 20,
-        segment: 300,
-    };
-    let (mut spool, _) = open(dir.path(), small);
-    for _ in 0..10 {
-        put(&mut spool, 80);
-    }
+    let spool = ten_in_small_files(dir.path());
     let second = spool.segments.get(1).map(|s| (s.path.clone(), s.last));
     let (path, last) = second.expect("a file");
     drop(spool);
@@ -141,7 +140,7 @@ fn frames_that_are_missing_between_two_files_are_told_once() {
         .and_then(|f| f.set_len(segment::HEADER))
         .expect("cut");
     for _ in 0..2 {
-        let (spool, opened) = open(dir.path(), small);
+        let (spool, opened) = open(dir.path(), SMALL_FILES);
         assert!(!opened.damaged);
         let (cursors, dropped) = read_all(&spool, &mut Position::after(0), 1000);
         assert!(dropped > 0 && !cursors.contains(&last));

@@ -269,16 +269,7 @@ mod tests {
     fn steal_counts_as_the_mean_of_a_whole_minute() {
         let (mut levels, t) = (Levels::new(), Thresholds::default());
         let mut at = |second: i64, steal: f32| {
-            let cpu = Some(CpuShare {
-                steal,
-                ..CpuShare::default()
-            });
-            let sample = HostSample {
-                at: Time(second * 1000),
-                cpu,
-                ..HostSample::default()
-            };
-            level_of(&levels.observe(&sample, &t), "steal")
+            level_of(&levels.observe(&stolen(second, steal), &t), "steal")
         };
         for second in 0..60 {
             assert_eq!(at(second, if second < 10 { 90.0 } else { 0.0 }), None);
@@ -297,11 +288,8 @@ mod tests {
         assert_eq!(at(10, 100.0), None, "a clock set back begins a new minute");
     }
 
-    #[test]
-    fn swap_warns_by_bytes_and_a_bound_of_zero_is_off() {
-        let mut levels = Levels::new();
-        let mut t = Thresholds::default();
-        let sample = |swap_used, swap_cached| HostSample {
+    fn swapped(swap_used: u64, swap_cached: u64) -> HostSample {
+        HostSample {
             memory: Memory {
                 total: 1,
                 swap_used,
@@ -309,20 +297,26 @@ mod tests {
                 ..Memory::default()
             },
             ..HostSample::default()
-        };
-        let changes = levels.observe(&sample(1_600_000_000, 199_999_999), &t);
+        }
+    }
+
+    #[test]
+    fn swap_warns_by_bytes_and_a_bound_of_zero_is_off() {
+        let mut levels = Levels::new();
+        let mut t = Thresholds::default();
+        let changes = levels.observe(&swapped(1_600_000_000, 199_999_999), &t);
         assert_eq!(level_of(&changes, "swap_used"), Some(Some(Level::Warning)));
         assert_eq!(level_of(&changes, "swap_cached"), Some(Some(Level::Ok)));
         assert_eq!(
-            level_of(&levels.observe(&sample(1_400_000_000, 0), &t), "swap_used"),
+            level_of(&levels.observe(&swapped(1_400_000_000, 0), &t), "swap_used"),
             None
         );
         assert_eq!(
-            level_of(&levels.observe(&sample(1_300_000_000, 0), &t), "swap_used"),
+            level_of(&levels.observe(&swapped(1_300_000_000, 0), &t), "swap_used"),
             Some(Some(Level::Ok))
         );
         t.swap_used_warn = 0;
-        assert!(levels.observe(&sample(u64::MAX, 0), &t).is_empty());
+        assert!(levels.observe(&swapped(u64::MAX, 0), &t).is_empty());
     }
 
     /// The level of one reading, from nothing, under the default thresholds.
@@ -342,19 +336,10 @@ mod tests {
         for (bound, below, at) in rows {
             assert_eq!((disk(bound - 0.1), disk(bound)), (below, at), "{bound} %");
         }
-        let memory = |swap_used, swap_cached| HostSample {
-            memory: Memory {
-                total: 1,
-                swap_used,
-                swap_cached,
-                ..Memory::default()
-            },
-            ..HostSample::default()
-        };
-        let used = |bytes| level("swap_used", memory(bytes, 0));
+        let used = |bytes| level("swap_used", swapped(bytes, 0));
         assert_eq!(used(1_499_999_999), Level::Ok);
         assert_eq!(used(1_500_000_001), Level::Warning);
-        let cached = |bytes| level("swap_cached", memory(0, bytes));
+        let cached = |bytes| level("swap_cached", swapped(0, bytes));
         assert_eq!(cached(199_999_999), Level::Ok);
         assert_eq!(
             cached(200_000_001),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
+use axum::handler::Handler;
 use http::StatusCode;
 use serde_json::Value;
 use stead_core::desired::{Door, Fleet, Metrics, Source};
@@ -354,8 +355,6 @@ async fn a_receiver_that_is_not_there_is_shown_and_gets_what_waited_once_it_is()
         return;
     }
     // Somebody else has its place, and refuses everything for now.
-    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/api/v1/write", socket.local_addr().unwrap());
     let taken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let answer = {
         let taken = std::sync::Arc::clone(&taken);
@@ -364,18 +363,8 @@ async fn a_receiver_that_is_not_there_is_shown_and_gets_what_waited_once_it_is()
             false => StatusCode::SERVICE_UNAVAILABLE,
         }
     };
-    let router = axum::Router::new().route("/api/v1/write", axum::routing::post(answer));
-    tokio::spawn(async move { axum::serve(socket, router).await });
-    let scene = Scene::well().await;
-    until("the history is open", async || {
-        scene.history.store().map(drop)
-    })
-    .await;
-    scene.desire(sending(std::slice::from_ref(&url))).await;
-    until("the receiver is known", async || {
-        (scene.history.sent()?.receivers == 1).then_some(())
-    })
-    .await;
+    let url = receiver(answer).await;
+    let scene = sends(&url, true).await;
     measure(&scene).await;
     let shown = until("its absence is shown", async || {
         let health = scene.get("/healthz").await;
@@ -404,24 +393,23 @@ async fn a_receiver_that_is_not_there_is_shown_and_gets_what_waited_once_it_is()
     );
 }
 
-/// Somebody who answers every request so.
-async fn receiver(status: StatusCode) -> String {
+/// Somebody who takes samples, or does not, as `answer` says; where that is.
+async fn receiver<T: 'static>(answer: impl Handler<T, ()>) -> String {
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/v1/write", socket.local_addr().unwrap());
-    let answer = axum::routing::post(async move || status);
-    let router = axum::Router::new().route("/api/v1/write", answer);
+    let router = axum::Router::new().route("/api/v1/write", axum::routing::post(answer));
     tokio::spawn(async move { axum::serve(socket, router).await });
     url
 }
 
 /// A scene whose samples go to `url`, and whether it keeps them itself.
-async fn sends(url: String, record: bool) -> Scene {
+async fn sends(url: &str, record: bool) -> Scene {
     let scene = Scene::well().await;
     until("the history is open", async || {
         scene.history.store().map(drop)
     })
     .await;
-    let mut wanted = sending(&[url]);
+    let mut wanted = sending(&[url.to_owned()]);
     wanted.metrics.record = record;
     scene.desire(wanted).await;
     until("the receiver is known", async || {
@@ -433,7 +421,7 @@ async fn sends(url: String, record: bool) -> Scene {
 
 #[tokio::test]
 async fn where_somebody_else_keeps_samples_none_are_kept_here() {
-    let scene = sends(receiver(StatusCode::NO_CONTENT).await, false).await;
+    let scene = sends(&receiver(async || StatusCode::NO_CONTENT).await, false).await;
     measure(&scene).await;
     until("they arrived there", async || {
         let sent = scene.history.sent()?;
@@ -445,7 +433,11 @@ async fn where_somebody_else_keeps_samples_none_are_kept_here() {
 
 #[tokio::test]
 async fn a_receiver_that_is_no_longer_wanted_gets_nothing_and_is_no_trouble() {
-    let scene = sends(receiver(StatusCode::SERVICE_UNAVAILABLE).await, true).await;
+    let scene = sends(
+        &receiver(async || StatusCode::SERVICE_UNAVAILABLE).await,
+        true,
+    )
+    .await;
     measure(&scene).await;
     troubled(&scene, "remote-write").await;
     scene.desire(fleet()).await;
@@ -461,25 +453,13 @@ async fn a_receiver_that_is_no_longer_wanted_gets_nothing_and_is_no_trouble() {
 
 #[tokio::test]
 async fn a_batch_that_is_refused_for_good_is_halved_until_what_is_taken_is_taken() {
-    // Somebody who takes nothing but small requests.
-    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/api/v1/write", socket.local_addr().unwrap());
-    let answer = async |body: bytes::Bytes| match body.len() {
+    // Nothing but small requests is taken.
+    let url = receiver(async |body: bytes::Bytes| match body.len() {
         0..=600 => StatusCode::NO_CONTENT,
         _ => StatusCode::BAD_REQUEST,
-    };
-    let router = axum::Router::new().route("/api/v1/write", axum::routing::post(answer));
-    tokio::spawn(async move { axum::serve(socket, router).await });
-    let scene = Scene::well().await;
-    until("the history is open", async || {
-        scene.history.store().map(drop)
     })
     .await;
-    scene.desire(sending(std::slice::from_ref(&url))).await;
-    until("the receiver is known", async || {
-        (scene.history.sent()?.receivers == 1).then_some(())
-    })
-    .await;
+    let scene = sends(&url, true).await;
     measure(&scene).await;
     let sent = until("each of them arrived or was refused", async || {
         let sent = scene.history.sent()?;
