@@ -61,6 +61,7 @@ test('a reboot is one event, everything is fresh again, and nothing floods the q
   const after = await machine.bootId();
   const reboot = await until('the reboot is noticed', async () => (await stead.events('node_rebooted'))[0]);
   assert(JSON.stringify(reboot.data).includes(before) && JSON.stringify(reboot.data).includes(after));
+  assert(reboot.data.away_ms < 120_000, `away for ${reboot.data.away_ms} ms`);
   await stead.fresh();
   await stead.serviceIs('shop', 'healthy');
   await machine.sh('systemctl restart stead-agent.service');

@@ -78,7 +78,7 @@ impl Controller {
 
     pub(super) fn linked(&mut self, now: Now, node: NodeName, spool: String, version: String) {
         let node = self.resolve(&node);
-        self.tracker.heard(now.at, node.clone());
+        self.tracker.linked(now.at, node.clone());
         if self.world.node(&node).is_none_or(|n| n.spool != spool) {
             let body = Body::AgentConnected(AgentSpool { spool, version });
             self.emit(
@@ -100,7 +100,7 @@ impl Controller {
         changes: Vec<Change>,
     ) {
         let node = self.resolve(&node);
-        self.tracker.heard(now.at, node.clone());
+        self.tracker.told(now.at, node.clone());
         if cursor > 0 && self.world.node(&node).is_some_and(|n| cursor <= n.cursor) {
             return;
         }
@@ -150,7 +150,7 @@ impl Controller {
         digest: String,
     ) {
         let node = self.resolve(&node);
-        self.tracker.heard(now.at, node.clone());
+        self.tracker.told(now.at, node.clone());
         let count = facts.len() as u64;
         // Empty means none: a snapshot without even the host is no snapshot of a machine.
         let believed = self.world.planted.on(Bug::EmptyMeansGone);
@@ -294,22 +294,13 @@ impl Controller {
     }
 
     fn rebooted(&self, node: &NodeName, old: &HostFacts, new: &HostFacts) -> NodeRebooted {
-        let last = self
-            .world
-            .node(node)
-            .map_or(new.booted_at, |n| n.evidence.since.min(new.booted_at));
-        let seen = self.tracker_last(node).unwrap_or(last).min(new.booted_at);
+        let last = self.tracker.before(node);
         NodeRebooted {
             old_boot_id: old.boot_id.clone(),
             new_boot_id: new.boot_id.clone(),
             clean: new.clean_shutdown,
-            away_ms: new.booted_at.since(seen),
+            away_ms: last.map(|last| new.booted_at.since(last)),
         }
-    }
-
-    fn tracker_last(&self, node: &NodeName) -> Option<Time> {
-        let state = self.world.node(node)?;
-        state.facts.values().map(|s| s.at).max()
     }
 
     /// A threshold was crossed: the disk's crossings are `disk_pressure` and `disk_recovered`, which people wait for.

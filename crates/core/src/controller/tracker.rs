@@ -21,6 +21,12 @@ pub(super) enum Silence {
 struct Heard {
     at: Time,
     said: Option<Silence>,
+    /// Its last word of its own; none since the start of the server.
+    word: Option<Time>,
+    /// Its last word before the link it has now, which it may have rebooted between.
+    before: Option<Time>,
+    /// It said on this link how it is.
+    told: bool,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +45,9 @@ impl Tracker {
                 Heard {
                     at: now,
                     said: Some(Silence::Stale),
+                    word: None,
+                    before: None,
+                    told: false,
                 },
             );
         }
@@ -46,15 +55,41 @@ impl Tracker {
     }
 
     pub(super) fn heard(&mut self, now: Time, node: NodeName) {
-        self.nodes.insert(
-            node,
-            Heard {
-                at: now,
-                said: None,
-            },
-        );
+        self.word(now, node);
+    }
+
+    /// It is there again. A link that ended before anything was told on it counts as none.
+    pub(super) fn linked(&mut self, now: Time, node: NodeName) {
+        let was = self.nodes.get(&node).copied();
+        let heard = self.word(now, node);
+        if let Some(was) = was.filter(|was| was.told || was.before.is_none()) {
+            heard.before = was.word;
+        }
+        heard.told = false;
+    }
+
+    /// It says how it is, or what changed.
+    pub(super) fn told(&mut self, now: Time, node: NodeName) {
+        self.word(now, node).told = true;
+    }
+
+    /// Its last word before the link it has now.
+    pub(super) fn before(&self, node: &NodeName) -> Option<Time> {
+        self.nodes.get(node)?.before
+    }
+
+    fn word(&mut self, now: Time, node: NodeName) -> &mut Heard {
         let due = now + STALE_AFTER;
         self.due = Some(self.due.map_or(due, |d| d.min(due)));
+        let heard = self.nodes.entry(node).or_insert(Heard {
+            at: now,
+            said: None,
+            word: None,
+            before: None,
+            told: false,
+        });
+        (heard.at, heard.said, heard.word) = (now, None, Some(now));
+        heard
     }
 
     /// Transitions due at `now`, each once.
@@ -102,8 +137,11 @@ impl Tracker {
 
     /// The clock was set: silence keeps its length.
     pub(super) fn shift(&mut self, by: i64) {
+        let moved = |at: Time| Time(at.0.saturating_add(by));
         for heard in self.nodes.values_mut() {
-            heard.at = Time(heard.at.0.saturating_add(by));
+            heard.at = moved(heard.at);
+            heard.word = heard.word.map(moved);
+            heard.before = heard.before.map(moved);
         }
         self.due = self.earliest();
     }
@@ -130,6 +168,30 @@ mod tests {
         );
         assert!(tracker.silent(Time(600_000)).is_empty());
         assert_eq!(tracker.next_deadline(), None);
+    }
+
+    #[test]
+    fn what_was_said_last_before_a_link_is_kept_until_the_next() {
+        let (mut tracker, node) = (Tracker::default(), "piha".parse::<NodeName>().unwrap());
+        tracker.linked(Time(0), node.clone());
+        assert_eq!(tracker.before(&node), None);
+        tracker.told(Time(1_000), node.clone());
+        tracker.heard(Time(7_000), node.clone());
+        assert_eq!(tracker.before(&node), None);
+        tracker.linked(Time(60_000), node.clone());
+        assert_eq!(tracker.before(&node), Some(Time(7_000)));
+        // It broke before the machine could say anything.
+        tracker.heard(Time(61_000), node.clone());
+        tracker.linked(Time(90_000), node.clone());
+        assert_eq!(tracker.before(&node), Some(Time(7_000)));
+        tracker.told(Time(91_000), node.clone());
+        tracker.shift(500);
+        tracker.linked(Time(120_000), node.clone());
+        assert_eq!(tracker.before(&node), Some(Time(91_500)));
+        let mut tracker = Tracker::default();
+        tracker.expect(Time(0), alloc::vec![node.clone()]);
+        tracker.linked(Time(9_000), node.clone());
+        assert_eq!(tracker.before(&node), None, "nothing was heard before");
     }
 
     #[test]

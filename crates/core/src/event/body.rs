@@ -50,8 +50,8 @@ pub struct NodeRebooted {
     pub old_boot_id: String,
     pub new_boot_id: String,
     pub clean: Option<bool>,
-    /// From the last sign of the old boot to the new boot, milliseconds.
-    pub away_ms: Span,
+    /// From the last word of the old boot to the new boot, milliseconds; none where no server was there to hear it.
+    pub away_ms: Option<Span>,
 }
 
 /// The agent's snapshot is folded in: from here the node's evidence is fresh.

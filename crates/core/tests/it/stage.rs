@@ -107,6 +107,13 @@ pub fn host(boot: &str) -> (FactKey, Fact) {
     )
 }
 
+pub fn booted_at(mut fact: (FactKey, Fact), at: i64) -> (FactKey, Fact) {
+    if let Fact::Host(host) = &mut fact.1 {
+        host.booted_at = Time(at);
+    }
+    fact
+}
+
 pub fn up(kind: SourceKind) -> (FactKey, Fact) {
     let facts = SourceFacts {
         state: SourceState::Up,

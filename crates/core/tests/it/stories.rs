@@ -2,7 +2,8 @@
 
 use stead_core::action::{Principal, State, Trigger};
 use stead_core::command::{Command as Do, Outcome};
-use stead_core::controller::{Command, Effect, Reply};
+use stead_core::controller::{Command, Effect, Input, Reply};
+use stead_core::event::Body;
 use stead_core::facts::{ContainerState, Fact, FactKey, Health, Level, SourceKind};
 use stead_core::time::Span;
 use stead_core::world::{EvidenceState, Status};
@@ -447,6 +448,46 @@ fn a_reboot_is_told_once_and_a_reconnect_is_none() {
         ],
     );
     assert_eq!(stage.count("node_rebooted"), 1);
+}
+
+#[test]
+fn a_machine_was_away_since_its_last_word_however_long_nothing_changed() {
+    let mut stage = Stage::new(fleet(&[("piha", &[])]));
+    let linked = || Input::Linked {
+        node: name("piha"),
+        spool: "s".to_string(),
+        version: "1".to_string(),
+    };
+    let away = |stage: &Stage| match &stage
+        .log
+        .iter()
+        .rfind(|e| e.kind().as_str() == "node_rebooted")
+        .expect("a reboot")
+        .body
+    {
+        Body::NodeRebooted(reboot) => reboot.away_ms,
+        other => panic!("{other:?}"),
+    };
+    stage.put(linked());
+    stage.snapshot("piha", &[host("a")]);
+    stage.live("piha", Span::days(2));
+    stage.wait(Span::secs(90));
+    let booted = booted_at(host("b"), stage.now.0);
+    stage.wait(Span::secs(30));
+    stage.put(linked());
+    stage.snapshot("piha", &[booted]);
+    assert_eq!(away(&stage), Some(Span::secs(90)));
+
+    // A server that was away as well heard no last word.
+    stage.live("piha", Span::hours(1));
+    stage.put(Input::Started {
+        version: "test".to_string(),
+    });
+    let booted = booted_at(host("c"), stage.now.0);
+    stage.wait(Span::secs(30));
+    stage.put(linked());
+    stage.snapshot("piha", &[booted]);
+    assert_eq!(away(&stage), None);
 }
 
 #[test]

@@ -639,8 +639,12 @@ fn every_kind_of_event_has_a_line_of_its_own() {
     };
     let rebooted = NodeRebooted {
         clean: Some(false),
-        away_ms: Span::secs(90),
+        away_ms: Some(Span::secs(90)),
         ..Default::default()
+    };
+    let unheard = NodeRebooted {
+        away_ms: None,
+        ..rebooted.clone()
     };
     for (subject, body, line) in [
         (
@@ -661,12 +665,17 @@ fn every_kind_of_event_has_a_line_of_its_own() {
         (
             "node/piha",
             Body::LevelRaised(swap),
-            "swap used of piha is warning: 2.0 GiB",
+            "swap used of piha is warning: 2 GiB",
         ),
         (
             "node/piha",
             Body::NodeRebooted(rebooted),
             "piha rebooted, without an orderly shutdown, away for 90 s",
+        ),
+        (
+            "node/piha",
+            Body::NodeRebooted(unheard),
+            "piha rebooted, without an orderly shutdown",
         ),
         (
             "fleet",
