@@ -9,26 +9,23 @@ use stead_core::ids::NodeName;
 use stead_core::time::{Span, Time};
 use stead_core::world::NodeState;
 use stead_ports::history::{Reader, Series};
-use stead_ports::log::Filter;
 use stead_protocol::api;
 use utoipa::IntoParams;
 
 use super::App;
-use super::event::find;
 use super::extract::{Ask, Place};
 use super::history::{Stretch, reader};
 use super::node::known;
 use super::past::When;
 use super::problem::Problem;
 use crate::history::series;
+use crate::insight::past::of_fleet;
 use crate::present::{self, About, Metric};
 
 /// Points of one trend.
 const POINTS: u64 = 360;
 /// Trends of one answer.
 const TRENDS: usize = 100;
-/// Events drawn on a trend, the newest.
-const EVENTS: usize = 500;
 /// What is asked about where nobody says.
 const RANGE: Span = Span::days(7);
 const RANGE_LEAST: Span = Span::hours(1);
@@ -85,7 +82,7 @@ pub async fn trends(
     present::rank_trends(&metric, &mut found);
     found.truncate(TRENDS);
     let about = about(app, &found);
-    let annotations = annotations(app, node.as_ref(), from).await?;
+    let annotations = of_fleet(app, node.as_ref(), from).await?;
     let horizon = Span(range.0.saturating_mul(AHEAD)).min(AHEAD_MOST);
     let (measured, trends) = aside(move || {
         let trend = |s: &Series| {
@@ -165,30 +162,6 @@ fn about(app: &App, found: &[Series]) -> BTreeMap<String, About> {
         };
         names.into_iter().filter_map(of).collect()
     })
-}
-
-/// What happened on `node`, or anywhere, and to the fleet as a whole; oldest first.
-async fn annotations(
-    app: &App,
-    node: Option<&NodeName>,
-    from: Time,
-) -> Result<Vec<api::Annotation>, Problem> {
-    let filter = |node: Option<&NodeName>, kinds: &[&str]| Filter {
-        since: Some(from),
-        node: node.map(ToString::to_string),
-        kinds: kinds.iter().map(ToString::to_string).collect(),
-        newest_first: true,
-        limit: EVENTS,
-        ..Filter::default()
-    };
-    let mut events = find(app, filter(node, &present::ANNOTATING)).await?;
-    if node.is_some() {
-        // The fleet's files concern every node and are no node's.
-        events.extend(find(app, filter(None, &["desired_loaded"])).await?);
-    }
-    events.sort_by_key(|event| event.seq);
-    events.dedup_by_key(|event| event.seq);
-    Ok(events.iter().filter_map(present::annotation).collect())
 }
 
 fn concerning(all: &[api::Annotation], node: Option<&str>) -> Vec<api::Annotation> {

@@ -5,16 +5,22 @@ use std::collections::BTreeMap;
 use stead_core::event::{Body, Event};
 use stead_core::facts::Fact;
 use stead_core::ids::NodeName;
+use stead_core::insight::amount;
 use stead_core::insight::annotation::{Annotation, AnnotationKind};
 use stead_core::subject::Subject;
 use stead_core::time::{Span, Time};
 use stead_ports::log::Filter;
+use stead_protocol::api;
 
 use crate::http::{App, Problem, find};
 use crate::present;
 
 /// Events read of each sort, the newest.
 const EVENTS: usize = 200;
+/// The same, where they are drawn beside numbers.
+const MARKS: usize = 500;
+/// Observations of containers read to find those that were made anew, the newest.
+const SEEN: usize = 1000;
 /// An observation of a container that was made longer ago than this before it tells of no deploy.
 const NEW: Span = Span::mins(10);
 
@@ -47,15 +53,69 @@ pub async fn annotations(
     Ok(of(&events))
 }
 
-/// As annotations: a container that was made anew is a deploy, one that was started again a restart.
+/// As annotations: a container that was made anew is a deploy, one that was started again a restart, and a cleanup is one
+/// whoever did it.
 pub fn of(events: &[Event]) -> Vec<Annotation> {
+    let mut all: Vec<Annotation> = told(events).into_iter().map(|(a, _)| a).collect();
+    all.sort_by_key(|a| a.at);
+    all
+}
+
+/// What moves numbers of `node`, or of any, and of the fleet as a whole, from `from` on; oldest first. Restarts are left to repairs:
+/// a container that starts again and again would be all that is to be seen.
+pub async fn of_fleet(
+    app: &App,
+    node: Option<&NodeName>,
+    from: Time,
+) -> Result<Vec<api::Annotation>, Problem> {
+    let filter = |node: Option<&NodeName>, kinds: &[&str], limit: usize| Filter {
+        since: Some(from),
+        node: node.map(ToString::to_string),
+        kinds: kinds.iter().map(ToString::to_string).collect(),
+        newest_first: true,
+        limit,
+        ..Filter::default()
+    };
+    let mut events = find(app, filter(node, &present::ANNOTATING, MARKS)).await?;
+    events.extend(find(app, filter(node, &["node_observed"], MARKS)).await?);
+    events.extend(find(app, filter(node, &["container_observed"], SEEN)).await?);
+    if node.is_some() {
+        // The fleet's files concern every node and are no node's.
+        events.extend(find(app, filter(None, &["desired_loaded"], MARKS)).await?);
+    }
+    events.sort_by_key(|event| event.seq);
+    events.dedup_by_key(|event| event.seq);
+    let mut all = told(&events);
+    all.retain(|(a, _)| a.kind != AnnotationKind::Restart && a.at >= from);
+    all.sort_by_key(|(a, _)| a.at);
+    let noted = |(a, event): &(Annotation, &Event)| {
+        present::noted(a, event.subject.node().map(ToString::to_string))
+    };
+    Ok(all.iter().map(noted).collect())
+}
+
+/// Each with the event that tells of it.
+fn told(events: &[Event]) -> Vec<(Annotation, &Event)> {
     let mut known: BTreeMap<&Subject, (&str, Option<Time>)> = BTreeMap::new();
+    let mut cleaned: BTreeMap<&Subject, Time> = BTreeMap::new();
     let mut all = Vec::new();
     for event in events {
         let Body::Observed(_, fact) = &event.body else {
-            all.extend(present::annotated(event));
+            all.extend(present::annotated(event).map(|a| (a, event)));
             continue;
         };
+        if let Fact::Host(host) = &**fact
+            && let Some(cleanup) = &host.last_cleanup
+            && cleaned.insert(&event.subject, cleanup.at) != Some(cleanup.at)
+        {
+            let cleanup = Annotation {
+                at: cleanup.at,
+                kind: AnnotationKind::Cleanup,
+                what: format!("a cleanup freed {}", amount::bytes(cleanup.freed)),
+                event: Some(event.seq),
+            };
+            all.push((cleanup, event));
+        }
         let Fact::Container(c) = &**fact else {
             continue;
         };
@@ -74,14 +134,14 @@ pub fn of(events: &[Event]) -> Vec<Annotation> {
             Subject::Container(_, name) => name.as_str(),
             _ => "",
         };
-        all.push(Annotation {
+        let annotation = Annotation {
             at,
             kind,
             what: format!("{name} ({})", c.image),
             event: Some(event.seq),
-        });
+        };
+        all.push((annotation, event));
     }
-    all.sort_by_key(|a| a.at);
     all
 }
 
@@ -90,7 +150,7 @@ mod tests {
     use std::sync::Arc;
 
     use stead_core::event::{Severity, Source};
-    use stead_core::facts::{ContainerFacts, FactKey};
+    use stead_core::facts::{CleanupSeen, ContainerFacts, FactKey, HostFacts};
     use stead_core::ids::{ContainerName, Seq};
 
     use super::*;
@@ -143,5 +203,38 @@ mod tests {
         let fresh = of(&[seen(5, "a", 1, 1)]);
         assert_eq!(fresh[0].kind, AnnotationKind::Deploy);
         assert_eq!(fresh[0].what, "db (db:1)");
+    }
+
+    #[test]
+    fn a_cleanup_is_told_once_whoever_did_it() {
+        let host = |minute: u32, cleanup: Option<(i64, u64)>| {
+            let facts = HostFacts {
+                last_cleanup: cleanup.map(|(at, freed)| CleanupSeen {
+                    at: Time(at),
+                    freed,
+                }),
+                ..HostFacts::default()
+            };
+            Event {
+                subject: Subject::Node("piha".parse().unwrap()),
+                body: Body::Observed(FactKey::Host, Arc::new(Fact::Host(facts))),
+                ..seen(minute, "a", 0, 0)
+            }
+        };
+        let all = of(&[
+            host(1, None),
+            host(2, Some((60_000, 1 << 30))),
+            host(3, Some((60_000, 1 << 30))),
+            host(4, Some((180_000, 512))),
+        ]);
+        let told: Vec<_> = all
+            .iter()
+            .map(|a| (a.kind, a.at.0, a.what.as_str()))
+            .collect();
+        let expected = [
+            (AnnotationKind::Cleanup, 60_000, "a cleanup freed 1 GiB"),
+            (AnnotationKind::Cleanup, 180_000, "a cleanup freed 512 B"),
+        ];
+        assert_eq!(told, expected);
     }
 }

@@ -33,12 +33,7 @@ pub fn annotated(event: &Event) -> Option<Annotation> {
 }
 
 /// The same, as it is answered.
-pub fn annotation(event: &Event) -> Option<api::Annotation> {
-    let node = event.subject.node().map(ToString::to_string);
-    Some(noted(&annotated(event)?, node))
-}
-
-pub(super) fn noted(annotation: &Annotation, node: Option<String>) -> api::Annotation {
+pub fn noted(annotation: &Annotation, node: Option<String>) -> api::Annotation {
     api::Annotation {
         at: annotation.at.to_string(),
         kind: word(annotation.kind),

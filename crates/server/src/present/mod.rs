@@ -37,7 +37,7 @@ mod why_not;
 mod writes;
 
 pub use action::{action, actions, rank_needs_you};
-pub use annotation::{ANNOTATING, annotated, annotation};
+pub use annotation::{ANNOTATING, annotated, noted};
 pub use container::{container, is_unhealthy, owners, restarts_as, stack, unit};
 pub use containers::{
     Filter as ContainerFilter, arrange, container_counts, container_detail, containers_of,

@@ -1,11 +1,12 @@
 //! Samples on their way through: offered as sessions do, folded, stored, asked for.
 
 use http::StatusCode;
+use stead_core::facts::{ContainerFacts, Fact};
 use stead_core::sample::{CpuShare, Filesystem, HostSample, Memory};
 use stead_core::time::{Span, Time};
 use stead_ports::history::{Entry, Labels, Sample, Writer};
 
-use crate::scene::{Scene, fleet, node, until};
+use crate::scene::{Scene, fleet, node, running, until};
 
 const CPU: &str =
     "/api/v1/history?match=stead_node_cpu_percent%7Bnode%3D%22piha%22%2Cmode%3D%22steal%22%7D";
@@ -182,6 +183,30 @@ async fn a_disk_that_fills_has_a_trend_with_a_range() {
         drawn.iter().any(|a| a["kind"] == "config"),
         "the fleet's files concern every node: {drawn:?}"
     );
+    let Fact::Container(facts) = running() else {
+        unreachable!("it is a container")
+    };
+    let now = scene.handle.now().at;
+    let anew = |id: &str, image: &str, created: Time| {
+        Fact::Container(ContainerFacts {
+            id: id.into(),
+            image: image.into(),
+            created_at: created,
+            started_at: Some(now),
+            ..facts.clone()
+        })
+    };
+    let yesterday = Time(now.0 - 86_400_000);
+    scene.observe("old", anew("a", "blog:1", yesterday)).await;
+    scene.observe("web", anew("b", "shop:2", now)).await;
+    let answer = scene.get("/api/v1/trends/disk?node=piha&range=3d").await;
+    let drawn = answer["trends"][0]["annotations"].as_array().unwrap();
+    let deploys: Vec<&str> = drawn
+        .iter()
+        .filter(|a| a["kind"] == "deploy")
+        .map(|a| a["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(deploys, ["web (shop:2)"], "whoever did it: {drawn:?}");
     let mut other = fleet();
     let own = &mut other.nodes.get_mut(&node()).unwrap().thresholds;
     own.disk_warn = 66.0;
