@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
+pub use stead_core::insight::amount::bytes;
 
 use crate::args::{Color, Global};
 
@@ -115,22 +116,6 @@ pub fn safe(text: &str) -> String {
         .collect()
 }
 
-/// `1.4 GB`.
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 1000.0 && unit < UNITS.len() - 1 {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
 /// `1.4 s`, `250 ms`, `3 min`.
 pub fn took(ms: u64) -> String {
     match ms {
@@ -168,9 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_foreign_text_are_shown_plainly() {
-        assert_eq!(bytes(999), "999 B");
-        assert_eq!(bytes(1_400_000_000), "1.4 GB");
+    fn foreign_text_is_shown_plainly() {
         assert_eq!(safe("a\u{1b}[31mb\nc"), "a[31mbc");
     }
 }

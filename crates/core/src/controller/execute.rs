@@ -8,6 +8,7 @@ use super::{Controller, drill};
 use crate::action::{Action, ActionKey, ActionKind, Phase, Principal, State};
 use crate::command::Outcome;
 use crate::event::{ActionEnded, Body, Severity, Source, Started, StepEnded};
+use crate::insight::amount::bytes;
 use crate::planted::Bug;
 use crate::policy::{self, Answer, Now};
 use crate::time::{Span, Time};
@@ -352,15 +353,5 @@ impl Controller {
             Some(drill) => self.drill_ended(now, &drill, false, detail),
             None => self.reckon(now, &id),
         }
-    }
-}
-
-/// `1.4 GB`, for people.
-fn bytes(n: u64) -> String {
-    match n {
-        0..1_000 => format!("{n} B"),
-        1_000..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
-        _ => format!("{:.1} GB", n as f64 / 1e9),
     }
 }

@@ -118,7 +118,7 @@ impl Anomaly {
             ));
         }
         if let Some(full_in) = self.full_in {
-            let left = amount::span(full_in);
+            let left = amount::span_down(full_in);
             text.push_str(&format!("; at this rate the disk is full in {left}"));
         }
         text

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use stead_core::action::{ActionKey, ActionKind, Principal};
 use stead_core::event::{Body, Event};
+use stead_core::insight::amount::bytes;
 use stead_core::subject::Subject;
 use stead_core::time::Time;
 use stead_protocol::api;
 
-use super::text::{bytes, cancelled, cut, on};
+use super::text::{cancelled, cut, on};
 use super::{Look, count, drift};
 
 /// Lines listed; their sums count all.
@@ -293,7 +294,7 @@ mod tests {
         };
         assert_eq!(
             sentence(&busy),
-            "Stead mended 3 things by itself, did 1 chore, freed 3.0 GiB, failed at 1, left 2 things alone and sent 2 messages."
+            "Stead mended 3 things by itself, did 1 chore, freed 3 GiB, failed at 1, left 2 things alone and sent 2 messages."
         );
     }
 
@@ -362,7 +363,7 @@ mod tests {
                 Some(true),
                 completed("disk-cleanup-piha", Some(1 << 30))
             ),
-            pair("chore", "cleaned up piha, 1.0 GiB freed")
+            pair("chore", "cleaned up piha, 1 GiB freed")
         );
         let no = Body::ActionRejected(Rejected {
             action: "redeploy-piha-z2m".into(),

@@ -5,6 +5,7 @@ use stead_core::event::{Body, Event, LevelNote, ServiceNote};
 use stead_core::facts::{
     ContainerFacts, Fact, FactKey, Health, LevelFacts, SourceState, UnitFacts, Verdict,
 };
+use stead_core::insight::amount::bytes;
 use stead_core::subject::Subject;
 use stead_core::time::Span;
 
@@ -95,7 +96,8 @@ fn line(event: &Event) -> String {
                 Some(false) => ", without an orderly shutdown",
                 None => "",
             };
-            format!("{name} rebooted{how}, away for {}", span(d.away_ms))
+            let away = d.away_ms.map(|away| format!(", away for {}", span(away)));
+            format!("{name} rebooted{how}{}", away.unwrap_or_default())
         }
         Body::ServiceHealthy(n) => with(format!("{name} is well"), n),
         Body::ServiceUnhealthy(n) => with(format!("{name} is unhealthy"), n),
@@ -349,21 +351,5 @@ pub fn span(span: Span) -> String {
             (h, m) => format!("{h} h {m} min"),
         },
         _ => format!("{} days", s / 86_400),
-    }
-}
-
-/// `1.5 GiB`.
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
     }
 }
