@@ -20,12 +20,12 @@ import { until } from './until.mjs';
  * @typedef {{ node?: string, env?: Record<string, string>, data?: string, port?: number }} Options
  */
 
-/** One process of the binary, with what it printed. */
+/** One process of the binary, or of another program, with what it printed. */
 export class Process {
-  /** @param {string[]} args @param {Record<string, string>} env */
-  constructor(args, env) {
+  /** @param {string[]} args @param {Record<string, string>} env @param {string} [program] */
+  constructor(args, env, program = need('STEAD_BIN')) {
     this.printed = '';
-    this.child = spawn(need('STEAD_BIN'), args, {
+    this.child = spawn(program, args, {
       env: { PATH: process.env.PATH ?? '', HOME: tmpdir(), DOCKER_HOST: dockerHost(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -182,13 +182,17 @@ fn end_to_end(report: &mut Report) {
 
 fn environment() -> Vec<(&'static str, String)> {
     let mut env = lab::env();
-    env.push(("STEAD_BIN", binary().display().to_string()));
+    env.push(("STEAD_BIN", binary("stead").display().to_string()));
+    env.push((
+        "STEAD_MONTH_BIN",
+        binary("stead-month").display().to_string(),
+    ));
     env.push(("CHROMIUM", "/usr/bin/chromium".into()));
     env
 }
 
-fn binary() -> PathBuf {
-    checkout::target().join("release/stead")
+fn binary(name: &str) -> PathBuf {
+    checkout::target().join("release").join(name)
 }
 
 /// Becomes the same command with `CARGO_TARGET_DIR` set: the environment of a running process is not safe to change.

@@ -1,0 +1,57 @@
+/** A page as a person reads it: words in a line, tables by their heads. */
+import { until } from './until.mjs';
+
+/** @typedef {import('playwright-core').Locator} Locator */
+/** @typedef {string | RegExp} Words */
+
+const SPACES = /[\s\u00a0\u202f]+/g;
+const WITHIN = 10_000;
+
+/** @param {string} said */
+export const plain = (said) => said.replaceAll(SPACES, ' ').trim();
+
+/** What is to be seen there. @param {Locator} place */
+export const text = async (place) => plain(await place.innerText());
+
+/** Waits until all of it is to be read there; pages are live. @param {Locator} place @param {Words[]} expected */
+export function says(place, ...expected) {
+  const is = (/** @type {string} */ said, /** @type {Words} */ one) => (typeof one === 'string' ? said.includes(plain(one)) : one.test(said));
+  return until(
+    'it says what it should',
+    async () => {
+      const said = await text(place);
+      const lacks = expected.filter((one) => !is(said, one));
+      if (lacks.length > 0) throw new Error(`it lacks "${lacks.join('" and "')}": ${said.slice(0, 3000)}`);
+      return true;
+    },
+    { within: WITHIN },
+  );
+}
+
+/** It holds by now or soon. @param {string} why @param {() => unknown} predicate */
+export const soon = (why, predicate) => until(why, predicate, { within: WITHIN });
+
+/**
+ * The rows of a table, each as its cells by the heads of their columns.
+ *
+ * @param {import('playwright-core').Page} page @param {string} name
+ * @returns {Promise<Record<string, string>[]>}
+ */
+export async function rows(page, name) {
+  const table = page.getByRole('table', { name, exact: true });
+  await table.locator('tbody tr[data-row]').first().waitFor();
+  const heads = (await table.locator('thead th').allInnerTexts()).map(plain);
+  const found = await table.locator('tbody tr[data-row]').all();
+  return Promise.all(found.map(async (row) => Object.fromEntries((await row.locator('td').allInnerTexts()).map((cell, i) => [heads[i] ?? '', plain(cell)]))));
+}
+
+/** `310 MiB`, computed by the reader, so that a page is not compared with itself. @param {number} value */
+export function bytes(value) {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let [n, unit] = [value, 0];
+  for (; n >= 1023.95; unit += 1) n /= 1024;
+  return `${n.toFixed(unit === 0 || n >= 99.95 ? 0 : n >= 9.995 ? 1 : 2)} ${units[unit]}`;
+}
+
+export const BYTES = String.raw`\d[\d.]* (?:B|KiB|MiB|GiB|TiB)`;
+export const PERCENT = String.raw`\d[\d.]* %`;
