@@ -155,13 +155,16 @@ impl<'a> Look<'a> {
     }
 
     fn line(&mut self, text: &str, length: usize) {
-        let read = if length > ENTRY {
-            long(text, length)
-        } else {
+        let read = if length <= ENTRY {
             short(text)
+        } else if value(text, "CONTAINER_NAME").is_some() {
+            return;
+        } else {
+            let read = long(text, length);
+            self.nameless += u64::from(read.is_none());
+            read
         };
         let Some((unit, micros, priority, text)) = read else {
-            self.nameless += u64::from(length > ENTRY);
             return;
         };
         self.oldest = Some(Time(micros / 1000));
@@ -246,17 +249,16 @@ fn short(text: &str) -> Option<Told> {
     Some((UnitName::new(name).ok()?, micros, priority, message))
 }
 
+/// A field of an entry of which only the start was read.
+fn value<'a>(start: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = start.split_once(&format!("\"{key}\":\""))?;
+    rest.split('"').next().filter(|value| !value.is_empty())
+}
+
 /// Of an entry that is longer than what was read of it.
 fn long(start: &str, whole: usize) -> Option<Told> {
-    let value = |key: &str| {
-        let (_, rest) = start.split_once(key)?;
-        rest.split('"').next().filter(|value| !value.is_empty())
-    };
-    if value("\"CONTAINER_NAME\":\"").is_some() {
-        return None;
-    }
-    let of = value("\"_SYSTEMD_UNIT\":\"")?;
-    let name = whose(of, value("\"UNIT\":\"").unwrap_or_default())?;
+    let of = value(start, "_SYSTEMD_UNIT")?;
+    let name = whose(of, value(start, "UNIT").unwrap_or_default())?;
     let told = journal::cut(start, whole);
     let unit = UnitName::new(name).ok()?;
     Some((unit, told.at.0.checked_mul(1000)?, told.priority, told.text))

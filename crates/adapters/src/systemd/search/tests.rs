@@ -126,3 +126,15 @@ async fn a_line_of_ten_megabytes_and_a_binary_one_cost_no_more_than_others() {
     let (raw, _) = searched(&text, &wanted("ABCDEF", &[], 10)).await;
     assert_eq!(raw.found[0].unit.as_str(), "raw.service");
 }
+
+#[tokio::test]
+async fn a_long_line_of_a_container_is_the_containers_and_nothing_is_missing() {
+    let long = "needle ".repeat(10 << 12);
+    let text = format!(
+        "{{\"__REALTIME_TIMESTAMP\":\"2000000\",\"_SYSTEMD_UNIT\":\"docker.service\",\"CONTAINER_NAME\":\"web\",\"MESSAGE\":\"{long}\"}}\n"
+    );
+    assert!(text.len() > ENTRY);
+    let (none, whole) = searched(&text, &wanted("needle", &[], 10)).await;
+    assert_eq!((none.found, none.limits), (vec![], vec![]));
+    assert!(whole);
+}
