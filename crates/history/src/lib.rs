@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! append ─► admit ─► write-ahead file ─► head (memory) ─┐
-//!                                                      ├─► range, instant
+//!                                                      ├─► range, names
 //! keep ───► flush: readings and their folds ─► parts ───┘
 //!      └──► merge small parts, drop old ones
 //! ```

@@ -13,7 +13,7 @@ use stead_core::time::{Span, Time};
 use stead_ports::clock::Clock;
 use stead_ports::history::select::{self, Test};
 use stead_ports::history::{
-    Entry, Error, Labels, NAME, Op, Point, Quoted, Range, Reader, Sample, Selector, Series,
+    Error, Labels, NAME, Op, Point, Quoted, Range, Reader, Selector, Series,
 };
 use stead_ports::secrets::Secrets;
 
@@ -336,27 +336,6 @@ impl Reader for Prometheus {
         }
         let stretch = Stretch { first, last, step };
         self.read(&range.selector, stretch).await
-    }
-
-    async fn instant(&self, selector: &Selector, at: Time) -> Result<Vec<Entry>, Error> {
-        // The step before the instant ends there.
-        let stretch = Stretch {
-            first: at.0 - 1_000,
-            last: at.0 - 1_000,
-            step: 1_000,
-        };
-        let found = self.read(selector, stretch).await?;
-        let entry = |series: Series| {
-            let point = series.points.last().copied()?;
-            Some(Entry {
-                labels: series.labels,
-                sample: Sample {
-                    at,
-                    value: point.avg,
-                },
-            })
-        };
-        Ok(found.into_iter().filter_map(entry).collect())
     }
 
     /// Looked for at ten instants since `from`: what was there only between two of them is not found.

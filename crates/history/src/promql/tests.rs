@@ -212,3 +212,80 @@ async fn nonsense_is_told_and_no_query_takes_the_server_down() {
         .await;
     assert_eq!(range.unwrap_err().code(), "history-too-much");
 }
+
+#[tokio::test]
+async fn a_text_has_a_length_a_range_its_steps_and_an_answer_its_values() {
+    let store = store(5).await;
+    let long = |more: usize| "1".to_owned() + &"+1".repeat(2_047) + &" ".repeat(more);
+    let at = Time(START);
+    assert!(store.promql_instant(&long(1), at).await.is_ok());
+    let why = store.promql_instant(&long(2), at).await.unwrap_err();
+    assert!(why.to_string().contains("longer than 4096 bytes"), "{why}");
+
+    let steps = async |count: i64| {
+        let to = Time(START + (count - 1) * 1_000);
+        store.promql_range("1", at, to, Span::secs(1)).await
+    };
+    assert!(steps(11_000).await.is_ok());
+    let what = |error: Error| match error {
+        Error::TooMuch { what, limit, .. } => (what, limit),
+        other => panic!("{other}"),
+    };
+    assert_eq!(what(steps(11_001).await.unwrap_err()), ("steps", 11_000));
+    let back = store.promql_range("1", at, Time(START - 1), Span::secs(1));
+    let why = back.await.unwrap_err();
+    assert!(why.to_string().contains("ends before it begins"), "{why}");
+
+    let many = (0..1_900).map(|n: i32| Entry {
+        labels: Labels::new("many", [("n", n.to_string().as_str())]),
+        sample: sample(START - 10_000, 1.0),
+    });
+    store.append(many.collect()).await.unwrap();
+    let to = Time(START + 270_000);
+    let all = store.promql_range("many", at, to, Span::secs(1)).await;
+    assert_eq!(what(all.unwrap_err()), ("values or more", 500_000));
+}
+
+#[tokio::test]
+async fn what_is_too_much_as_fine_as_it_is_kept_is_read_as_the_query_needs() {
+    let store = store(120).await;
+    store.flush().await.unwrap();
+    let demand = |spacing| Demand {
+        metric: "five".to_owned(),
+        named: true,
+        selector: stead_ports::history::Selector::metric("five"),
+        from: START - 120 * MINUTE,
+        to: START,
+        spacing,
+        window: 0,
+        times: 1,
+    };
+    let rows = async |spacing, most| {
+        let found = store.read_one(&demand(spacing), most).await;
+        found.map(|all| all.iter().map(|(_, rows)| rows.len()).collect::<Vec<_>>())
+    };
+    assert_eq!(rows(15 * MINUTE, 2_000).await, Ok(vec![720, 720]));
+    assert_eq!(rows(15 * MINUTE, 1_000).await, Ok(vec![8, 8]));
+    let fine = rows(0, 1_000).await.unwrap_err();
+    assert_eq!(fine.code(), "history-too-much", "nothing coarser would do");
+}
+
+#[test]
+fn an_evaluation_ends_at_the_next_step_once_it_is_late() {
+    let when = When {
+        from: START,
+        to: START + 9_000,
+        step: 1_000,
+    };
+    let query = rewrite::rewrite("1", when).unwrap();
+    let memory = Arc::new(Memory::default());
+    let engine = Engine::with_precision(memory, TimestampPrecision::Milliseconds);
+    let evaluated = |late_after: usize| {
+        let asked = std::cell::Cell::new(0);
+        let late = || asked.replace(asked.get() + 1) >= late_after;
+        let values = evaluate(&engine, &query, when, true, late);
+        (values.map(|all| all.len()), asked.get())
+    };
+    assert_eq!(evaluated(10), (Ok(10), 10));
+    assert_eq!(evaluated(3), (Err(Error::Slow(30)), 4));
+}

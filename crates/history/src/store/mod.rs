@@ -6,7 +6,7 @@
 //! | [`append`] | admitting samples, and the write-ahead file |
 //! | [`flush`] | the head written out, as readings and as folds for every tier |
 //! | [`merge`], [`drop`] | small parts into larger ones, old ones away |
-//! | [`read`] | ranges, instants, names |
+//! | [`read`] | ranges, names |
 //! | [`open`] | what is found at the start |
 //! | [`ledger`], [`part`], [`record`], [`frame`] | the files |
 //! | [`keep`] | who does all that is not asked for |

@@ -1,4 +1,4 @@
-//! Ranges, instants and names. What is in memory is copied while the store is held, parts are read afterwards: they never
+//! Ranges and names. What is in memory is copied while the store is held, parts are read afterwards: they never
 //! change, and one that is dropped meanwhile stays open until it was read.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stead_core::time::Time;
 use stead_ports::disk::aside;
-use stead_ports::history::{Entry, Error, Labels, Point, Range, Reader, Sample, Selector, Series};
+use stead_ports::history::{Error, Labels, Point, Range, Reader, Selector, Series};
 
 use super::part::Part;
 use super::{Frozen, Inner, State, Store, fault};
@@ -17,9 +17,6 @@ use crate::chunk::Chunk;
 use crate::fold::{Fold, Row, floor};
 use crate::tier::{self, Leg};
 use stead_ports::history::select::{self, Test};
-
-/// How old the last sample of an instant may be: as in Prometheus.
-const LOOK_BACK: i64 = 5 * 60_000;
 
 /// A series, with what of it is in memory, newest first.
 type Found = (u32, Labels, Vec<(i64, f64)>);
@@ -45,11 +42,6 @@ impl Reader for Store {
         let grid = self.0.grid(range)?;
         let tests = select::compile(&range.selector)?;
         self.aside(move |inner| inner.range(&tests, grid)).await
-    }
-
-    async fn instant(&self, selector: &Selector, at: Time) -> Result<Vec<Entry>, Error> {
-        let tests = select::compile(selector)?;
-        self.aside(move |inner| inner.instant(&tests, at.0)).await
     }
 
     async fn series(&self, selector: &Selector, from: Time) -> Result<Vec<Labels>, Error> {
@@ -389,38 +381,9 @@ impl Inner {
     }
 
     /// The finest tier that still has what was at `at`.
+    #[cfg(feature = "promql")]
     fn tier_at(&self, at: i64) -> Option<usize> {
         let (tiers, era) = (&self.options.tiers, self.era());
         (0..tiers.len()).find(|tier| tiers.horizon(*tier, era) <= at)
-    }
-
-    fn instant(&self, tests: &[Test], at: i64) -> Result<Vec<Entry>, Error> {
-        let at = at.clamp(-(1_i64 << 50), 1_i64 << 50);
-        let step = self
-            .tier_at(at)
-            .map_or(0, |tier| self.options.tiers.step(tier));
-        let span = at - LOOK_BACK.max(2 * step)..at + 1;
-        let view = self.view(tests, &span, 0)?;
-        let mut left = self.options.limits.rows;
-        let mut answer = Vec::new();
-        for (series, labels, samples) in &view.series {
-            let mut last: Option<(i64, Fold)> = None;
-            let into = &mut |at, _, fold: &Fold| match &mut last {
-                Some((when, known)) if *when == at => known.add(fold),
-                Some((when, _)) if *when > at => {}
-                _ => last = Some((at, *fold)),
-            };
-            self.rows(&view, *series, samples, &mut left, into)?;
-            if let Some((when, fold)) = last.filter(|(_, fold)| fold.count > 0) {
-                answer.push(Entry {
-                    labels: labels.clone(),
-                    sample: Sample {
-                        at: Time(when),
-                        value: fold.average(),
-                    },
-                });
-            }
-        }
-        Ok(answer)
     }
 }

@@ -116,53 +116,6 @@ async fn a_question_over_all_tiers_has_no_seam() {
 }
 
 #[tokio::test]
-async fn an_instant_is_the_last_sample_before_it() {
-    let place = Place::server();
-    let store = place.open().await;
-    let all = samples(1, START - HOUR, START);
-    for node in ["a", "b"] {
-        append(&store, &labels("cpu", node), all.iter().copied()).await;
-    }
-    append(&store, &labels("gone", "a"), [(START - 20 * MINUTE, 1.0)]).await;
-    append(
-        &store,
-        &labels("stale", "a"),
-        [(START - MINUTE, 1.0), (START - 30_000, f64::NAN)],
-    )
-    .await;
-    for flushed in [false, true] {
-        if flushed {
-            store.flush().await.unwrap();
-        }
-        let found = store
-            .instant(&Selector::metric("cpu"), Time(START - 25_000))
-            .await
-            .unwrap();
-        let found: Vec<_> = found
-            .iter()
-            .map(|e| (e.labels.get("node").unwrap(), e.sample.at.0, e.sample.value))
-            .collect();
-        let wanted = value(1, (START - 30_000) / 10_000);
-        assert_eq!(
-            found,
-            [("a", START - 30_000, wanted), ("b", START - 30_000, wanted)]
-        );
-        for none in ["gone", "stale", "never"] {
-            let found = store
-                .instant(&Selector::metric(none), Time(START))
-                .await
-                .unwrap();
-            assert!(found.is_empty(), "{none}");
-        }
-        let then = store
-            .instant(&Selector::metric("gone"), Time(START - 18 * MINUTE))
-            .await
-            .unwrap();
-        assert_eq!(then.len(), 1);
-    }
-}
-
-#[tokio::test]
 async fn series_are_listed_by_name_and_by_when_they_were_last_seen() {
     let place = Place::server();
     let store = place.open().await;

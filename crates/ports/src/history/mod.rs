@@ -1,4 +1,4 @@
-//! Samples of metrics over time: written, and read back by range and by instant.
+//! Samples of metrics over time: written, and read back by range.
 //!
 //! A series is a set of labels, the metric's name among them, as in Prometheus. What is read may have been folded: the
 //! older it is, the coarser; a [`Point`] says what was lowest, highest and average within its step. Nothing here decides
@@ -232,9 +232,6 @@ impl Error {
 pub trait Reader: Debug + Send + Sync + 'static {
     /// Points of every series selected, in the order of their labels.
     async fn range(&self, range: &Range) -> Result<Vec<Series>, Error>;
-
-    /// The last sample of every series selected, at or before `at` and not much older, in the order of their labels.
-    async fn instant(&self, selector: &Selector, at: Time) -> Result<Vec<Entry>, Error>;
 
     /// Which series there are that had a sample at `from` or later, in the order of their labels.
     async fn series(&self, selector: &Selector, from: Time) -> Result<Vec<Labels>, Error>;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use stead_adapters::prometheus::Prometheus;
 use stead_core::time::Time;
 use stead_history::store::Store;
-use stead_ports::history::{Entry, Error, Labels, Range, Reader, Selector, Series};
+use stead_ports::history::{Error, Labels, Range, Reader, Selector, Series};
 
 /// Who is asked. One of them at least is there.
 #[derive(Debug, Clone)]
@@ -70,22 +70,6 @@ impl Reader for Reading {
             return own;
         };
         both(own, theirs.range(range).await, merged)
-    }
-
-    async fn instant(&self, selector: &Selector, at: Time) -> Result<Vec<Entry>, Error> {
-        let own = self
-            .own(async |store| store.instant(selector, at).await)
-            .await;
-        let Some(theirs) = &self.theirs else {
-            return own;
-        };
-        both(own, theirs.instant(selector, at).await, |own, theirs| {
-            let mut all: BTreeMap<Labels, Entry> = BTreeMap::new();
-            for entry in own.into_iter().chain(theirs) {
-                all.entry(entry.labels.clone()).or_insert(entry);
-            }
-            all.into_values().collect()
-        })
     }
 
     async fn series(&self, selector: &Selector, from: Time) -> Result<Vec<Labels>, Error> {
