@@ -93,12 +93,15 @@ impl Prometheus {
                 self.absence.over();
                 few(found.len()).map(|()| found)
             }
-            Err(client::Error::TooLarge) => Err(Error::TooMuch {
-                what: "MiB of an answer or more",
-                asked: 33,
-                limit: 32,
-                hint: "ask with a longer step, for a shorter time, or for fewer series",
-            }),
+            Err(client::Error::TooLarge) => {
+                self.absence.over();
+                Err(Error::TooMuch {
+                    what: "MiB of an answer or more",
+                    asked: 33,
+                    limit: 32,
+                    hint: "ask with a longer step, for a shorter time, or for fewer series",
+                })
+            }
             Err(client::Error::Refused { status, said }) if [400, 422].contains(&status) => {
                 self.absence.over();
                 Err(Error::Query(format!("Prometheus says: {said}")))

@@ -12,6 +12,7 @@ mod engine;
 mod loki;
 mod ollama;
 mod portainer;
+mod prometheus;
 mod proxy;
 mod published;
 mod seen;
