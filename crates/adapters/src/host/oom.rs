@@ -278,4 +278,25 @@ mod tests {
         assert!(kill(&[own]).unwrap().limit);
         assert!(!kill(&[&first("CONSTRAINT_NONE"), plain]).unwrap().limit);
     }
+
+    #[test]
+    fn kills_beyond_what_is_reported_at_once_are_counted_with_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("dev/kmsg");
+        std::fs::create_dir(folder.path().join("dev")).unwrap();
+        std::fs::write(&log, "").unwrap();
+        let mut watch = OomWatch::new(folder.path(), true);
+        assert!(watch.names_them());
+        // The kernel hands out a record a read: here each is as long as what is read at once.
+        let record = |pid: usize| {
+            let text = format!("6,1,2,-;Out of memory: Killed process {pid} (hog) total-vm:1kB\n");
+            format!("{text:2048}")
+        };
+        let many: String = (0..KILLS + 9).map(record).collect();
+        std::fs::write(&log, many).unwrap();
+        let kills = watch.poll(Time(1), None);
+        let counts: Vec<u64> = kills.iter().map(|kill| kill.count).collect();
+        assert_eq!((kills.len(), counts[0], counts[KILLS - 1]), (KILLS, 1, 10));
+        assert_eq!(kills[KILLS - 1].pid, Some(31));
+    }
 }

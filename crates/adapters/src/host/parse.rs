@@ -294,4 +294,23 @@ mod tests {
         );
         assert_eq!(&*mounts[0].number, "98:0");
     }
+
+    #[test]
+    fn of_very_many_devices_the_first_are_followed() {
+        let disks: String = (0..DEVICES + 9)
+            .map(|n| format!("8 {n} sd{n} 1 0 2 3 4 0 5 6 0 7 8\n"))
+            .collect();
+        let mut found = Vec::new();
+        diskstats(disks.as_bytes(), &mut Known::all(), &mut found);
+        assert_eq!(found.len(), DEVICES);
+        assert_eq!((&*found[0].device, found[0].io_ms), ("sd0", 7));
+        let cards: String = (0..DEVICES + 9)
+            .map(|n| format!("eth{n}: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n"))
+            .collect();
+        let mut found = Vec::new();
+        let text = format!("Inter-|\n face |\n{cards}");
+        net_dev(text.as_bytes(), &mut Known::all(), &mut found);
+        assert_eq!(found.len(), DEVICES);
+        assert_eq!((&*found[0].name, found[0].tx_bytes), ("eth0", 2));
+    }
 }

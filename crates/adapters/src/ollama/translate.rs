@@ -209,8 +209,8 @@ mod tests {
         let running = in_memory(&ps);
         assert_eq!(running[0].expires_at, None, "kept for ever");
         assert_eq!(
-            running[0].loaded.ram(),
-            0,
+            (running[0].loaded.ram(), running[0].loaded.vram),
+            (0, 10),
             "no more in video memory than there is of it"
         );
         let empty: Tags = serde_json::from_str("{}").expect("empty");

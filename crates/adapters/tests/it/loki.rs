@@ -1,18 +1,16 @@
 //! Loki's adapter against a server that answers as the reference of its interface says. Needs no lab.
 //!
 //! Each answer of the stand-in must be valid by the published description, and each question may have only the parameters that
-//! stand there. The stand-in does not understand LogQL: which streams a question means is told to it by the test.
+//! stand there. The stand-in does not understand LogQL: which streams a question means is told to it by the test, but for the labels that a stream must have.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+mod server;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
+use server::{Mood, Server};
 use stead_adapters::loki::{Answer, Error, Loki, Of, Wanted};
 use stead_adapters::names::Names;
 use stead_core::desired::{self, Door, LokiLabels};
@@ -21,171 +19,6 @@ use stead_core::time::Time;
 use stead_ports::clock::SystemClock;
 use stead_ports::secrets::{Secret, Secrets, Unavailable};
 use tokio::time::Instant;
-
-use crate::published::{closed, fixture};
-
-type Asked = BTreeMap<String, String>;
-
-/// What the stand-in does instead of answering.
-#[derive(Debug, Default, Clone, Copy, PartialEq)]
-enum Mood {
-    #[default]
-    Answers,
-    Hangs,
-    Refuses(u16),
-    Page,
-    Floods,
-    Metrics,
-}
-
-#[derive(Default)]
-struct Inner {
-    mood: Mood,
-    streams: Arc<Vec<Value>>,
-    asked: Vec<(String, Asked, HeaderMap)>,
-}
-
-#[derive(Clone, Default)]
-struct Server(Arc<Mutex<Inner>>);
-
-impl Server {
-    async fn start(streams: Vec<Value>) -> (Server, String) {
-        let server = Server::default();
-        server.is(|s| s.streams = Arc::new(streams));
-        let app = Router::new()
-            .route("/loki/api/v1/labels", get(labels))
-            .route("/loki/api/v1/label/{name}/values", get(values))
-            .route("/loki/api/v1/query_range", get(lines))
-            .with_state(server.clone());
-        let url = crate::served(app).await;
-        (server, url)
-    }
-
-    fn is(&self, change: impl FnOnce(&mut Inner)) {
-        change(&mut self.0.lock().expect("lock"));
-    }
-
-    fn asked(&self) -> Vec<(String, Asked, HeaderMap)> {
-        self.0.lock().expect("lock").asked.clone()
-    }
-
-    /// The questions for lines.
-    fn questions(&self) -> Vec<String> {
-        let asked = self.asked();
-        let asked = asked.iter().filter(|(path, ..)| path.ends_with("range"));
-        asked.map(|(_, query, _)| query["query"].clone()).collect()
-    }
-
-    async fn enter(
-        &self,
-        path: &str,
-        query: &Asked,
-        headers: &HeaderMap,
-    ) -> Result<Arc<Vec<Value>>, Response> {
-        let published = fixture("loki/openapi.json");
-        let known = published["paths"][path]["parameters"].clone();
-        for name in query.keys() {
-            assert!(
-                known.as_array().expect(path).contains(&json!(name)),
-                "{path}: {name}"
-            );
-        }
-        let (mood, streams) = {
-            let mut inner = self.0.lock().expect("lock");
-            inner
-                .asked
-                .push((path.to_owned(), query.clone(), headers.clone()));
-            (inner.mood, Arc::clone(&inner.streams))
-        };
-        match mood {
-            Mood::Hangs => std::future::pending().await,
-            Mood::Refuses(status) => {
-                let status = StatusCode::from_u16(status).expect("a status");
-                Err((status, "too many outstanding requests\n").into_response())
-            }
-            Mood::Page => Err(Html("<html><body>Sign in</body></html>").into_response()),
-            Mood::Floods if path.ends_with("range") => Err("[".repeat(33 << 20).into_response()),
-            Mood::Metrics if path.ends_with("range") => {
-                let body =
-                    json!({"status": "success", "data": {"resultType": "matrix", "result": []}});
-                Err(Json(body).into_response())
-            }
-            _ => Ok(streams),
-        }
-    }
-}
-
-fn told(schema: &str, body: Value) -> Response {
-    closed("loki/openapi.json").fits(schema, &body);
-    Json(body).into_response()
-}
-
-fn all(streams: &[Value], pick: impl Fn(&str, &str) -> Option<String>) -> Value {
-    let pairs = streams
-        .iter()
-        .filter_map(|s| s["stream"].as_object())
-        .flatten();
-    let found = pairs.filter_map(|(key, value)| pick(key, value.as_str()?));
-    json!(found.collect::<BTreeSet<String>>())
-}
-
-async fn labels(
-    State(server): State<Server>,
-    Query(query): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    match server.enter("/loki/api/v1/labels", &query, &headers).await {
-        Err(no) => no,
-        Ok(streams) => {
-            let names = all(&streams, |key, _| Some(key.to_owned()));
-            told("Names", json!({"status": "success", "data": names}))
-        }
-    }
-}
-
-async fn values(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    Query(query): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    let path = "/loki/api/v1/label/{name}/values";
-    match server.enter(path, &query, &headers).await {
-        Err(no) => no,
-        Ok(streams) => {
-            let values = all(&streams, |key, value| {
-                (key == name).then(|| value.to_owned())
-            });
-            told("Names", json!({"status": "success", "data": values}))
-        }
-    }
-}
-
-/// As many lines as were asked for, over all streams.
-async fn lines(
-    State(server): State<Server>,
-    Query(query): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    match server
-        .enter("/loki/api/v1/query_range", &query, &headers)
-        .await
-    {
-        Err(no) => no,
-        Ok(streams) => {
-            let mut left: usize = query["limit"].parse().expect("a number");
-            let few = |stream: &Value| {
-                let values = stream["values"].as_array().expect("values");
-                let values: Vec<Value> = values.iter().take(left).cloned().collect();
-                left -= values.len();
-                json!({"stream": stream["stream"], "values": values})
-            };
-            let few: Vec<Value> = streams.iter().map(few).collect();
-            let data = json!({"resultType": "streams", "result": few, "stats": {"summary": {"execTime": 0.1}}});
-            told("Streams", json!({"status": "success", "data": data}))
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Known;
@@ -420,6 +253,122 @@ async fn a_million_lines_and_a_line_of_ten_megabytes_are_bounded() {
     let flood = searched(&url, "x").await.expect_err("too much");
     assert_eq!(flood.code(), "loki-answer");
     assert!(flood.sentence().contains("more than 32 MiB"), "{flood}");
+}
+
+#[tokio::test]
+async fn lines_that_are_too_long_together_are_asked_for_in_small_numbers() {
+    let web = json!({"host": "piha", "container": "web"});
+    let (server, url) = Server::start(vec![stream(web, &[("1795000001000000000", "x")])]).await;
+    server.is(|s| s.mood = Mood::FloodsBeyond(20));
+    let answer = searched(&url, "x").await.expect("an answer");
+    assert_eq!(answer.lines.len(), 1);
+    assert_eq!(
+        answer.limits,
+        ["its lines are so long that only the newest 20 of a kind were asked for"]
+    );
+}
+
+#[tokio::test]
+async fn what_was_not_meant_is_neither_asked_for_nor_told_and_the_newest_are() {
+    let of = |container: &str, second: u64| {
+        let at = |n: u64| format!("179500000{second}00000000{n}");
+        let labels = json!({"host": "piha", "container": container});
+        let values: Vec<Value> = (0..2).map(|n| json!([at(n), "tick"])).collect();
+        json!({"stream": labels, "values": values})
+    };
+    let unit = stream(
+        json!({"host": "piha", "unit": "ssh.service"}),
+        &[("1795000002000000000", "tick")],
+    );
+    let nas = stream(
+        json!({"host": "nas.lan", "container": "web"}),
+        &[("1795000007000000000", "tick of the attic")],
+    );
+    let (server, url) = Server::start(vec![of("db", 9), of("web", 1), unit, nas]).await;
+    let mut wanted = wanted("tick");
+    wanted.nodes = [node("piha")].into();
+    wanted.containers = Some(vec!["web".parse().expect("a name")]);
+    wanted.units = Some(vec!["ssh.service".parse().expect("a name")]);
+    let found = loki(&desired(&url)).search(&wanted).await;
+    let answer = found.expect("an answer");
+    let told: Vec<Of> = answer.lines.iter().map(|line| line.of.clone()).collect();
+    let web = || Of::Container("web".into());
+    assert_eq!(told, [web(), web(), Of::Unit("ssh.service".into())]);
+    let questions = server.questions();
+    assert_eq!(questions.len(), 2, "{questions:?}");
+    let attic = questions.iter().any(|q| q.contains("nas"));
+    assert!(!attic, "{questions:?}");
+
+    // Each question has its newest lines, and the answer the newest of all.
+    server.is(|s| s.streams = Arc::new(s.streams[1..3].to_vec()));
+    wanted.most = 2;
+    let found = loki(&desired(&url)).search(&wanted).await;
+    let answer = found.expect("an answer");
+    let told: Vec<Of> = answer.lines.iter().map(|line| line.of.clone()).collect();
+    assert_eq!(told, [web(), Of::Unit("ssh.service".into())]);
+    assert!(answer.limits[0].contains("newest 2 lines"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_long_question_goes_as_a_form_and_many_are_cut() {
+    let labels = [
+        "host",
+        "hostname",
+        "node",
+        "nodename",
+        "node_name",
+        "instance",
+    ];
+    let names = ["container", "container_name", "unit", "systemd_unit"];
+    let pairs = labels
+        .iter()
+        .map(|label| (label.to_string(), json!("piha")));
+    let names = names.iter().map(|label| (label.to_string(), json!("web")));
+    let all: serde_json::Map<String, Value> = pairs.chain(names).collect();
+    let streams = vec![stream(json!(all), &[("1795000001000000000", "tick")])];
+    let (server, url) = Server::start(streams).await;
+    let mut wanted = wanted("tick");
+    let many = (0..400).map(|n| format!("web{n}").parse().expect("a name"));
+    wanted.containers = Some(many.collect());
+    wanted.units = Some(vec!["ssh.service".parse().expect("a name")]);
+    let found = loki(&desired(&url)).search(&wanted).await;
+    let answer = found.expect("an answer");
+    assert_eq!(
+        answer.limits,
+        [
+            "lines are told by 24 pairs of labels, and only the first 12 were asked for: name them under `loki.labels`"
+        ]
+    );
+    assert_eq!(server.questions().len(), 12);
+    for (path, query, headers) in server.asked() {
+        let long = query.get("query").is_some_and(|q| q.len() > 2_000);
+        assert_eq!(headers.contains_key("content-type"), long, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_refuses_one_question_is_asked_the_next_and_who_refuses_all_is_left_in_peace() {
+    for (status, asked) in [(400, 2), (422, 2), (401, 1), (429, 1), (503, 1)] {
+        let (server, url) = Server::start(vec![]).await;
+        server.is(|s| s.mood = Mood::Refuses(status));
+        let loki = loki(&desired(&url));
+        for _ in 0..2 {
+            loki.search(&wanted("x")).await.expect_err("refused");
+        }
+        assert_eq!(server.asked().len(), asked, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_takes_no_longer_than_a_request_may() {
+    let web = json!({"host": "piha", "container": "web"});
+    let (server, url) = Server::start(vec![stream(web, &[("1795000001000000000", "x")])]).await;
+    server.is(|s| s.mood = Mood::Slow(6));
+    let error = searched(&url, "x").await.expect_err("too slow");
+    assert!(
+        error.to_string().contains("no answer within 10 s"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -57,6 +57,8 @@ enum Way {
     Refuses,
     Floods,
     Redirects,
+    /// Its answers end before they say that it is done.
+    Breaks,
 }
 
 impl Server {
@@ -95,7 +97,7 @@ fn answer(schema: &str, value: Value) -> Response {
 
 async fn odd(way: Way) -> Option<Response> {
     match way {
-        Way::Well => None,
+        Way::Well | Way::Breaks => None,
         Way::Hangs => std::future::pending().await,
         Way::Refuses => Some(
             (
@@ -174,6 +176,7 @@ async fn generate(State(server): State<Server>, Json(asked): Json<Value>) -> Res
     }
     let mut done = fixture(if unload { "unload.json" } else { "load.json" });
     done["model"] = name.into();
+    done["done"] = (way != Way::Breaks).into();
     answer("GenerateResponse", done)
 }
 
@@ -366,6 +369,16 @@ async fn a_server_that_is_away_hangs_refuses_or_floods_is_down_and_comes_back() 
         matches!(&hung, Outcome::Unknown { .. }),
         "it may have had an effect: {hung:?}"
     );
+    server.goes(Way::Breaks);
+    for broken in [
+        ollama.unload(&model("gemma3:4b"), LIMIT).await,
+        ollama.load(&model("gemma3:4b"), "aaa", LIMIT).await,
+    ] {
+        let Outcome::Unknown { why } = broken else {
+            panic!("nobody said that it is done: {broken:?}")
+        };
+        assert!(why.contains("without saying that it is done"), "{why}");
+    }
     server.goes(Way::Well);
 
     // Another address: what the first one told is gone.

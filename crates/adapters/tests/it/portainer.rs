@@ -27,6 +27,10 @@ struct Inner {
     hangs: bool,
     floods: bool,
     broken_environment: bool,
+    /// Its key is taken away after so many questions.
+    revoked: Option<usize>,
+    /// Each answer takes so long.
+    takes: Duration,
     asked: Vec<String>,
 }
 
@@ -53,18 +57,20 @@ impl Server {
     }
 
     async fn enter(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Response> {
-        let (hangs, floods) = {
+        let (hangs, floods, revoked, takes) = {
             let mut inner = self.0.lock().expect("lock");
             inner.asked.push(uri.to_string());
-            (inner.hangs, inner.floods)
+            let revoked = inner.revoked.is_some_and(|n| inner.asked.len() > n);
+            (inner.hangs, inner.floods, revoked, inner.takes)
         };
+        tokio::time::sleep(takes).await;
         if hangs {
             std::future::pending::<()>().await;
         }
         if floods {
             return Err("[".repeat(17 << 20).into_response());
         }
-        if headers.get("x-api-key").is_none_or(|key| key != KEY) {
+        if revoked || headers.get("x-api-key").is_none_or(|key| key != KEY) {
             let body = json!({ "message": "Invalid API key", "details": "Unauthorized" });
             return Err((StatusCode::UNAUTHORIZED, Json(body)).into_response());
         }
@@ -197,4 +203,26 @@ async fn a_portainer_that_is_away_refuses_hangs_or_floods_is_an_error_that_says_
         assert!(!format!("{error} {error:?}").contains("hunter2"));
         assert!(!error.remedy().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_away_meanwhile_is_no_matter_of_one_environment() {
+    let (server, url) = Server::start().await;
+    server.is(|s| s.revoked = Some(2));
+    let revoked = read(&url, KEY).await.expect_err("no key any more");
+    assert_eq!(revoked, Error::Key);
+    assert_eq!(server.0.lock().expect("lock").asked.len(), 3);
+}
+
+#[tokio::test]
+async fn all_questions_together_have_a_limit_of_their_own() {
+    let (server, url) = Server::start().await;
+    server.is(|s| s.takes = Duration::from_millis(600));
+    let limits = Options {
+        whole_limit: Duration::from_secs(1),
+        ..options()
+    };
+    let slow = portainer::read(&url, &Secret::new(KEY), &limits).await;
+    let slow = slow.expect_err("too slow");
+    assert_eq!(slow, Error::Hangs(Duration::from_secs(1)));
 }
