@@ -134,7 +134,11 @@ mod tests {
         let good = of(&format!("{},{}", path("gone.yml"), path("compose.yml")));
         assert!(good.diff.starts_with("+mem_limit: 5"), "{good:?}");
         assert!(!good.diff.contains("hunter2"), "{good:?}");
+        let here = std::env::current_dir().expect("a folder");
+        let up = "../".repeat(here.components().count());
+        let beside = path("compose.yml");
         for bad in [
+            format!("{up}{}", beside.trim_start_matches('/')),
             path("secret.txt"),
             path("link.yml"),
             path("gone.yml"),

@@ -12,7 +12,9 @@ use stead_core::time::{Span, Time};
 use stead_history::selector;
 use stead_history::store::Options;
 use stead_ports::clock::{Clock, ManualClock, SystemClock};
-use stead_ports::disk::{Disk, MemoryDisk, RealDisk};
+use stead_ports::disk::memory::Loss;
+use stead_ports::disk::{Disk, MemoryDisk, Open, RealDisk};
+use stead_ports::history::Error;
 use stead_protocol::agent::{Frame, FrameBody, Kept};
 use tokio_util::sync::CancellationToken;
 
@@ -144,6 +146,8 @@ async fn an_agent_that_keeps_no_seconds_says_so() {
     let session = server.accept().await;
     let answer = session.request("GET", LOAD, vec![]).await;
     assert_eq!(answer.status(), 503);
+    let no: serde_json::Value = session.get(LOAD).await;
+    assert_eq!(no["remedy"], "start it without `--history-mib 0`");
     agent.stop().await.expect("a clean end");
     assert!(!dir.path().join("agent/history").exists());
 }
@@ -179,16 +183,32 @@ impl Place {
     }
 
     async fn load(&self, history: &History) -> Vec<i64> {
-        let question = Question {
-            selector: selector::read("stead_node_load1").expect("a selector"),
-            from: Time(START),
-            to: Time(START + 3_600_000),
-            step: Span::secs(1),
-        };
-        let node = NODE.parse().expect("a name");
-        let kept = history.ask(&node, question).await.expect("it is open");
+        let kept = ask(history, "stead_node_load1", 3_600).await;
         times(&kept.expect("an answer"))
     }
+
+    /// The power goes; what it kept, opened anew.
+    async fn again(&mut self) -> (History, tokio::task::JoinHandle<()>) {
+        self.disk.cut_power(Loss::Unsynced);
+        self.stop = CancellationToken::new();
+        let (history, task) = self.history();
+        while history.stats().is_none() {
+            tokio::task::yield_now().await;
+        }
+        (history, task)
+    }
+}
+
+/// What was kept of the first seconds.
+async fn ask(history: &History, selector: &str, seconds: i64) -> Result<Kept, Error> {
+    let question = Question {
+        selector: selector::read(selector).expect("a selector"),
+        from: Time(START),
+        to: Time(START + seconds * 1_000),
+        step: Span::secs(1),
+    };
+    let node = NODE.parse().expect("a name");
+    history.ask(&node, question).await.expect("it is open")
 }
 
 fn sample(at: Time) -> HostSample {
@@ -236,6 +256,82 @@ async fn a_disk_that_hangs_costs_samples_and_holds_up_nobody() {
         history.offer(&sample(Time(START + 10_000 + second * 1_000)), &[]);
     }
     assert_eq!(history.dropped(), 84);
+    place.stop.cancel();
+    task.await.expect("it ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_measured_until_it_stopped_outlives_the_power() {
+    let mut place = Place::new();
+    let (history, task) = place.history();
+    for _ in 0..5 {
+        place.second(&history).await;
+    }
+    // What nobody took yet is kept too.
+    for second in 6..11 {
+        history.offer(&sample(Time(START + second * 1_000)), &[]);
+    }
+    place.stop.cancel();
+    task.await.expect("it ends");
+    let (history, task) = place.again().await;
+    let all: Vec<i64> = (1..11).map(|second| START + second * 1_000).collect();
+    assert_eq!(place.load(&history).await, all);
+    place.stop.cancel();
+    task.await.expect("it ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_is_done_and_a_power_cut_takes_no_more_than_a_minute_or_so() {
+    let mut place = Place::new();
+    let (history, task) = place.history();
+    for _ in 0..625 {
+        place.second(&history).await;
+    }
+    let stats = history.stats().expect("it is open");
+    assert!(stats.parts > 0, "after ten minutes: {stats:?}");
+    let (history, again) = place.again().await;
+    let kept = place.load(&history).await.len();
+    assert!((550..=625).contains(&kept), "{kept}");
+    place.stop.cancel();
+    again.await.expect("it ends");
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_it_cannot_be_opened_is_counted() {
+    let place = Place::new();
+    let disk = place.disk.mount();
+    disk.create_dir(Path::new("/agent")).expect("a folder");
+    disk.open(Path::new("/agent/history"), Open::Empty)
+        .expect("a file in the way");
+    let (history, task) = place.history();
+    for _ in 0..3 {
+        place.second(&history).await;
+    }
+    assert_eq!(history.limit().expect("it is told").code, "history-io");
+    assert_eq!(history.dropped(), 3);
+    place.stop.cancel();
+    task.await.expect("it ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_has_no_more_points_than_it_may() {
+    let place = Place::new();
+    let (history, task) = place.history();
+    for _ in 0..3 {
+        place.second(&history).await;
+    }
+    let all = format!("{{node=\"{NODE}\"}}");
+    let few = ask(&history, &all, 5).await.expect("an answer");
+    let series = few.series.len() as i64;
+    assert!(series > 4, "one alone has a bound of its own: {few:?}");
+    let most = 40_000 / series - 1;
+    assert!(ask(&history, &all, most).await.is_ok());
+    let more = ask(&history, &all, most + 1).await;
+    let Err(Error::TooMuch { what, limit, .. }) = more else {
+        panic!("{more:?}")
+    };
+    assert_eq!((what, limit), ("points", 40_000));
     place.stop.cancel();
     task.await.expect("it ends");
 }

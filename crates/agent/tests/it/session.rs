@@ -111,6 +111,10 @@ async fn a_session_opens_with_everything_and_goes_on_with_what_changes() {
         .await;
     let seen = frames.cursors();
     assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
+    for path in ["/v1/logs/search?text=%20", "/v1/units/search?text="] {
+        let no: serde_json::Value = session.get(path).await;
+        assert_eq!(no["code"], "bad-query", "{path}: {no}");
+    }
     agent.stop().await.expect("a clean end");
     assert!(!dir.path().join("agent.sock").exists());
 }
