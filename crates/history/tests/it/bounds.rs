@@ -228,6 +228,8 @@ async fn what_is_too_much_to_answer_names_the_limit() {
         limit(store.series(&all, Time(0)).await.map(|_| Vec::new())).0,
         2
     );
+    let values = store.label_values("node", &[], Time(0));
+    assert_eq!(limit(values.map(|_| Vec::new())), (2, "names"));
     let empty = ask(&Selector::default(), START - HOUR, Span::hours(1)).await;
     assert!(
         matches!(empty, Err(Error::Selector(_))),
@@ -290,8 +292,15 @@ async fn the_bound_on_disk_holds_and_the_oldest_goes_first() {
         store.keep().await.unwrap();
         assert!(store.stats().bytes <= 150_000, "{:?}", store.stats());
     }
+    // What was only written ahead takes its place too.
     let now = START + 72 * HOUR;
-    let selector = Selector::metric("cpu");
+    for n in 0..900 {
+        append(&store, &labels("cpu", "b"), [(now + n * 100, noise(n))]).await;
+    }
+    store.keep().await.unwrap();
+    assert!(store.stats().head > 0, "none of it was written out");
+    assert!(store.stats().bytes <= 150_000, "{:?}", store.stats());
+    let selector = Selector::metric("cpu").with("node", stead_ports::history::Op::Equal, "a");
     assert!(
         points(&store, &selector, START, START + HOUR, 10_000)
             .await
@@ -300,6 +309,11 @@ async fn the_bound_on_disk_holds_and_the_oldest_goes_first() {
     );
     let last = points(&store, &selector, now - HOUR, now, 10_000).await;
     assert_eq!(last.len(), 360, "what is new stays");
+    for hour in 0..72 {
+        let from = START + hour * HOUR;
+        let found = points(&store, &selector, from, from + HOUR, 10_000).await;
+        assert!(found.len() >= 4, "of hour {hour} what is coarse stays");
+    }
 }
 
 #[tokio::test]
@@ -343,4 +357,19 @@ async fn a_clock_that_is_years_ahead_drops_nothing() {
     let selector = Selector::metric("cpu");
     let found = points(&store, &selector, START - DAY, START + 1, 10_000).await;
     assert_eq!(plain(&found), [(START - HOUR, 1.0), (START, 2.0)]);
+}
+
+#[tokio::test]
+async fn a_name_is_written_ahead_once() {
+    let place = Place::server();
+    let store = place.open().await;
+    let cpu = labels("cpu", &"x".repeat(1_000));
+    for n in 0..50 {
+        append(&store, &cpu, [(START - HOUR + n * 10_000, 1.0)]).await;
+    }
+    assert!(store.stats().bytes < 5_000, "{:?}", store.stats());
+    let store = place.open().await;
+    let cpu = Selector::metric("cpu");
+    let found = points(&store, &cpu, START - HOUR, START, 10_000).await;
+    assert_eq!(found.len(), 50);
 }
