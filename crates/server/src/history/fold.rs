@@ -331,4 +331,14 @@ mod tests {
         assert_eq!(out.len(), SERIES);
         assert!(folds.crowded > 0);
     }
+
+    #[test]
+    fn what_is_no_number_takes_nothing_from_the_step_it_is_in() {
+        let (mut folds, mut out) = (Folds::default(), Vec::new());
+        for (at, steal) in [(0, f32::NAN), (1_000, 3.0), (2_000, f32::INFINITY)] {
+            folds.take(reading(at, steal), 0, &mut out);
+        }
+        folds.end(&mut out);
+        assert_eq!(value(&out, series::CPU, STEAL), Some(3.0));
+    }
 }

@@ -237,3 +237,153 @@ fn unhealthy(handle: &Handle, step: &Over) -> Option<Entry> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use stead_core::sample::HostSample;
+    use stead_core::time::{Span, Time};
+    use stead_core::world::World;
+    use stead_engine::Engine;
+    use stead_ports::clock::ManualClock;
+    use stead_ports::disk::MemoryDisk;
+    use stead_ports::disk::memory::Loss;
+    use stead_ports::history::{Range, Reader, Selector};
+    use stead_ports::log::EventLog;
+    use stead_ports::log::memory::{Disk, Faults, MemoryLog};
+
+    use super::*;
+
+    const START: i64 = 20_000 * 86_400_000;
+
+    /// A recorder on a disk in memory.
+    struct Place {
+        disk: MemoryDisk,
+        clock: Arc<ManualClock>,
+        handle: Handle,
+    }
+
+    impl Place {
+        fn new() -> Place {
+            let log = MemoryLog::open(&Disk::default(), &Faults::default()).unwrap();
+            let log: Arc<dyn EventLog> = Arc::new(log);
+            let clock = Arc::new(ManualClock::at(Time(START)));
+            let options = stead_engine::Options::default();
+            let (_, handle, _) = Engine::new(log, clock.clone(), "l", World::default(), options);
+            Place {
+                disk: MemoryDisk::new(),
+                clock,
+                handle,
+            }
+        }
+
+        async fn store(&self) -> Store {
+            let (disk, clock) = (self.disk.mount(), self.clock.clone());
+            let options = Options::server();
+            let store = Store::open(disk, clock, Path::new("/history"), options);
+            store.await.unwrap()
+        }
+
+        async fn recorder(&self) -> Recorder {
+            Recorder {
+                history: Arc::default(),
+                store: self.store().await,
+                handle: self.handle.clone(),
+                clock: self.clock.clone(),
+                folds: Folds::default(),
+                raised: None,
+            }
+        }
+
+        fn troubles(&self) -> Vec<String> {
+            let code = |t: &stead_engine::Trouble| t.code.clone();
+            self.handle.read(|view| view.troubles().map(code).collect())
+        }
+    }
+
+    fn steps(from: i64, count: i64) -> Vec<Entry> {
+        let entry = |n: i64| Entry {
+            labels: Labels::new("load", [("node", "piha")]),
+            sample: Sample {
+                at: Time(START + (from + n) * 10_000),
+                value: 1.0,
+            },
+        };
+        (0..count).map(entry).collect()
+    }
+
+    async fn kept(store: &Store, metric: &str) -> usize {
+        let range = Range {
+            selector: Selector::metric(metric),
+            from: Time(START),
+            to: Time(START + 3_600_000),
+            step: Span::secs(10),
+        };
+        let found = store.range(&range).await.unwrap();
+        found.iter().map(|series| series.points.len()).sum()
+    }
+
+    #[tokio::test]
+    async fn what_the_store_cannot_take_is_counted_and_told_until_it_can() {
+        let place = Place::new();
+        let mut recorder = place.recorder().await;
+        recorder.append(steps(0, 2), &[]).await;
+        place.disk.set_room(Some(0));
+        recorder.append(steps(2, 3), &[]).await;
+        let lost = || recorder.history.counts.lost.load(Ordering::Relaxed);
+        assert_eq!(
+            (lost(), place.troubles()),
+            (3, vec!["history-full".to_owned()])
+        );
+        place.disk.set_room(None);
+        recorder.append(steps(5, 1), &[]).await;
+        assert_eq!(place.troubles(), Vec::<String>::new());
+        assert_eq!(kept(&recorder.store, "load").await, 3);
+    }
+
+    #[tokio::test]
+    async fn what_the_store_cannot_do_by_itself_is_told_until_it_can() {
+        let place = Place::new();
+        let mut recorder = place.recorder().await;
+        recorder.append(steps(0, 2), &[]).await;
+        recorder.watch();
+        assert_eq!(place.troubles(), Vec::<String>::new());
+        place.clock.advance(Duration::from_secs(660));
+        place.disk.set_room(Some(0));
+        recorder.store.keep().await.unwrap_err();
+        recorder.watch();
+        assert_eq!(place.troubles(), ["history-full"]);
+        // What is written ahead fits again, but it was not tried yet whether the rest does.
+        place.disk.set_room(Some(10_000));
+        recorder.append(steps(60, 1), &[]).await;
+        assert_eq!(place.troubles(), ["history-full"]);
+        place.disk.set_room(None);
+        recorder.store.keep().await.unwrap();
+        recorder.append(steps(61, 1), &[]).await;
+        assert_eq!(place.troubles(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn what_agents_said_until_the_stop_outlives_the_power() {
+        let place = Place::new();
+        let recorder = place.recorder().await;
+        let (queue, readings) = mpsc::channel(8);
+        for n in 0..5 {
+            let host = HostSample {
+                at: Time(START + n * 10_000),
+                load1: 0.5,
+                ..HostSample::default()
+            };
+            let reading = Reading {
+                node: "piha".parse().unwrap(),
+                host,
+                containers: Vec::new(),
+            };
+            queue.send(reading).await.unwrap();
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        recorder.run(readings, stop).await;
+        place.disk.cut_power(Loss::Unsynced);
+        assert_eq!(kept(&place.store().await, "stead_node_load1").await, 5);
+    }
+}

@@ -234,6 +234,18 @@ mod tests {
         assert!(!Made::default().has_seconds());
     }
 
+    #[test]
+    fn of_many_stretches_the_newest_are_told_and_the_last_of_them_has_the_rest() {
+        let steps = (0..120).map(|n| (n * 10_000, n % 2 == 0));
+        let made = Made {
+            steps: steps.collect(),
+        };
+        let told = made.stretches(0, 1_200_000);
+        assert_eq!(told.len(), STRETCHES);
+        assert_eq!(told[0], (1_190_000, 1_200_000, false));
+        assert_eq!(told[STRETCHES - 1], (0, 710_000, true));
+    }
+
     proptest! {
         #[test]
         fn no_time_is_told_twice_nothing_of_a_node_is_lost_and_stretches_are_whole(

@@ -446,4 +446,38 @@ mod tests {
             "# HELP a_b_total All.\n# TYPE a_b_total counter\na_b_total{x=\"# EOF\"} 1\n# HELP c A c.\n# TYPE c gauge\nc 2\n"
         );
     }
+
+    fn told(traffic: &Traffic) -> String {
+        let mut registry = Registry::default();
+        registry.register("requests", "All", traffic.requests.clone());
+        registry.register("seconds", "How long", traffic.seconds.clone());
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("a text");
+        text
+    }
+
+    #[test]
+    fn what_lasts_as_long_as_somebody_listens_is_no_slow_answer() {
+        let traffic = Traffic::default();
+        for route in ["/api/v1/feed", "/agent/v1", "/api/v1/nodes"] {
+            traffic.answered(route, StatusCode::OK, Duration::from_secs(1));
+        }
+        let text = told(&traffic);
+        assert!(text.contains("seconds_count 1\n"), "{text}");
+        assert!(text.contains("route=\"/api/v1/feed\""), "{text}");
+    }
+
+    #[test]
+    fn routes_beyond_the_bound_are_counted_together() {
+        let traffic = Traffic::default();
+        for n in 0..ROUTES + 3 {
+            traffic.answered(&format!("/r{n}"), StatusCode::OK, Duration::ZERO);
+        }
+        traffic.answered("/r0", StatusCode::OK, Duration::ZERO);
+        let text = told(&traffic);
+        for (route, count) in [("/r0", 2), ("/r63", 1), ("other", 3)] {
+            let line = format!("requests_total{{route=\"{route}\",status=\"200\"}} {count}\n");
+            assert!(text.contains(&line), "{line}{text}");
+        }
+    }
 }

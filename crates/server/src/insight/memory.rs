@@ -375,7 +375,9 @@ mod tests {
     #[test]
     fn a_new_limit_is_watched_for_two_days_in_which_its_node_was_heard() {
         let rolled = [limited(0, 0), limited(1, 64), limited(2, 64)];
-        assert_eq!(told(&rolled[..1], &[], 3), None, "how it was is no change");
+        for first in [&rolled[..1], &rolled[1..2]] {
+            assert_eq!(told(first, &[], 3), None, "how it was is no change");
+        }
         let until = |word: &str, at| Some((word.to_string(), hour(at), 0));
         assert_eq!(told(&rolled, &[], 3), until("watching", 49));
         assert_eq!(told(&rolled, &[], 60), until("held", 49));
@@ -385,6 +387,8 @@ mod tests {
             event(20, Body::NodeSynced(NodeSynced::default())),
         ];
         assert_eq!(told(&rolled, &silent, 50), until("watching", 59));
+        let lasts = &silent[..2];
+        assert_eq!(told(&rolled, lasts, 50), until("watching", 89));
     }
 
     #[test]

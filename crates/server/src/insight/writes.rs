@@ -263,6 +263,8 @@ mod tests {
             disk("/var/lib/dockery", 1),
         ];
         assert_eq!(free(&own), Some(3));
+        let deepest_first = [disk("/var/lib", 5), disk("/var", 6), disk("/", 7)];
+        assert_eq!(free(&deepest_first), Some(5));
         assert_eq!(free(&[disk("/srv", 1)]), None);
     }
 }

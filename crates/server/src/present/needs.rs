@@ -572,6 +572,15 @@ mod tests {
         let key = FactKey::Level("disk:/srv".into());
         set(&mut full, key, Fact::Level(level));
         assert_eq!(kinds(&full), ["level"]);
+        // Nothing is done about it: still it is the same reading.
+        full.brake.engaged = Some(stead_core::world::Engaged {
+            since: NOW.at,
+            seq: stead_core::ids::Seq(9),
+            drifting: 6,
+            fresh: 9,
+            limit: 55.0,
+        });
+        assert_eq!(kinds(&full), ["brake", "level"]);
         let mut silent = world(EvidenceState::Unknown);
         silent.nodes.values_mut().next().expect("piha").ever_synced = false;
         assert_eq!(told(&silent)[0].text, "piha was never heard");

@@ -273,13 +273,26 @@ fn the_word_of_others_is_enough_for_trouble_but_never_for_health_while_stead_see
 
 #[test]
 fn counting_and_listing_agree() {
-    for state in [
-        EvidenceState::Fresh,
-        EvidenceState::Stale,
-        EvidenceState::Offline,
-        EvidenceState::Unknown,
+    for (state, status) in [
+        (EvidenceState::Fresh, Status::Healthy),
+        (EvidenceState::Fresh, Status::Starting),
+        (EvidenceState::Stale, Status::Healthy),
+        (EvidenceState::Offline, Status::Healthy),
+        (EvidenceState::Unknown, Status::Healthy),
     ] {
-        let world = world(state);
+        let mut world = world(state);
+        let node = world.nodes.get_mut(&piha()).unwrap();
+        node.services.get_mut("web").unwrap().status = status;
+        let health = match status {
+            Status::Starting => OwnHealth::Starting,
+            _ => OwnHealth::None,
+        };
+        let Fact::Container(web) = up() else {
+            unreachable!("it is a container")
+        };
+        let web = ContainerFacts { health, ..web };
+        let key = FactKey::Container("web".parse().unwrap());
+        set(&mut world, key, Fact::Container(web));
         let sum = with(&world, &Still::default(), counted).services;
         let listed = health_of(&world, "web").state;
         assert_eq!(sum.total, 1);
@@ -288,6 +301,7 @@ fn counting_and_listing_agree() {
             ("stale", sum.stale),
             ("unknown", sum.unknown),
             ("unhealthy", sum.unhealthy),
+            ("starting", sum.starting),
         ];
         for (word, n) in by_word {
             assert_eq!(n, u64::from(word == listed), "{state:?} {word}");

@@ -46,3 +46,52 @@ pub fn write_anomaly(subject: &Subject, anomaly: &Anomaly, event: Seq) -> api::W
         container,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stead_core::time::Span;
+    use stead_core::world::EvidenceState;
+
+    use super::super::tests::{NOW, Still, with, world};
+    use super::*;
+
+    fn anomaly(rate: u64, hours: Option<u64>) -> Anomaly {
+        Anomaly {
+            since: NOW.at,
+            rate,
+            usual: 1,
+            bound: 2,
+            factor: None,
+            before: None,
+            full_in: hours.map(Span::hours),
+        }
+    }
+
+    #[test]
+    fn the_disk_that_is_full_first_comes_first_and_then_who_writes_most() {
+        let mut world = world(EvidenceState::Fresh);
+        for (name, rate, hours) in [
+            ("a", 9, None),
+            ("b", 1, Some(5)),
+            ("c", 2, Some(4)),
+            ("d", 3, Some(4)),
+            ("e", 99, None),
+        ] {
+            let subject: Subject = format!("container/piha/{name}").parse().expect("a subject");
+            world
+                .writes
+                .open
+                .insert(subject, (anomaly(rate, hours), Seq(7)));
+        }
+        let shown = |latest: &BTreeMap<Subject, Anomaly>| -> Vec<String> {
+            let all = with(&world, &Still::default(), |look| {
+                write_anomalies(look, latest)
+            });
+            all.into_iter().map(|a| a.container).collect()
+        };
+        assert_eq!(shown(&BTreeMap::new()), ["d", "c", "b", "e", "a"]);
+        let b: Subject = "container/piha/b".parse().expect("a subject");
+        let latest = BTreeMap::from([(b, anomaly(1, Some(1)))]);
+        assert_eq!(shown(&latest), ["b", "d", "c", "e", "a"], "as it is now");
+    }
+}

@@ -3,10 +3,13 @@
 use axum::body::Body;
 use http::StatusCode;
 use serde_json::{Value, json};
-use stead_core::facts::{ContainerFacts, ContainerState, Fact, Health};
+use stead_core::event::{Body as Event, NodeSynced};
+use stead_core::facts::{ContainerFacts, ContainerState, Fact, FactKey, Health};
 use stead_core::time::{Span, Time};
+use stead_ports::clock::{Clock, SystemClock};
+use stead_server::http::Hosts;
 
-use crate::scene::{Scene, container, fleet, read, request, until};
+use crate::scene::{Scene, container, fleet, read, request, running, until, written};
 
 fn code(answer: &(StatusCode, Value)) -> (u16, &str) {
     (answer.0.as_u16(), answer.1["code"].as_str().unwrap_or(""))
@@ -115,6 +118,76 @@ async fn one_container_says_since_when_it_is_ill_and_how_it_was() {
     assert_eq!(none.1["remedy"], "did you mean stray?");
 }
 
+/// How `web` was within the last hour: minutes ago, and the word.
+async fn was(scene: &Scene) -> Vec<(i64, String)> {
+    let web = scene.get("/api/v1/containers/piha/web?range=1h").await;
+    let spans = web["health_history"].as_array().unwrap().iter();
+    spans
+        .map(|span| {
+            let from: Time = span["from"].as_str().unwrap().parse().unwrap();
+            let minutes = scene.handle.now().at.since(from).0 as f64 / 60_000.0;
+            (
+                minutes.round() as i64,
+                span["state"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn word(minutes: i64, state: &str) -> (i64, String) {
+    (minutes, state.to_owned())
+}
+
+/// A scene that was told of `web` before it was: minutes ago, and what was seen of it.
+async fn told(of_web: Vec<(i64, Option<Fact>)>) -> Scene {
+    let now = SystemClock::new().wall().0;
+    let ago = |minutes: i64| Time(now - minutes * 60_000);
+    let web = || FactKey::Container("web".parse().unwrap());
+    let synced = (
+        ago(120),
+        "node/piha",
+        Event::NodeSynced(NodeSynced::default()),
+    );
+    let of_web = of_web.into_iter().map(|(minutes, fact)| {
+        let body = match fact {
+            Some(fact) => Event::Observed(web(), fact.into()),
+            None => Event::Gone(web()),
+        };
+        (ago(minutes), "container/piha/web", body)
+    });
+    let disk = written([synced].into_iter().chain(of_web)).await;
+    let scene = Scene::on(Hosts::default(), disk, tempfile::tempdir().unwrap()).await;
+    scene.desire(fleet()).await;
+    scene
+}
+
+#[tokio::test]
+async fn a_strip_begins_with_what_was_and_shows_that_it_was_gone() {
+    let scene = told(vec![
+        (120, Some(running())),
+        (40, None),
+        (20, Some(unhealthy())),
+    ])
+    .await;
+    let words = [
+        word(60, "running"),
+        word(40, "absent"),
+        word(20, "unhealthy"),
+        word(0, "unknown"),
+    ];
+    assert_eq!(was(&scene).await, words, "since it started nobody knows");
+}
+
+#[tokio::test]
+async fn a_strip_says_nothing_of_the_time_whose_events_were_not_read() {
+    let exited = || Some(container(ContainerState::Exited, Health::None));
+    let many = (0..1_000).flat_map(|_| [(30, Some(running())), (30, exited())]);
+    let before = [(120, Some(running())), (50, exited())];
+    let scene = told(before.into_iter().chain(many).collect()).await;
+    let words = [word(60, "unknown"), word(30, "exited"), word(0, "unknown")];
+    assert_eq!(was(&scene).await, words);
+}
+
 #[tokio::test]
 async fn a_restart_touches_what_was_read_and_nothing_else() {
     let scene = ill().await;
@@ -198,7 +271,10 @@ async fn nothing_is_nothing() {
             .unwrap()
             .starts_with("No container is unhealthy")
     );
-    assert_eq!(code(&post(json!({})).await), (422, "no-targets"));
+    let none = post(json!({})).await;
+    assert_eq!(code(&none), (422, "no-targets"));
+    let why = none.1["detail"].as_str().unwrap();
+    assert!(why.starts_with("no target is named"), "{why}");
     let healthy = json!({"targets": [{"subject": "service/piha/web", "digest": "x"}]});
     let answer = post(healthy).await;
     assert_eq!(code(&answer), (422, "no-targets"));

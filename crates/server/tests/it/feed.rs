@@ -201,7 +201,14 @@ async fn feeds_are_capped_and_end_with_the_session_and_with_stead() {
         (status, body["code"].as_str()),
         (StatusCode::TOO_MANY_REQUESTS, Some("too-many-feeds"))
     );
+    // A search of all logs takes a place as well.
+    let (status, body) = scene.call("GET", "/api/v1/logs/search?q=x", None).await;
+    assert_eq!(
+        (status, body["code"].as_str()),
+        (StatusCode::TOO_MANY_REQUESTS, Some("too-many-feeds"))
+    );
     drop(open);
+    scene.get("/api/v1/logs/search?q=x").await;
 
     let signed = request("POST", "/api/v1/session").header("content-type", "application/json");
     let signed = scene

@@ -1,12 +1,15 @@
 //! Samples on their way through: offered as sessions do, folded, stored, asked for.
 
 use http::StatusCode;
+use stead_core::event::{Body, NodeSynced};
 use stead_core::facts::{ContainerFacts, Fact};
 use stead_core::sample::{CpuShare, Filesystem, HostSample, Memory};
 use stead_core::time::{Span, Time};
+use stead_ports::clock::{Clock, SystemClock};
 use stead_ports::history::{Entry, Labels, Sample, Writer};
+use stead_server::http::Hosts;
 
-use crate::scene::{Scene, fleet, node, running, until};
+use crate::scene::{Scene, fleet, node, running, until, written};
 
 const CPU: &str =
     "/api/v1/history?match=stead_node_cpu_percent%7Bnode%3D%22piha%22%2Cmode%3D%22steal%22%7D";
@@ -459,4 +462,41 @@ async fn a_metric_with_a_million_series_takes_a_bounded_place_and_no_other() {
             .unwrap()
             .contains(&"runaway".into())
     );
+}
+
+#[tokio::test]
+async fn how_many_services_are_ill_is_not_recorded_of_a_node_that_was_not_heard() {
+    // Stead starts again, and its agent says numbers before it says how everything is.
+    let synced = Body::NodeSynced(NodeSynced::default());
+    let before = Time(SystemClock::new().wall().0 - 3_600_000);
+    let disk = written([(before, "node/piha", synced)]).await;
+    let scene = Scene::on(Hosts::default(), disk, tempfile::tempdir().unwrap()).await;
+    scene.desire(fleet()).await;
+    let piha = scene.get("/api/v1/nodes/piha").await;
+    assert_ne!(piha["node"]["evidence"], "fresh", "{piha}");
+    until("the history is open", async || {
+        scene.history.reader().map(drop)
+    })
+    .await;
+    let now = scene.handle.now().at.0;
+    for n in 0..4 {
+        let at = Time(now - (4 - n) * 10_000);
+        scene.history.offer(&node(), &sample(at, 1.0, 50.0), &[]);
+    }
+    let ill = "/api/v1/history/series?match=stead_node_unhealthy_services&from=1h";
+    until("the steps are kept", async || {
+        (scene.history.stats()?.samples > 20).then_some(())
+    })
+    .await;
+    assert_eq!(scene.get(ill).await["series"], serde_json::json!([]));
+    scene.load().await;
+    for n in 1..4 {
+        let at = Time(now + n * 10_000);
+        scene.history.offer(&node(), &sample(at, 1.0, 50.0), &[]);
+    }
+    until("it is counted from then on", async || {
+        let found = scene.get(ill).await["series"].clone();
+        (found.as_array()?.len() == 1).then_some(())
+    })
+    .await;
 }

@@ -3,13 +3,14 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use stead_core::container_sample::ContainerSample;
-use stead_core::controller::Change;
+use stead_core::controller::{Change, Input, WritesTurn};
 use stead_core::desired::{Fleet, Insight, WriteInsight};
 use stead_core::event::{Kind, Severity};
 use stead_core::facts::{ContainerFacts, ContainerState, Fact, FactKey, Health};
-use stead_core::insight::anomaly::AnomalySettings;
+use stead_core::insight::anomaly::{Anomaly, AnomalySettings};
 use stead_core::insight::memory_advice::MemorySettings;
 use stead_core::sample::{Filesystem, HostSample};
+use stead_core::subject::Subject;
 use stead_core::time::{Span, Time};
 use stead_server::insight::writes;
 
@@ -51,6 +52,11 @@ fn host(at: Time) -> HostSample {
 
 /// `web` was sampled every ten minutes for 40 hours, and `of` says what it did so many whole hours before this one.
 async fn recorded(of: impl Fn(i64) -> ContainerSample) -> Scene {
+    recorded_until(0, of).await
+}
+
+/// The same, but nothing of the last `quiet` hours.
+async fn recorded_until(quiet: i64, of: impl Fn(i64) -> ContainerSample) -> Scene {
     let scene = Scene::well().await;
     let judged = AnomalySettings {
         least_past: Span::hours(20),
@@ -75,14 +81,15 @@ async fn recorded(of: impl Fn(i64) -> ContainerSample) -> Scene {
     })
     .await;
     let now = scene.handle.now().at;
-    for n in 0..=240 {
+    let last = 240 - quiet * 6;
+    for n in 0..=last {
         let at = Time(now.0 - (240 - n) * 600_000);
         let hours = now.0.div_euclid(HOUR) - at.0.div_euclid(HOUR);
         scene.history.offer(&node(), &host(at), &[of(hours)]);
     }
     until("the steps are kept", async || {
         let stats = scene.history.stats().unwrap();
-        (stats.samples > 240 * 5).then_some(())
+        (stats.samples > last as u64 * 5).then_some(())
     })
     .await;
     scene.handle.linked(&node(), 1);
@@ -114,7 +121,13 @@ async fn a_container_that_writes_far_above_its_past_is_named_until_it_is_gone() 
     let days = full as f64 / (hours * 3_600_000.0);
     assert!((0.9..1.1).contains(&days), "of the disk of `/`: {found}");
 
-    anomalies(&scene, 1).await;
+    // Half of what was left is left: as it is now, not as it was when it began.
+    let now = scene.handle.now().at;
+    let mut fuller = host(now);
+    fuller.filesystems[0].available /= 2;
+    scene.handle.sample(&node(), fuller, Vec::new());
+    let now = anomalies(&scene, 1).await.remove(0);
+    assert_eq!(now["full_in_ms"].as_u64(), Some(full / 2), "{now}");
     let told = async |kind: &str| {
         let events = scene.get(&format!("/api/v1/events?kind={kind}")).await;
         events["events"].as_array().unwrap().clone()
@@ -134,21 +147,31 @@ async fn a_container_that_writes_far_above_its_past_is_named_until_it_is_gone() 
 #[tokio::test]
 async fn advice_is_for_what_runs_and_was_measured_and_its_patch_is_made_on_the_node() {
     let scene = recorded(|_| used(100 * MIB, 0.0)).await;
+    let told = |advice: &Value| -> Vec<(String, String)> {
+        let all = advice["containers"].as_array().unwrap().iter();
+        all.map(|a| {
+            let word = |key: &str| a[key].as_str().unwrap().to_owned();
+            (word("container"), word("advice"))
+        })
+        .collect()
+    };
+    let row = |name: &str, advice: &str| (name.to_owned(), advice.to_owned());
+    let advice = scene.get("/api/v1/advice/memory").await;
+    let (web, stray, z2m) = (
+        row("web", "change"),
+        row("stray", "refused"),
+        row("z2m", "refused"),
+    );
+    assert_eq!(
+        told(&advice),
+        [web.clone(), stray, z2m.clone()],
+        "what can be done comes first"
+    );
     let exited = container(ContainerState::Exited, Health::None);
     scene.observe("stray", exited).await;
     let advice = scene.get("/api/v1/advice/memory").await;
+    assert_eq!(told(&advice), [web, z2m]);
     let all = advice["containers"].as_array().unwrap();
-    let told: Vec<_> = all
-        .iter()
-        .map(|a| (a["container"].as_str(), a["advice"].as_str()))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            (Some("web"), Some("change")),
-            (Some("z2m"), Some("refused"))
-        ]
-    );
     assert_eq!(all[0]["peak"], 100 * MIB);
     assert_eq!(all[0]["lines"], "mem_limit: 144m\nmem_reservation: 112m");
     assert_eq!(all[0]["watch"], Value::Null);
@@ -168,6 +191,13 @@ async fn advice_is_for_what_runs_and_was_measured_and_its_patch_is_made_on_the_n
     scene.agents.teach(&asked, &made.to_string());
     let (status, made) = scene.call("GET", &patch("web"), None).await;
     assert_eq!((status, &made["diff"]), (StatusCode::OK, &json!("+x")));
+    let mut larger = fleet();
+    larger
+        .nodes
+        .insert("attic".parse().unwrap(), Default::default());
+    scene.desire(larger).await;
+    let elsewhere = scene.get("/api/v1/advice/memory?node=attic").await;
+    assert_eq!(elsewhere["containers"], json!([]), "only of that node");
 }
 
 #[tokio::test]
@@ -207,4 +237,33 @@ async fn a_kill_at_a_new_limit_raises_it_and_ends_its_watch() {
         "half as much again: {raised}"
     );
     assert_eq!(raised["watch"]["verdict"], "killed");
+}
+
+#[tokio::test]
+async fn a_container_that_was_stopped_long_ago_is_anomalous_no_more() {
+    let scene = recorded_until(5, |_| used(MIB, 1024.0)).await;
+    let subject: Subject = "container/piha/web".parse().unwrap();
+    let now = scene.handle.now().at;
+    let begun = Anomaly {
+        since: Time(now.0 - 30 * HOUR),
+        rate: 9 * MIB,
+        usual: MIB,
+        bound: 4 * MIB,
+        factor: Some(9.0),
+        before: None,
+        full_in: None,
+    };
+    let turn = WritesTurn::Began(begun);
+    scene.input(Input::Writes { subject, turn }).await;
+    // Nothing was read of it for a while; whether it is over nobody can say while it may run.
+    assert_eq!(anomalies(&scene, 1).await.len(), 1);
+    let Fact::Container(facts) = container(ContainerState::Exited, Health::None) else {
+        unreachable!("it is a container")
+    };
+    let stopped = ContainerFacts {
+        finished_at: Some(Time(now.0 - 5 * HOUR)),
+        ..facts
+    };
+    scene.observe("web", Fact::Container(stopped)).await;
+    anomalies(&scene, 0).await;
 }

@@ -1,10 +1,16 @@
 //! The inventory and the language models through the routes.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use axum::body::Body;
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::{Value, json};
 use stead_core::controller::{Change, Input};
-use stead_core::desired::{Inventory, Ollama, Portainer};
+use stead_core::desired::{Fleet, Inventory, Ollama, Portainer};
 use stead_core::facts::{
     ContainerFacts, Fact, FactKey, LoadedModel, ModelFacts, SourceFacts, SourceKind, SourceState,
 };
@@ -307,4 +313,103 @@ async fn loading_is_an_action_of_a_person_and_nothing_else_starts_one() {
             "{path}"
         );
     }
+}
+
+/// A Portainer with one environment whose containers it cannot list; how often it was asked, and whether it works.
+#[derive(Clone, Default)]
+struct Manager(Arc<Mutex<(usize, bool)>>);
+
+impl Manager {
+    async fn start() -> (Manager, String) {
+        let manager = Manager(Arc::new(Mutex::new((0, true))));
+        let endpoints = async |State(manager): State<Manager>| {
+            let (asked, works) = &mut *manager.0.lock().unwrap();
+            *asked += 1;
+            let attic = json!([{"Id": 1, "Name": "attic", "Type": 1, "Status": 1}]);
+            works.then_some(Json(attic)).ok_or(StatusCode::BAD_GATEWAY)
+        };
+        let stacks = json!([{"Id": 1, "Name": "media", "Type": 2, "EndpointId": 1, "Status": 1}]);
+        let app = Router::new()
+            .route("/api/endpoints", get(endpoints))
+            .route("/api/stacks", get(async move || Json(stacks)))
+            .with_state(manager.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (manager, url)
+    }
+
+    fn asked(&self) -> usize {
+        self.0.lock().unwrap().0
+    }
+}
+
+fn managed(url: &str) -> Fleet {
+    let home = Portainer {
+        url: url.to_owned(),
+        key: "secret:portainer".into(),
+    };
+    Fleet {
+        portainers: [("home".to_owned(), home)].into(),
+        ..fleet()
+    }
+}
+
+#[tokio::test]
+async fn a_portainer_is_asked_once_a_minute_and_what_it_told_stays_while_it_is_away() {
+    let scene = Scene::well().await;
+    scene.keep_secret("portainer", "ptr_x");
+    let (manager, url) = Manager::start().await;
+    scene.desire(managed(&url)).await;
+    let stacks = |inventory: &Value| {
+        let items = inventory["items"].as_array().unwrap().iter();
+        let theirs = items.filter(|i| i["source"] == "portainer:home" && i["kind"] == "stack");
+        theirs.count()
+    };
+    let first = scene.get("/api/v1/inventory").await;
+    let source = &first["sources"][0];
+    assert_eq!(
+        (&source["state"], &source["detail"], stacks(&first)),
+        (
+            &json!("up"),
+            &json!("the containers of attic are not known"),
+            1
+        )
+    );
+    scene.get("/api/v1/inventory").await;
+    assert_eq!(manager.asked(), 1, "not again at once");
+
+    manager.0.lock().unwrap().1 = false;
+    let later = async |seconds: u64| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        scene.get("/api/v1/inventory").await
+    };
+    let away = later(61).await;
+    let told = &away["sources"][0];
+    assert_eq!(
+        (&told["state"], &told["read_at"], stacks(&away)),
+        (&json!("down"), &source["read_at"], 1),
+        "what it told last: {told}"
+    );
+    later(14).await;
+    assert_eq!(manager.asked(), 2);
+    later(2).await;
+    assert_eq!(manager.asked(), 3, "sooner than one that answers");
+
+    // Of the past only the log tells.
+    let at = scene.handle.now().at;
+    let past = scene.get(&format!("/api/v1/inventory?at={at}")).await;
+    assert_eq!((&past["sources"], stacks(&past)), (&json!([]), 0));
+
+    // Another one by the same name: it is asked at once, and nothing of the first one stays.
+    let (other, elsewhere) = Manager::start().await;
+    scene.desire(managed(&elsewhere)).await;
+    let moved = scene.get("/api/v1/inventory").await;
+    let told = &moved["sources"][0];
+    assert_eq!(
+        (&told["url"], &told["state"], other.asked()),
+        (&json!(elsewhere), &json!("up"), 1)
+    );
 }

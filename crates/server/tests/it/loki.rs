@@ -12,8 +12,12 @@ use stead_core::desired::{Door, Fleet, Loki, LokiLabels};
 
 use crate::scene::{Scene, fleet, read, request};
 
+/// What it refuses with, if it does, and the questions for lines.
 #[derive(Clone, Default)]
-struct Server(Arc<Mutex<Option<StatusCode>>>);
+struct Server(
+    Arc<Mutex<Option<StatusCode>>>,
+    Arc<Mutex<Vec<BTreeMap<String, String>>>>,
+);
 
 /// One container and one unit of `piha`, a line each hour of one morning.
 async fn start() -> (Server, String) {
@@ -41,7 +45,11 @@ async fn start() -> (Server, String) {
     (server, url)
 }
 
-async fn lines(Query(query): Query<BTreeMap<String, String>>) -> Json<Value> {
+async fn lines(
+    State(server): State<Server>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Json<Value> {
+    server.1.lock().unwrap().push(query.clone());
     let asked = &query["query"];
     let mut streams = Vec::new();
     if !asked.contains("unit=~") {
@@ -144,6 +152,16 @@ async fn a_node_that_is_away_is_searched_in_loki_and_no_line_is_told_twice() {
     );
     assert_eq!(found["loki"]["code"], "loki-refused");
 
+    // Another one: asked at once, though the first one refused.
+    let (other, elsewhere) = start().await;
+    scene.desire(reading(&elsewhere)).await;
+    let found = scene.get(ASKED).await;
+    assert_eq!(
+        (&found["loki"]["url"], &found["loki"]["problem"]),
+        (&json!(elsewhere), &Value::Null)
+    );
+    assert!(!other.1.lock().unwrap().is_empty());
+
     // No longer named: not asked.
     scene.desire(fleet()).await;
     assert_eq!(scene.get(ASKED).await["loki"], Value::Null);
@@ -195,4 +213,20 @@ async fn last_lines_of_what_its_node_does_not_tell_are_lokis() {
         .await;
     assert_eq!(body["code"], "agent-not-connected");
     assert!(body["detail"].as_str().unwrap().contains("401"), "{body}");
+}
+
+#[tokio::test]
+async fn an_hour_is_searched_unless_told_and_a_clock_that_is_ahead_is_allowed_for() {
+    let (server, url) = start().await;
+    let scene = Scene::well().await;
+    scene.desire(reading(&url)).await;
+    let before = scene.handle.now().at.0;
+    scene.get("/api/v1/logs/search?q=no").await;
+    let after = scene.handle.now().at.0;
+    let asked = server.1.lock().unwrap()[0].clone();
+    let at = |key: &str| asked[key].parse::<i64>().unwrap() / 1_000_000;
+    for (key, off) in [("start", -3_600_000), ("end", 60_000)] {
+        let within = before + off..=after + off;
+        assert!(within.contains(&at(key)), "{key}: {asked:?}");
+    }
 }

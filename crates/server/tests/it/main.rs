@@ -24,5 +24,6 @@ mod rollouts;
 mod scene;
 mod seconds;
 mod status;
+mod theirs;
 mod vm;
 mod wire;

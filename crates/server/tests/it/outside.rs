@@ -40,15 +40,6 @@ fn bearing(url: String) -> Door {
     }
 }
 
-fn keep_secret(scene: &Scene, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = scene.data.path().join("secrets");
-    std::fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("prom");
-    std::fs::write(&file, text).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
 /// The fleet with a source that knows the node `piha` as `instance`.
 fn reading(url: String, instance: &str) -> Fleet {
     let source = Source {
@@ -496,7 +487,7 @@ async fn a_prometheus_behind_a_password_is_read_and_written_to_with_the_right_on
     source.door = locked(peer.url());
     wanted.metrics.remote_write = vec![locked(format!("{}/api/v1/write", peer.url()))];
 
-    keep_secret(&scene, "wrong");
+    scene.keep_secret("prom", "wrong");
     scene.desire(wanted).await;
     let said = troubled(&scene, "history-away").await;
     assert!(said.contains("401") && !said.contains("wrong"), "{said}");
@@ -509,7 +500,7 @@ async fn a_prometheus_behind_a_password_is_read_and_written_to_with_the_right_on
     assert!(said.contains("401") && !said.contains("wrong"), "{said}");
 
     // The secret is read anew: no restart.
-    keep_secret(&scene, "hunter2");
+    scene.keep_secret("prom", "hunter2");
     let selector = "node_load1{node=\"piha\"}";
     until("it is read", async || {
         let (status, body) = scene.call("GET", &asked(selector), None).await;
@@ -586,7 +577,7 @@ async fn a_prometheus_behind_a_token_is_read_and_written_to_with_it() {
     // No such secret yet.
     let said = troubled(&scene, "history-away").await;
     assert!(said.contains("there is no secret \"prom\""), "{said}");
-    keep_secret(&scene, "hunter2");
+    scene.keep_secret("prom", "hunter2");
     until("it is read", async || {
         let (status, body) = scene
             .call("GET", &asked("node_load1{node=\"piha\"}"), None)

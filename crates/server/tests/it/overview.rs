@@ -2,8 +2,13 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use stead_core::action::Principal;
+use stead_core::event::{ActionEnded, Body, Rejected, Started};
+use stead_core::time::{Span, Time};
+use stead_ports::clock::{Clock, SystemClock};
+use stead_server::http::Hosts;
 
-use crate::scene::{Scene, until};
+use crate::scene::{Scene, fleet, until, written};
 
 const ID: &str = "container-restart-piha-z2m";
 
@@ -96,4 +101,98 @@ async fn the_time_is_chosen_by_instant_by_span_or_by_night() {
         (status, no["code"].as_str()),
         (StatusCode::BAD_REQUEST, Some("bad-query"))
     );
+}
+
+/// Where it is `hour` o'clock now, as far as whole hours go.
+fn zone(scene: &Scene, hour: i64) -> String {
+    let now = scene.handle.now().at.0.div_euclid(3_600_000).rem_euclid(24);
+    let ahead = (hour - now + 36).rem_euclid(24) - 12;
+    // These names count the other way around.
+    format!("Etc/GMT{:+}", -ahead)
+}
+
+#[tokio::test]
+async fn a_night_ends_in_the_morning_and_one_that_lasts_ends_now() {
+    let scene = Scene::well().await;
+    for (hour, over) in [(12, true), (3, false)] {
+        let mut there = fleet();
+        let zone = zone(&scene, hour);
+        there.policy.calendar.timezone = Some(zone.clone());
+        scene.desire(there).await;
+        until("its clock is that of the files", || async {
+            (scene.handle.zone().iana_name() == Some(&zone)).then_some(())
+        })
+        .await;
+        let night = scene.get("/api/v1/overview?since=night").await["did"].clone();
+        assert_eq!(night["until"].is_string(), over, "{night}");
+        let at = |key: &str| night[key].as_str().map(|at| at.parse::<Time>().unwrap());
+        let since = at("since").unwrap();
+        if let Some(end) = at("until") {
+            assert_eq!(end, since + Span::hours(9), "{night}");
+        }
+        let ago = scene.handle.now().at.since(since);
+        assert!(ago > Span::hours(4) && ago < Span::hours(16), "{night}");
+    }
+}
+
+/// A scene whose log has this of the actions of `z2m`: minutes ago, and what.
+async fn told(of_z2m: impl Iterator<Item = (i64, Body)>) -> Scene {
+    let now = SystemClock::new().wall().0;
+    let of_z2m =
+        of_z2m.map(|(minutes, body)| (Time(now - minutes * 60_000), "service/piha/z2m", body));
+    let disk = written(of_z2m).await;
+    Scene::on(Hosts::default(), disk, tempfile::tempdir().unwrap()).await
+}
+
+#[tokio::test]
+async fn who_let_it_start_is_known_though_it_started_before() {
+    let started = Started {
+        action: ID.into(),
+        occurrence: 7,
+        automatic: true,
+    };
+    let completed = |occurrence| {
+        Body::ActionCompleted(ActionEnded {
+            action: ID.into(),
+            occurrence,
+            code: String::new(),
+            detail: String::new(),
+            freed: None,
+        })
+    };
+    let all = [
+        (120, Body::ActionStarted(started)),
+        (30, completed(7)),
+        (30, completed(8)),
+    ];
+    let scene = told(all.into_iter()).await;
+    let did = scene.get("/api/v1/overview?since=1h").await["did"].clone();
+    assert_eq!(
+        (&did["mended"], &did["done_for_people"]),
+        (&json!(1), &json!(1)),
+        "{did}"
+    );
+}
+
+#[tokio::test]
+async fn sums_say_where_the_log_has_more_than_was_read() {
+    let rejected = |occurrence| {
+        let rejected = Rejected {
+            action: ID.into(),
+            occurrence,
+            by: Principal::User("admin".into()),
+            note: None,
+        };
+        (30, Body::ActionRejected(rejected))
+    };
+    let scene = told((0..4_001).map(rejected)).await;
+    for (since, declined, truncated) in [("1h", 4_000, true), ("10m", 0, false)] {
+        let path = format!("/api/v1/overview?since={since}");
+        let did = scene.get(&path).await["did"].clone();
+        assert_eq!(
+            (&did["declined"], &did["truncated"]),
+            (&json!(declined), &json!(truncated)),
+            "{since}"
+        );
+    }
 }

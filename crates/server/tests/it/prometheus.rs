@@ -541,3 +541,25 @@ async fn the_real_prometheus_scrapes_stead_and_finds_it_up() {
         .unwrap();
     assert!(checked.status.success(), "{checked:?}\n{plain}");
 }
+
+#[tokio::test]
+async fn a_query_waits_for_its_turn() {
+    let scene = Scene::well().await;
+    drop(store(&scene).await);
+    let mut turns = Vec::new();
+    for _ in 0..4 {
+        turns.push(scene.history.turn().await);
+    }
+    let ask = async |timeout: &str| {
+        let path = format!("/prometheus/api/v1/query?query=1{timeout}");
+        scene.call("GET", &path, None).await
+    };
+    let (status, body) = ask("&timeout=50ms").await;
+    assert_eq!(
+        (status.as_u16(), &body["errorType"]),
+        (503, &json!("timeout")),
+        "{body}"
+    );
+    turns.pop();
+    assert_eq!(ask("").await.0, StatusCode::OK);
+}

@@ -8,19 +8,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use stead_core::controller::{Change, Input};
 use stead_core::desired::{Fleet, Node, Patience, Service, ServiceKind};
-use stead_core::event::DesiredLoaded;
+use stead_core::event::{Body, DesiredLoaded, Event, Severity, Source};
 use stead_core::facts::{
     ContainerFacts, ContainerState, Fact, FactKey, Facts, Health, HostFacts, SourceFacts,
     SourceKind, SourceState,
 };
-use stead_core::ids::{NodeName, ServiceName};
+use stead_core::ids::{NodeName, Seq, ServiceName};
 use stead_core::time::Time;
 use stead_engine::{Engine, Handle};
 use stead_ports::clock::SystemClock;
@@ -98,6 +97,27 @@ impl Drop for Scene {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A log that has this already: when, about what, what.
+pub async fn written(told: impl IntoIterator<Item = (Time, &'static str, Body)>) -> Disk {
+    let disk = Disk::default();
+    let log = MemoryLog::open(&disk, &Faults::default()).unwrap();
+    let event = |(n, (at, subject, body)): (u64, (Time, &str, Body))| Event {
+        seq: Seq(n),
+        id: format!("w{n}"),
+        at,
+        subject: subject.parse().unwrap(),
+        severity: Severity::Info,
+        source: Source::Server,
+        cause: None,
+        cursor: 0,
+        body,
+    };
+    let events = (1..).zip(told).map(event);
+    let records = events.map(|event| stead_engine::encode(&event));
+    log.append(records.collect()).await.unwrap();
+    disk
 }
 
 pub fn node() -> NodeName {
@@ -305,11 +325,21 @@ impl Scene {
             .await;
     }
 
+    /// As a person puts a secret down.
+    pub fn keep_secret(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = self.data.path().join("secrets");
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(name);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
     pub fn files(&self) -> std::path::PathBuf {
         self.data.path().join("files")
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Response<Body> {
+    pub async fn send(&self, request: Request<axum::body::Body>) -> Response<axum::body::Body> {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
@@ -323,9 +353,9 @@ impl Scene {
         let request = match body {
             Some(body) => request
                 .header("content-type", "application/json")
-                .body(Body::from(body.to_string()))
+                .body(axum::body::Body::from(body.to_string()))
                 .unwrap(),
-            None => request.body(Body::empty()).unwrap(),
+            None => request.body(axum::body::Body::empty()).unwrap(),
         };
         read(self.send(request).await).await
     }
@@ -342,7 +372,7 @@ impl Scene {
 }
 
 /// Status and body: JSON, or a text.
-pub async fn read(response: Response<Body>) -> (StatusCode, Value) {
+pub async fn read(response: Response<axum::body::Body>) -> (StatusCode, Value) {
     let status = response.status();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     let text = String::from_utf8_lossy(&bytes).into_owned();

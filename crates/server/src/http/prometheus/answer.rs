@@ -273,4 +273,17 @@ mod tests {
             r#"{"resultType":"string","result":[1.5,"<b>"]}"#
         );
     }
+
+    #[test]
+    fn each_error_of_the_history_has_prometheus_kind() {
+        for (error, status, kind) in [
+            (Error::Query("x".into()), 400, "bad_data"),
+            (Error::Slow(5), 503, "timeout"),
+            (Error::Io("x".into()), 503, "unavailable"),
+            (Error::Away("x".into()), 503, "unavailable"),
+        ] {
+            let refusal = Refusal::from(error);
+            assert_eq!((refusal.status.as_u16(), refusal.kind), (status, kind));
+        }
+    }
 }

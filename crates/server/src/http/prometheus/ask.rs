@@ -174,4 +174,15 @@ mod tests {
         assert_eq!(asked.time("end").unwrap(), None);
         assert_eq!(asked.limit().unwrap(), usize::MAX);
     }
+
+    #[test]
+    fn selectors_are_counted() {
+        let many = |count: usize| {
+            let one = ("match[]".to_owned(), "up".to_owned());
+            Asked(vec![one; count]).selectors().map(|all| all.len())
+        };
+        assert_eq!(many(SELECTORS), Ok(SELECTORS));
+        let why = many(SELECTORS + 1).expect_err("one too many");
+        assert_eq!(why, Refusal::bad_data("64 selectors are the most"));
+    }
 }

@@ -7,7 +7,7 @@ use stead_core::event::{NodeSynced, Severity, Source};
 use stead_core::facts::FactKey;
 use stead_core::ids::Seq;
 
-use super::super::tests::{Still, piha, with, world};
+use super::super::tests::{Still, contained, piha, set, with, world};
 use super::*;
 
 const FROM: Time = Time(1_795_000_000_000);
@@ -210,4 +210,57 @@ fn a_container_is_shown_with_its_stack_its_age_and_what_it_writes() {
         (shown.net_rx_bytes, shown.net_tx_bytes),
         (Some(4.0), Some(5.0))
     );
+}
+
+#[test]
+fn a_service_that_names_a_container_owns_it_before_its_compose_project_does() {
+    use stead_core::desired::ServiceKind;
+    use stead_core::world::EvidenceState::Fresh;
+    let mut world = world(Fresh);
+    let labels = [("com.docker.compose.project", "shop")];
+    let facts = ContainerFacts {
+        state: ContainerState::Running,
+        labels: labels.map(|(k, v)| (k.to_string(), v.to_string())).into(),
+        ..ContainerFacts::default()
+    };
+    for name in ["web", "stray"] {
+        let key = FactKey::Container(name.parse().unwrap());
+        set(&mut world, key, Fact::Container(facts.clone()));
+    }
+    let node = Arc::make_mut(&mut world.fleet).nodes.get_mut(&piha());
+    let services = &mut node.unwrap().services;
+    let compose = stead_core::desired::Service {
+        kind: ServiceKind::Compose {
+            path: "/srv/shop".to_string(),
+            service: None,
+            project: Some("shop".to_string()),
+            file: None,
+        },
+        ..contained("web")
+    };
+    for name in ["a-shop", "z-shop"] {
+        services.insert(name.parse().unwrap(), compose.clone());
+    }
+    let owned = owners(&world.nodes[&piha()], world.fleet.nodes.get(&piha()));
+    let of = |name: &str| owned[&name.parse::<ContainerName>().unwrap()].as_str();
+    assert_eq!(of("web"), "web");
+    assert!(of("stray").ends_with("-shop"), "{owned:?}");
+}
+
+#[test]
+fn what_cannot_be_restarted_is_left_out_and_says_why() {
+    use stead_core::world::EvidenceState::Fresh;
+    let mut world = world(Fresh);
+    let node = Arc::make_mut(&mut world.fleet).nodes.get_mut(&piha());
+    for service in node.unwrap().services.values_mut() {
+        service.suspended = true;
+    }
+    let subject: Subject = "service/piha/web".parse().unwrap();
+    let planned = with(&world, &Still::default(), |look| {
+        planned_restart(look, &subject, None)
+    });
+    let why = planned.left_out.unwrap();
+    assert!(why.starts_with("the files suspend it"), "{why}");
+    assert!(why.contains("take `suspended: true` out"), "{why}");
+    assert_eq!((planned.digest.as_str(), planned.containers.len()), ("", 0));
 }
