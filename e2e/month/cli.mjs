@@ -4,8 +4,12 @@ import { plain } from '../harness/reading.mjs';
 
 /** @typedef {import('./looking.mjs').Looking} Looking */
 
-/** @param {number} value */
-const number = (value) => value.toFixed(1).replace(/\.0$/, '');
+/** One decimal; what lies in the middle goes to the even one. @param {number} value */
+function number(value) {
+  const tenths = Math.floor(value * 10);
+  const part = value * 10 - tenths;
+  return String((part === 0.5 ? tenths + (tenths % 2) : Math.round(value * 10)) / 10);
+}
 /** `1.5 GiB`, as commands and sentences write it. @param {number} value */
 function amount(value) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
