@@ -140,30 +140,38 @@ mod tests {
         .expect("file");
     }
 
-    #[test]
-    fn rates_are_the_difference_of_two_readings() {
-        let folder = tempfile::tempdir().expect("folder");
+    fn sampler(folder: &Path) -> Sampler {
         let docker = Docker::new(super::super::Options::at(super::super::Address::Tcp(
             "unused:1".into(),
         )));
         let roots = Roots {
-            proc: folder.path().join("proc"),
-            cgroup: folder.path().join("cgroup"),
+            proc: folder.join("proc"),
+            cgroup: folder.join("cgroup"),
         };
-        let mut sampler = Sampler {
+        Sampler {
             roots,
             ..docker.sampler()
-        };
+        }
+    }
+
+    fn web(pid: u32) -> [Running; 1] {
         let name = ContainerName::new("web").expect("a name");
         let (compose_folder, compose_service) = (String::new(), String::new());
-        let web = [Running {
+        [Running {
             name,
             id: "abc".into(),
-            pid: 7,
+            pid,
             memory_limit: 64,
             compose_folder,
             compose_service,
-        }];
+        }]
+    }
+
+    #[test]
+    fn rates_are_the_difference_of_two_readings() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut sampler = sampler(folder.path());
+        let web = web(7);
         write(folder.path(), 1_000_000, 1000);
         assert_eq!(sampler.sample_of(&web, Duration::from_secs(10)), vec![]);
         write(folder.path(), 2_000_000, 5000);
@@ -184,5 +192,46 @@ mod tests {
         );
         assert_eq!(sampler.sample_of(&[], Duration::from_secs(14)), vec![]);
         assert!(sampler.last.is_empty(), "nothing is kept of what is gone");
+    }
+
+    #[test]
+    fn a_network_of_its_own_is_read_and_one_that_is_the_machines_is_not() {
+        let folder = tempfile::tempdir().expect("folder");
+        let proc = folder.path().join("proc");
+        let namespace = |who: &str, number: &str| {
+            let ns = proc.join(who).join("ns");
+            fs::create_dir_all(&ns).expect("folder");
+            std::os::unix::fs::symlink(number, ns.join("net")).expect("a link");
+        };
+        let moved = |rx: u64, tx: u64| {
+            fs::create_dir_all(proc.join("7/net")).expect("folder");
+            let lines = format!(
+                "Inter-|\n face |\n lo: 9 0 0 0 0 0 0 0 9\neth0: {rx} 0 0 0 0 0 0 0 {tx}\n"
+            );
+            fs::write(proc.join("7/net/dev"), lines).expect("file");
+        };
+        write(folder.path(), 0, 0);
+        namespace("self", "net:[1]");
+        namespace("7", "net:[2]");
+        let mut sampler = sampler(folder.path());
+        moved(1_000, 10);
+        sampler.sample_of(&web(7), Duration::from_secs(10));
+        moved(5_000, 30);
+        let samples = sampler.sample_of(&web(7), Duration::from_secs(12));
+        assert_eq!(
+            (samples[0].net_rx_per_s, samples[0].net_tx_per_s),
+            (Some(2000.0), Some(10.0))
+        );
+    }
+
+    #[test]
+    fn one_that_was_started_anew_is_read_from_the_beginning() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut sampler = sampler(folder.path());
+        write(folder.path(), 0, 0);
+        sampler.sample_of(&web(7), Duration::from_secs(10));
+        fs::rename(folder.path().join("proc/7"), folder.path().join("proc/8")).expect("moved");
+        assert_eq!(sampler.sample_of(&web(8), Duration::from_secs(11)), vec![]);
+        assert_eq!(sampler.sample_of(&web(8), Duration::from_secs(12)).len(), 1);
     }
 }

@@ -229,6 +229,10 @@ mod tests {
         assert_eq!(seen.facts.restart_policy, "unless-stopped");
         assert_eq!(seen.facts.finished_at, None, "year 1 is never");
         assert_eq!(seen.facts.exit_code, None, "it runs");
+        assert_eq!(
+            (seen.facts.restart_count, seen.facts.oom_killed),
+            (2, false)
+        );
         assert_eq!(seen.facts.compose_project(), Some("shop"));
         let sent = serde_json::to_string(&seen.facts).expect("json");
         assert!(
@@ -257,6 +261,18 @@ mod tests {
         assert_eq!(kept.len(), LABELS);
         assert_eq!(kept["com.docker.compose.project"], "shop");
         assert!(kept.values().all(|value| value.len() <= LABEL_BYTES));
+    }
+
+    #[test]
+    fn what_the_kernel_killed_says_so_with_how_it_ended() {
+        let mut answer: ContainerInspectResponse =
+            serde_json::from_str(include_str!("fixtures/inspect.json")).expect("json");
+        let state = answer.state.as_mut().expect("a state");
+        (state.running, state.oom_killed) = (Some(false), Some(true));
+        (state.status, state.exit_code) = (Some(Status::EXITED), Some(137));
+        state.finished_at = Some("2026-11-21T08:30:00Z".into());
+        let facts = seen(answer).expect("seen").facts;
+        assert_eq!((facts.oom_killed, facts.exit_code), (true, Some(137)));
     }
 
     #[test]

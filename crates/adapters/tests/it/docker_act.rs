@@ -358,6 +358,7 @@ async fn logs_are_read_and_followed() {
         all.contains("one") && all.contains("password=***") && !all.contains("hunter2"),
         "{all}"
     );
+    assert!(all.contains("three"), "what came later: {all}");
     let absent = ContainerName::new("no-such-container").expect("a name");
     let error = docker
         .logs(&absent, 10, false)
@@ -365,6 +366,26 @@ async fn logs_are_read_and_followed() {
         .err()
         .expect("an error");
     assert_eq!(error.code(), "container-not-found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_last_lines_are_told_than_may_be() {
+    let Some(engine) = Engine::lab() else { return };
+    let docker = engine.handle();
+    let container = engine.run(&[], &["/bin/sh", "-c", "seq 6000; sleep 60"]);
+    let read = async |tail: u32, follow: bool| {
+        let name = container.named();
+        let lines = docker.logs(&name, tail, follow).await.expect("a log");
+        let texts = lines.map(|line| line.expect("a line").text[31..].to_owned());
+        texts.take_while(|text| futures::future::ready(text != "6000"))
+    };
+    let reading = async {
+        // All of it is written once the last line is.
+        read(1, true).await.count().await;
+        read(9999, false).await.collect::<Vec<String>>().await
+    };
+    let told = tokio::time::timeout(LIMIT, reading).await.expect("in time");
+    assert_eq!((told.len(), told[0].as_str()), (4999, "1001"));
 }
 
 /// Row R9: the only container that is broken on purpose.

@@ -267,6 +267,12 @@ async fn inside_a_text_is_found_in_the_journals_of_units() {
     );
     let own = systemd.search(&wanted("needle", vec![one.name()])).await;
     assert_eq!(own.expect("an answer").found.len(), 1);
+    let late = Wanted {
+        within: Duration::ZERO,
+        ..wanted("needle", vec![])
+    };
+    let late = systemd.search(&late).await.expect("an answer");
+    assert!(late.limits[0].contains("took longer than 0 s"), "{late:?}");
     let secret = systemd.search(&wanted("hunter2", vec![])).await;
     assert_eq!(secret.expect("an answer").found, []);
     let about = systemd.search(&wanted("Finished it-talks", vec![])).await;

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
 use stead_core::command::{Command as Do, Order, Outcome};
 use stead_core::facts::{ContainerState, Fact, FactKey, Facts};
 use stead_protocol::agent::FrameBody;
 use tokio_util::sync::CancellationToken;
 
 use crate::kill::{Victim, victim};
-use crate::server::{Agent, Frames, NODE, Server, Session, options, order};
+use crate::server::{Agent, Frames, LIMIT, NODE, Server, Session, options, order};
 
 struct Engine {
     host: String,
@@ -49,6 +50,11 @@ impl Engine {
 
     /// A container that takes `stop` seconds to stop.
     fn container(&self, name: &str, stop: u32) -> Container<'_> {
+        self.container_of(name, stop, "sleep 100000")
+    }
+
+    /// The same that does something.
+    fn container_of(&self, name: &str, stop: u32, script: &str) -> Container<'_> {
         let name = format!("agent-{name}-{}", std::process::id());
         let stop = stop.to_string();
         let args = [
@@ -59,8 +65,9 @@ impl Engine {
             "--stop-timeout",
             &stop,
             &self.image,
-            "sleep",
-            "100000",
+            "/bin/sh",
+            "-c",
+            script,
         ];
         let id = self.docker(&args);
         Container {
@@ -276,5 +283,41 @@ async fn a_restart_is_issued_at_once_and_seen_before_its_result() {
         _ => None,
     };
     frames.until("a sample of it", sampled).await;
+    agent.stop().await.expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_search_has_an_end_and_what_no_compose_file_made_has_no_patch() {
+    let Some(engine) = Engine::lab() else { return };
+    let (server, dir) = (Server::start().await, tempfile::tempdir().expect("dir"));
+    let container = engine.container_of("talks", 0, "seq 1000 1999; sleep 100000");
+    let mut options = options(&server.url(), dir.path());
+    options.docker_host = Some(engine.host.clone());
+    options.patcher = Some(|_, _, _, _, _| panic!("there is no file to change"));
+    let agent = Agent::start(options);
+    let (session, _frames) = link(&server, 0).await;
+    let name = &container.name;
+    for (asked, told) in [("&most=9999", 500), ("", 500), ("&most=3", 3)] {
+        let path = format!("/v1/logs/search?text=1&containers={name}{asked}");
+        let searching = async {
+            loop {
+                let found: Value = session.get(&path).await;
+                let found = found["found"].as_array().expect("lines").clone();
+                // The newest, once the container has written it.
+                if found.last().is_some_and(|line| line["text"] == "1999") {
+                    return found.len();
+                }
+            }
+        };
+        let found = tokio::time::timeout(LIMIT, searching).await;
+        assert_eq!(found.expect("the last line"), told, "{asked}");
+    }
+    let path = format!("/v1/containers/{name}/memory-patch?limit=64&reservation=32");
+    let answer = session.request("GET", &path, vec![]).await;
+    assert_eq!(answer.status(), 404);
+    let no: Value = session.get(&path).await;
+    assert_eq!(no["code"], "no-advice");
+    let why = no["detail"].as_str().expect("why");
+    assert!(why.contains("no compose project made"), "{why}");
     agent.stop().await.expect("a clean end");
 }

@@ -50,6 +50,17 @@ async fn a_line_of_ten_megabytes_is_cut_and_says_so() {
 }
 
 #[test]
+fn of_a_line_without_an_end_no_more_is_held_than_is_read() {
+    let mut joiner = Joiner::default();
+    for _ in 0..64 {
+        let piece = out(&format!("{STAMP} {}", "x".repeat(16 * 1024)));
+        assert_eq!(joiner.push(&piece), None);
+    }
+    assert_eq!(joiner.open[0].kept.len(), KEPT);
+    assert!(joiner.open[0].length > 64 * 16 * 1024);
+}
+
+#[test]
 fn a_search_looks_at_what_is_shown() {
     let name: ContainerName = "web".parse().expect("a name");
     let line = |text: &str| LogLine {
