@@ -8,6 +8,7 @@ import { complaints, looking } from '../month/looking.mjs';
 import * as node from '../month/node.mjs';
 import * as overview from '../month/overview.mjs';
 import * as tables from '../month/tables.mjs';
+import * as troubles from '../month/troubles.mjs';
 
 /** Two days are enough for each thing that a page can say. */
 const DAYS = 2;
@@ -26,7 +27,7 @@ after(async () => {
   await month?.remove();
 });
 
-for (const [page, questions] of Object.entries({ overview, containers, node, tables, 'command line': cli })) {
+for (const [page, questions] of Object.entries({ overview, containers, node, tables, troubles, 'command line': cli })) {
   for (const [name, question] of Object.entries(questions)) {
     const words = name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     test(`${page}: ${words}`, () => question(desk));

@@ -101,6 +101,7 @@ const TOLD: &[(f64, &str, What)] = &[
     (19.9, "nas", What::Writes { container: "immich-machine-learning", rate: 270_000.0 }),
     (7.5, "gpu", What::Load { model: "llama3.1:8b" }),
     (5.2, "piha", What::Ill { container: "zigbee2mqtt", why: ZIGBEE }),
+    (3.4, "shed", What::Away { minutes: 100_000 }),
     (2.8, "web-2", What::UnitFails { unit: "certbot.service" }),
     (0.4, "web-1", What::Ill { container: "shop", why: SHOP }),
 ];

@@ -32,6 +32,14 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../fleet/hosts/piha/services.yaml"),
     ),
     (
+        "hosts/shed/node.yaml",
+        include_str!("../fleet/hosts/shed/node.yaml"),
+    ),
+    (
+        "hosts/shed/services.yaml",
+        include_str!("../fleet/hosts/shed/services.yaml"),
+    ),
+    (
         "hosts/web-1/node.yaml",
         include_str!("../fleet/hosts/web-1/node.yaml"),
     ),

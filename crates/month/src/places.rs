@@ -121,6 +121,16 @@ pub const PLACES: &[Place] = &[
         models: &[],
     },
     Place {
+        name: "shed", os: "Debian GNU/Linux 12 (bookworm)", kernel: "6.12.47+rpt-rpi-v7", arch: "armv7l",
+        virtualization: "", cores: 4, memory: (1, 0), cpu: (1.5, 2.0), steal: 0.0, warm: 47.0,
+        device: "mmcblk0", interface: "wlan0",
+        disks: &[("/", "ext4", "/dev/mmcblk0p2", 14, 41.0, 0.01)],
+        gpu: None,
+        tenants: &[tenant("weewx", "weather", "felddy/weewx:5.1", 80, (0.8, 1.5), (70.0, 0.2), 128, 600.0, 900.0)],
+        units: &[("ssh.service", "OpenBSD Secure Shell server")],
+        models: &[],
+    },
+    Place {
         name: "gpu", os: "Debian GNU/Linux 13 (trixie)", kernel: "6.12.48-amd64", arch: "x86_64",
         virtualization: "", cores: 16, memory: (64, 8), cpu: (0.8, 2.0), steal: 0.0, warm: 38.0,
         device: "nvme0n1", interface: "enp5s0",

@@ -176,13 +176,17 @@ pub async fn nodes(client: &Client, out: Output, args: args::Nodes) -> Result<()
 fn node(out: Output, detail: &NodeDetail) -> Result<(), Failure> {
     let n = &detail.node;
     line(&format!("{} {}", out.bold(&n.name), out.state(&n.evidence)));
-    line(&format!(
-        "  {} · {} · {} cores · {}",
-        safe(&n.os),
-        safe(&n.kernel),
-        n.cpus,
-        bytes(n.memory_bytes)
-    ));
+    if n.boot_id.is_empty() {
+        line("  Nothing is known of the machine yet: its agent tells it when it connects.");
+    } else {
+        line(&format!(
+            "  {} · {} · {} cores · {}",
+            safe(&n.os),
+            safe(&n.kernel),
+            n.cpus,
+            bytes(n.memory_bytes)
+        ));
+    }
     for source in &n.sources {
         line(&format!(
             "  {:<8} {} {} {}",
@@ -352,7 +356,9 @@ pub async fn drift(client: &Client, out: Output, args: args::Drift) -> Result<()
     }
     out.moment(client.told_at());
     if drift.is_empty() {
-        line("No drift: what is, is what should be.");
+        let mut nodes: Vec<Node> = client.get("/api/v1/nodes").await?;
+        nodes.retain(|n| args.node.as_ref().is_none_or(|name| *name == n.name));
+        line(&no_drift(&nodes));
         return Ok(());
     }
     for d in &drift {
@@ -373,6 +379,29 @@ pub async fn drift(client: &Client, out: Output, args: args::Drift) -> Result<()
         }
     }
     Ok(())
+}
+
+/// What is not heard is not said to be as it should be.
+fn no_drift(nodes: &[Node]) -> String {
+    const NAMED: usize = 5;
+    let unheard = nodes.iter().filter(|n| n.evidence != "fresh");
+    let mut names: Vec<&str> = unheard.map(|n| n.name.as_str()).collect();
+    if names.is_empty() && !nodes.is_empty() {
+        return "No drift: what is, is what should be.".to_string();
+    }
+    if names.is_empty() {
+        return "No drift is known: no node is. Start an agent: stead agent --server URL"
+            .to_string();
+    }
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let names = names.join(", ");
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("No drift is known, but nobody knows now how these are: {names}{more}")
 }
 
 /// A name as one segment of a path.
@@ -396,4 +425,28 @@ pub fn segment(name: &str) -> Result<String, Failure> {
             }
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_heard_is_not_said_to_be_as_it_should_be() {
+        let node = |name: &str, evidence: &str| Node {
+            name: name.to_string(),
+            evidence: evidence.to_string(),
+            ..Node::default()
+        };
+        assert!(no_drift(&[]).starts_with("No drift is known: no node is."));
+        let well = [node("piha", "fresh")];
+        assert_eq!(no_drift(&well), "No drift: what is, is what should be.");
+        let mut some = vec![node("piha", "fresh"), node("nas", "stale")];
+        assert_eq!(
+            no_drift(&some),
+            "No drift is known, but nobody knows now how these are: nas"
+        );
+        some.extend((0..6).map(|n| node(&format!("n{n}"), "unknown")));
+        assert!(no_drift(&some).ends_with("nas, n0, n1, n2, n3 and 2 more"));
+    }
 }
