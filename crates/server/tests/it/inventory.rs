@@ -393,9 +393,9 @@ async fn a_portainer_is_asked_once_a_minute_and_what_it_told_stays_while_it_is_a
         (&json!("down"), &source["read_at"], 1),
         "what it told last: {told}"
     );
-    later(14).await;
+    later(5).await;
     assert_eq!(manager.asked(), 2);
-    later(2).await;
+    later(11).await;
     assert_eq!(manager.asked(), 3, "sooner than one that answers");
 
     // Of the past only the log tells.
