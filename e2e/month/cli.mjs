@@ -47,6 +47,9 @@ export async function statusAndOverview(looking) {
   const status = await printed(looking, 'status');
   has(status, overview.sentence, `nodes ${nodes.total} (${nodes.fresh} fresh, ${nodes.stale} stale, ${nodes.unknown} unknown)`, `services ${services.total} (${services.healthy} healthy, ${services.unhealthy} unhealthy, ${services.missing} missing`, `actions ${actions.pending} pending, ${actions.approved} approved, ${actions.running} running`, 'lately ');
   for (const action of overview.needs_you) has(status, `${action.id}: ${action.reason}`);
+  for (const need of overview.needs.filter((/** @type {any} */ one) => !['question', 'trouble', 'brake'].includes(one.kind))) has(status, `${need.severity} ${need.text}`, `next: ${need.next}`);
+  for (const alert of overview.alerts.filter((/** @type {any} */ one) => !one.well_since)) has(status, `${alert.severity} ${alert.title}`);
+  has(status, 'stead actions approve ID');
   const out = await printed(looking, 'overview', '--since', '24h');
   has(out, overview.sentence, 'Needs you', overview.did.sentence, /Since \d{4}-\d\d-\d\d \d\d:\d\d UTC/);
   for (const need of overview.needs) has(out, `${need.severity} ${need.text}`, `next: ${need.next}${need.command ? `: ${need.command}` : ''}`);
@@ -62,7 +65,7 @@ export async function scores(looking) {
   const fleet = await month.json('score');
   const out = await printed(looking, 'score');
   has(out, `score ${fleet.score}`);
-  for (const card of fleet.cards) has(row(out, card.node), `${card.node} ${card.score}`, `${card.most_lost.title} −${card.most_lost.lost} ${card.most_lost.measured}`);
+  for (const card of fleet.cards.filter((/** @type {any} */ one) => one.score !== null)) has(row(out, card.node), `${card.node} ${card.score}`, `${card.most_lost.title} −${card.most_lost.lost} ${card.most_lost.measured}`);
   for (const name of ['web-2', 'gpu']) {
     const card = await month.json('score', name);
     const told = await printed(looking, 'score', name);
@@ -94,10 +97,12 @@ export async function containers(looking) {
   const { month } = looking;
   const { containers: all, counts, write_anomalies: anomalies } = await month.json('containers');
   const out = await printed(looking, 'containers');
-  has(out, `${counts.total} containers: ${counts.unhealthy} unhealthy, ${counts.not_running} not running, ${counts.no_limit} without a memory limit`, ...anomalies.map((/** @type {any} */ one) => one.container));
+  has(out, `${counts.total} containers: ${counts.unhealthy} unhealthy, ${counts.not_running} not running, ${counts.no_limit} without a memory limit`, `${counts.not_fresh} of nodes that are not heard now`, ...anomalies.map((/** @type {any} */ one) => `warning ${one.text}`));
   for (const one of all) {
     const line = row(out, one.node, one.name);
-    has(line, one.unhealthy ? 'unhealthy' : 'healthy', new RegExp(AGO), new RegExp(`ago ${one.restart_count} [\\d.]+ %`), new RegExp(`${SIZE} ${one.memory_limit > 0 ? `of ${amount(one.memory_limit).replace('.', '\\.')}` : 'no limit'} ${SIZE}/s ${one.stack}`), one.image);
+    has(line, one.evidence === 'fresh' ? (one.unhealthy ? 'unhealthy' : 'healthy') : `healthy (${one.evidence})`, new RegExp(AGO), one.image);
+    if (one.evidence !== 'fresh') continue;
+    has(line, new RegExp(`ago ${one.restart_count} [\\d.]+ %`), new RegExp(`${SIZE} ${one.memory_limit > 0 ? `of ${amount(one.memory_limit).replace('.', '\\.')}` : 'no limit'} ${SIZE}/s ${one.stack}`));
   }
   for (const [args, is] of /** @type {[string[], (one: any) => boolean][]} */ ([
     [['--unhealthy'], (one) => one.unhealthy],
@@ -194,10 +199,32 @@ export async function inventory(looking) {
 export async function nodes(looking) {
   const all = await looking.month.json('nodes');
   const out = await printed(looking, 'nodes');
-  for (const node of all) has(row(out, node.name), new RegExp(`${node.name} fresh ${AGO} ${node.services.healthy}/${node.services.total} ${node.containers} \\d+ % ${SIZE} of ${amount(node.sample.memory_total)}`), node.os);
+  assert(all.some((/** @type {any} */ node) => node.evidence !== 'fresh'), 'one is out of reach');
+  for (const node of all) has(row(out, node.name), new RegExp(`${node.name} ${node.evidence} ${AGO} ${node.services.healthy}/${node.services.total} ${node.containers} \\d+ % ${SIZE} of ${amount(node.sample.memory_total)}`), node.os);
   const one = await looking.month.json('nodes', 'web-2');
   const told = await printed(looking, 'nodes', 'web-2');
   has(told, 'web-2 fresh', `${one.os} · ${one.kernel} · ${one.cpus} cores · ${amount(one.memory_bytes)}`, ...one.sources.map((/** @type {any} */ source) => `${source.name} ${source.state} ${source.version}`));
   for (const level of one.levels.filter((/** @type {any} */ found) => found.level !== 'ok')) has(told, `${level.metric} ${level.level} ${level.what}`);
   for (const service of one.services_list) has(row(told, 'web-2', service.name), service.kind, service.state, service.detail);
+}
+
+/** @param {Looking} looking */
+export async function servicesAndDrift(looking) {
+  const { month } = looking;
+  const all = await month.json('services');
+  const out = await printed(looking, 'services');
+  for (const one of all) has(row(out, one.node, one.name), `${one.kind} ${one.state}`, one.detail, one.action ?? '');
+  const here = await month.json('services', '--node', 'piha', '--state', 'healthy');
+  assert.deepEqual(here.map((/** @type {any} */ one) => one.name), all.filter((/** @type {any} */ one) => one.node === 'piha' && one.state === 'healthy').map((/** @type {any} */ one) => one.name));
+  const ill = all.find((/** @type {any} */ one) => one.state === 'unhealthy');
+  const one = await month.json('services', `${ill.node}/${ill.name}`);
+  const told = await printed(looking, 'services', `${ill.node}/${ill.name}`);
+  has(told, `${ill.node}/${ill.name} unhealthy ${one.detail}`, `action ${one.action} (${one.action_state})`);
+  for (const drift of one.drift_list) has(told, `drift ${drift.kind}: ${drift.detail} ${drift.why_not ?? ''}`, ...(drift.remedy ? [`next: ${drift.remedy}`] : []));
+  for (const container of one.containers) has(told, `container ${container.name} ${container.state} ${container.health} ${container.image}`);
+  for (const output of one.health.outputs) has(told, `health exit ${output.exit_code} ${output.output}`);
+  const drift = await month.json('drift');
+  const listed = await printed(looking, 'drift');
+  assert(drift.length > 1);
+  for (const one of drift) has(listed, new RegExp(`${one.subject} ${one.kind} ${AGO} `), one.detail, one.action ? `action ${one.action}` : `no action: ${one.why_not}`, ...(one.remedy ? [`next: ${one.remedy}`] : []));
 }

@@ -17,18 +17,19 @@ export async function eachHasItsRow(looking) {
   const containers = await all(looking);
   await open('/containers');
   const nodes = new Set(containers.map((one) => one.node));
-  await says(page.getByRole('main'), `${containers.length} containers on ${nodes.size} nodes`, `${containers.length} rows`);
+  await says(page.getByRole('main'), `${containers.length} containers on ${nodes.size} nodes`, `${containers.length} rows`, '1 of nodes that are not heard now');
   const shown = await rows(page, 'Containers');
   assert.equal(shown.length, containers.length);
   assert.match(shown[0]?.State ?? '', /Unhealthy/, 'who is ill comes first');
   for (const one of containers) {
     const row = shown.find((cells) => cells.Container === one.name && cells.Node === one.node) ?? {};
-    assert.equal(row.State, one.unhealthy ? 'Unhealthy' : 'Healthy', one.name);
+    assert.equal(row.State, one.evidence !== 'fresh' ? `healthy, ${one.evidence}` : one.unhealthy ? 'Unhealthy' : 'Healthy', one.name);
     assert.equal(row.Stack, one.stack, one.name);
     assert.equal(row.Image, one.image);
     assert.match(row['Image made'] ?? '', age, one.name);
     assert.match(row.Up ?? '', age, one.name);
     assert.equal(row.Restarts, String(one.restart_count));
+    if (one.evidence !== 'fresh') continue;
     assert.match(row.CPU ?? '', share, one.name);
     assert.match(row.Memory ?? '', quantity, one.name);
     assert.match(row['Of limit'] ?? '', one.memory_limit > 0 ? share : /^no limit$/, one.name);
@@ -197,7 +198,7 @@ export async function onATelephoneEachIsACard({ month, page, open }) {
   await soon('they are all there', async () => (await list.locator('li').count()) === containers.length);
   for (const one of containers) {
     const card = list.locator('li').filter({ hasText: `${one.node} · ${one.stack} · ${one.image}` }).filter({ has: page.getByRole('link', { name: one.name, exact: true }) });
-    await says(card, one.unhealthy ? 'Unhealthy' : 'Healthy', new RegExp(`CPU ${PERCENT} ${BYTES}${one.memory_limit > 0 ? ` of ${BYTES}` : ''}`), ...(one.restart_count > 0 ? [`${one.restart_count} restarts`] : []));
+    await says(card, one.evidence !== 'fresh' ? `healthy, ${one.evidence}` : one.unhealthy ? 'Unhealthy' : 'Healthy', new RegExp(`CPU ${PERCENT} ${BYTES}${one.memory_limit > 0 ? ` of ${BYTES}` : ''}`), ...(one.restart_count > 0 ? [`${one.restart_count} restarts`] : []));
   }
   await page.setViewportSize({ width: 1600, height: 1000 });
 }

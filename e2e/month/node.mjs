@@ -181,3 +181,22 @@ export async function whatWentOverItsBounds({ month, open, region }) {
     }
   }
 }
+
+/** @param {Looking} looking */
+export async function whatIsKnownOfOneThatIsOutOfReach({ month, page, open, region }) {
+  const node = await month.get('/api/v1/nodes/shed');
+  assert.notEqual(node.evidence, 'fresh');
+  await open('/nodes/shed');
+  const main = page.getByRole('main');
+  await says(main, /(Stale|Offline) last seen \d+ h ago/, node.os, 'No score now', 'Nothing fresh is known of shed', 'systemctl status stead-agent');
+  await says(region('File systems, when last seen'), new RegExp(`/ ${PERCENT} ${BYTES} of ${BYTES} · ext4`));
+  assert.equal(await page.getByRole('button', { name: 'Clean up disk' }).count(), 0, 'nothing can be done there now');
+  await says(region('History'), /CPU by mode user/);
+  const { levels } = node;
+  assert(Array.isArray(levels));
+  await open('/containers/shed/weewx');
+  await says(main, /^Containers weewx (Stale|Offline) on shed of weather up/);
+  await open('/inventory?kind=machine');
+  const shown = await rows(page, 'Inventory');
+  assert.equal(shown.find((row) => row.Name === 'shed')?.State, node.evidence);
+}

@@ -14,9 +14,9 @@ export async function isAllWell({ month, page, open }) {
   const head = page.getByRole('heading', { level: 1 });
   await says(head, sentence);
   assert.equal(await head.getAttribute('data-mood'), mood);
-  const { services } = summary;
+  const { services, nodes } = summary;
   assert(services.unhealthy > 0, 'this fleet has its troubles');
-  await says(page.getByRole('banner').or(page.locator('main header')).filter({ has: head }), `${services.healthy} of ${services.total} services healthy`, `${services.unhealthy} unhealthy`);
+  await says(page.getByRole('banner').or(page.locator('main header')).filter({ has: head }), `${services.healthy} of ${services.total} services healthy`, `${services.unhealthy} unhealthy`, `${nodes.stale} node stale`, `${services.stale} stale`);
   await soon('the tab says how many things wait', async () => /^\(\d+\) Overview · Stead$/.test(await page.title()));
 }
 
@@ -51,6 +51,11 @@ export async function howTheNodesAre({ month, page, open, region }) {
   for (const node of nodes) {
     const ill = node.services.unhealthy + node.services.missing;
     const row = place.locator('li').filter({ has: page.getByRole('link', { name: node.name, exact: true }) });
+    if (node.evidence !== 'fresh') {
+      await says(row, /last seen \d+ h ago/);
+      assert.equal(await row.getByRole('img').count(), 0, 'nothing of before is shown as of now');
+      continue;
+    }
     await says(row, ill > 0 ? `${ill} of ${node.services.total} ill` : `${node.services.total} well`, String(Math.round(node.score)));
     await says(row, new RegExp(`CPU ${PERCENT}`), new RegExp(`Mem ${PERCENT}`), new RegExp(`Disk ${PERCENT}`));
     const line = row.getByRole('img', { name: `CPU of ${node.name} in the last minutes` });
@@ -58,13 +63,13 @@ export async function howTheNodesAre({ month, page, open, region }) {
     const fullest = Math.max(...node.sample.filesystems.map((/** @type {any} */ fs) => fs.used_percent));
     await says(row, new RegExp(`Disk ${Math.floor(fullest)}|Disk ${Math.ceil(fullest)}|Disk ${Math.round(fullest)}`));
   }
-  const first = await text(place.locator('li').first());
-  assert.match(first, /ill/, 'who is ill comes first');
+  const names = (await place.locator('li a').allInnerTexts()).slice(0, 2);
+  assert.deepEqual(names, ['shed', 'web-1'], 'who is not heard comes first, then who is ill');
   assert.equal(await place.getByRole('link', { name: 'web-2', exact: true }).getAttribute('href'), '/nodes/web-2');
 
   const score = await month.get('/api/v1/score');
   const { worst } = score;
-  await says(region('Score'), String(score.score), `mean of ${score.nodes} nodes`, `lowest: ${worst.node} ${worst.score}`, `${worst.most_lost.title}, ${worst.most_lost.lost} points lost: ${worst.most_lost.measured}`);
+  await says(region('Score'), String(score.score), `mean of ${score.nodes} nodes, ${score.unscored} without a score`, `lowest: ${worst.node} ${worst.score}`, `${worst.most_lost.title}, ${worst.most_lost.lost} points lost: ${worst.most_lost.measured}`);
   await region('Score').getByRole('link').click();
   await page.getByRole('button', { name: worst.most_lost.title, expanded: true }).waitFor();
 }
@@ -136,9 +141,10 @@ export async function theWall({ month, page, open }) {
   const list = page.getByRole('list', { name: 'Nodes' });
   for (const node of data.nodes) {
     const ill = node.services.unhealthy + node.services.missing;
-    await says(list.locator('li').filter({ hasText: node.name }), ill > 0 ? `${ill} ill` : String(node.services.healthy));
+    await says(list.locator('li').filter({ hasText: node.name }), node.evidence !== 'fresh' ? 'silent' : ill > 0 ? `${ill} ill` : String(node.services.healthy));
   }
-  assert.match(await text(list.locator('li').first()), /ill/, 'who is ill comes first');
+  assert.match(await text(list.locator('li').nth(0)), /shed silent/, 'who is not heard comes first');
+  assert.match(await text(list.locator('li').nth(1)), /ill/, 'then who is ill');
   await says(page.getByRole('status'), /^Live|now/i);
   await soon('it says that it is of now', async () => (await main.getAttribute('data-old')) === 'false');
   assert.equal(await page.title(), 'home · Stead');

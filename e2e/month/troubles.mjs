@@ -13,10 +13,10 @@ const REFUSAL = {
 const PAGES = [
   ['/', /\/api\/v1\/overview/, 'Needs you'],
   ['/nodes/web-1', /\/api\/v1\/nodes\/web-1(\?|$)/, 'Machine'],
-  ['/containers', /\/api\/v1\/containers(\?|$)/, 'containers on 5 nodes'],
+  ['/containers', /\/api\/v1\/containers(\?|$)/, 'containers on 6 nodes'],
   ['/containers/web-1/shop', /\/api\/v1\/containers\/web-1\/shop(\?|$)/, 'As it is'],
   ['/containers?tab=memory', /\/api\/v1\/advice\/memory/, 'To change'],
-  ['/inventory', /\/api\/v1\/inventory/, 'things on 5 machines'],
+  ['/inventory', /\/api\/v1\/inventory/, 'things on 6 machines'],
   ['/models', /\/api\/v1\/models/, 'Graphics processor'],
 ];
 /** Parts of a page that fail by themselves: page, question, where it is said, what it says. @type {[string, RegExp, string, string[]][]} */

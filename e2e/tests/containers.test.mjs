@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { Visitor } from '../harness/browser.mjs';
 import { service } from '../harness/fleet.mjs';
 import { docker, need, unique } from '../harness/lab.mjs';
+import { says, text } from '../harness/reading.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { until } from '../harness/until.mjs';
 
@@ -160,6 +161,13 @@ test('a container that begins to write is named with what came before it, and it
   assert.equal(patch.code, 0, patch.stderr);
   assert.match(patch.stdout, /^\+ {4}mem_limit: \d+m$/m);
   assert(!patch.stdout.includes('hunter2'), 'no secret leaves the node');
+  const visitor = scene.keep(await Visitor.open());
+  await visitor.signIn(stead);
+  await visitor.page.goto(`${stead.url}/containers?tab=memory`);
+  await visitor.page.locator('li').filter({ hasText: name }).getByRole('button', { name: 'Patch' }).click();
+  const dialog = visitor.page.getByRole('dialog', { name: `Memory limit of ${name}` });
+  await says(dialog, file, /\+ mem_limit: \d+m/, 'docker-compose up -d db');
+  assert(!(await text(dialog)).includes('hunter2'));
 });
 
 test('pages of containers show foreign text as text, and have no serious barriers', async (t) => {
@@ -189,6 +197,14 @@ test('pages of containers show foreign text as text, and have no serious barrier
       const overflow = await visitor.page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
       assert(overflow <= 0, `${page} scrolls sideways at ${screen.width}`);
     }
+    await visitor.page.goto(`${stead.url}/containers?tab=logs`);
+    await visitor.page.getByRole('search').getByRole('textbox').first().fill('said');
+    await visitor.page.getByRole('button', { name: 'Search' }).click();
+    await says(visitor.page.getByRole('main'), /\d+ lines? found; \d+ lines \(.*\) looked at on 1 node/, /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/);
+    const found = visitor.page.getByRole('list', { name: 'Found lines' }).getByRole('link', { name: `piha/${loud}` }).first();
+    assert.equal(await found.getAttribute('href'), `/containers/piha/${loud}`);
+    await visitor.page.goto(`${stead.url}/containers?tab=logs&text=nobody-says-this&since=10m`);
+    await says(visitor.page.getByRole('main'), '0 lines found', 'No line says that', 'stead logs --search TEXT --since 24h');
     assert.equal(await visitor.page.evaluate('window.wicked'), undefined, 'a label is no script');
     assert.deepEqual(visitor.complaints, []);
   }

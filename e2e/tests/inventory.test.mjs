@@ -69,4 +69,5 @@ test('the inventory holds what agents see and what a Portainer manages, and name
   );
   assert.match(down.sources[0].detail, /does not accept the key/);
   assert(item(down, 'jellyfin'));
+  assert.match((await stead.cli('inventory')).stdout, /down: .*does not accept the key/);
 });

@@ -7,6 +7,7 @@ import * as containers from '../month/containers.mjs';
 import { complaints, looking } from '../month/looking.mjs';
 import * as node from '../month/node.mjs';
 import * as overview from '../month/overview.mjs';
+import * as seldom from '../month/seldom.mjs';
 import * as tables from '../month/tables.mjs';
 import * as troubles from '../month/troubles.mjs';
 
@@ -27,7 +28,7 @@ after(async () => {
   await month?.remove();
 });
 
-for (const [page, questions] of Object.entries({ overview, containers, node, tables, troubles, 'command line': cli })) {
+for (const [page, questions] of Object.entries({ overview, containers, node, tables, seldom, troubles, 'command line': cli })) {
   for (const [name, question] of Object.entries(questions)) {
     const words = name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     test(`${page}: ${words}`, () => question(desk));
