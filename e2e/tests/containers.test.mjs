@@ -199,7 +199,7 @@ test('pages of containers show foreign text as text, and have no serious barrier
     }
     await visitor.page.goto(`${stead.url}/containers?tab=logs`);
     await visitor.page.getByRole('search').getByRole('textbox').first().fill('said');
-    await visitor.page.getByRole('button', { name: 'Search' }).click();
+    await visitor.page.getByRole('button', { name: 'Search', exact: true }).click();
     await says(visitor.page.getByRole('main'), /\d+ lines? found; \d+ lines \(.*\) looked at on 1 node/, /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/);
     const found = visitor.page.getByRole('list', { name: 'Found lines' }).getByRole('link', { name: `piha/${loud}` }).first();
     assert.equal(await found.getAttribute('href'), `/containers/piha/${loud}`);

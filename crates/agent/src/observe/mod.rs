@@ -289,9 +289,13 @@ impl Observer {
     fn sample(&mut self) {
         let wall = self.sources.clock.wall();
         let sample = self.sources.host.sample(wall);
-        let thresholds = self.sources.bundle.borrow().node.thresholds;
-        self.pending
-            .extend(self.levels.observe(sample, &thresholds));
+        let bundle = self.sources.bundle.borrow();
+        // Before its first bundle nobody has said what is too much here.
+        if !bundle.digest.is_empty() {
+            self.pending
+                .extend(self.levels.observe(sample, &bundle.node.thresholds));
+        }
+        drop(bundle);
         let kills = self.oom.poll(wall, sample.oom_kills);
         let history = self.sources.history.as_ref();
         if history.is_some() || self.sources.board.has_readers() {

@@ -58,6 +58,16 @@ fn told(frame: &Frame) -> Option<Verdict> {
     }
 }
 
+/// Whether a frame tells where numbers stand beside their bounds.
+fn levels(frame: &Frame) -> bool {
+    let level = |key: &FactKey| matches!(key, FactKey::Level(_));
+    match &frame.body {
+        FrameBody::Snapshot { facts, .. } => facts.iter().any(|(key, _)| level(key)),
+        FrameBody::Delta { changed, .. } => changed.iter().any(|(key, _)| level(key)),
+        _ => false,
+    }
+}
+
 async fn passing(frames: &mut Frames) {
     frames
         .until("the check passes", |f| {
@@ -98,11 +108,22 @@ async fn a_session_opens_with_everything_and_goes_on_with_what_changes() {
             matches!(f.body, FrameBody::Sample { .. }).then_some(())
         })
         .await;
+    assert!(
+        !frames.seen.iter().any(levels),
+        "before its bundle it knows no bounds"
+    );
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("address").port();
     assert_eq!(session.send("PUT", "/v1/bundle", &bundle(port)).await, 204);
-    passing(&mut frames).await;
+    let (mut passes, mut bounds) = (false, false);
+    frames
+        .until("the check passes and numbers have bounds", |f| {
+            passes |= told(f) == Some(Verdict::Passing);
+            bounds |= levels(f);
+            (passes && bounds).then_some(())
+        })
+        .await;
     drop(listener);
     frames
         .until("the check fails", |f| {
