@@ -5,7 +5,7 @@ import { until } from './until.mjs';
 /** @typedef {string | RegExp} Words */
 
 const SPACES = /[\s\u00a0\u202f]+/g;
-const WITHIN = 10_000;
+const WITHIN = 20_000;
 
 /** @param {string} said */
 export const plain = (said) => said.replaceAll(SPACES, ' ').trim();
@@ -28,7 +28,12 @@ export function says(place, ...expected) {
   );
 }
 
-/** It holds by now or soon. @param {string} why @param {() => unknown} predicate */
+/**
+ * It holds by now or soon.
+ *
+ * @template T
+ * @param {string} why @param {() => T | Promise<T>} predicate
+ */
 export const soon = (why, predicate) => until(why, predicate, { within: WITHIN });
 
 /**

@@ -17,7 +17,7 @@ const MEANT = /Failed to load resource: .* (404|502|503)/;
 export async function looking(month, screen = { width: 1600, height: 1000 }) {
   const visitor = await Visitor.open(screen);
   const { page } = visitor;
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(20_000);
   await page.goto(month.url + (await month.json('login')).path);
   await page.getByRole('navigation').first().waitFor();
   return {
@@ -34,3 +34,19 @@ export async function looking(month, screen = { width: 1600, height: 1000 }) {
 
 /** What a browser complained about and should not have. @param {Visitor} visitor */
 export const complaints = (visitor) => visitor.complaints.filter((one) => !MEANT.test(one));
+
+/**
+ * The server's own answer, changed on its way to the page.
+ *
+ * @param {Looking} looking @param {RegExp} question @param {(answer: any) => void} change @param {() => Promise<void>} look
+ */
+export async function altered({ page }, question, change, look) {
+  await page.route(question, async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    change(answer);
+    await route.fulfill({ response, json: answer });
+  });
+  await look();
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+}

@@ -131,12 +131,12 @@ export async function theWall({ month, page, open }) {
   await says(main, 'home', `services well ${services.healthy}/${services.total}`, `nodes heard ${nodes.fresh}/${nodes.total}`, `${actions.pending === 1 ? 'waits' : 'wait'} for you ${actions.pending}`, `score ${Math.round(score)}`, /\d\d:\d\d/);
   assert((await text(main)).indexOf('Needs you') < (await text(main)).indexOf(data.did.sentence));
   const needs = page.getByRole('region', { name: 'Needs you' });
-  for (const need of data.needs.slice(0, 5)) await says(needs, need.text);
+  for (const need of data.needs.slice(0, 5)) await says(needs, new RegExp(need.severity, 'i'), need.text);
   const all = data.needs.length + data.needs_unlisted;
   if (all > 5) await says(needs, `and ${all - 5} more`);
   const did = page.getByRole('region', { name: 'In the last 24 hours' });
   await says(did, data.did.sentence);
-  for (const entry of data.did.entries.slice(0, 5)) await says(did, large(entry.text), /ago|now/);
+  for (const entry of data.did.entries.slice(0, 5)) await says(did, WORDS[/** @type {keyof WORDS} */ (entry.kind)], large(entry.text), /ago|now/);
   assert.equal(await did.locator('li').count(), Math.min(5, data.did.entries.length));
   const list = page.getByRole('list', { name: 'Nodes' });
   for (const node of data.nodes) {

@@ -1,27 +1,12 @@
 /** What is seldom there, and on narrow screens: locks that hold, long lists, answers as they are now and then. */
 import assert from 'node:assert/strict';
 import { BYTES, bytes, PERCENT, says, soon } from '../harness/reading.mjs';
+import { altered } from './looking.mjs';
 
 /** @typedef {import('./looking.mjs').Looking} Looking */
 
 const HOUR = 3_600_000;
 const ago = (/** @type {number} */ ms) => new Date(Date.now() - ms).toISOString();
-
-/**
- * The server's own answer, changed on its way to the page.
- *
- * @param {Looking} looking @param {RegExp} question @param {(answer: any) => void} change @param {() => Promise<void>} look
- */
-async function altered({ page }, question, change, look) {
-  await page.route(question, async (route) => {
-    const response = await route.fetch();
-    const answer = await response.json();
-    change(answer);
-    await route.fulfill({ response, json: answer });
-  });
-  await look();
-  await page.unrouteAll({ behavior: 'ignoreErrors' });
-}
 
 /** @param {Looking} looking */
 export async function whatIsLockedSaysSo({ month, page, open, region }) {

@@ -10,6 +10,7 @@ import * as overview from '../month/overview.mjs';
 import * as seldom from '../month/seldom.mjs';
 import * as tables from '../month/tables.mjs';
 import * as troubles from '../month/troubles.mjs';
+import * as ways from '../month/ways.mjs';
 
 /** Two days are enough for each thing that a page can say. */
 const DAYS = 2;
@@ -28,7 +29,7 @@ after(async () => {
   await month?.remove();
 });
 
-for (const [page, questions] of Object.entries({ overview, containers, node, tables, seldom, troubles, 'command line': cli })) {
+for (const [page, questions] of Object.entries({ overview, containers, node, tables, seldom, ways, troubles, 'command line': cli })) {
   for (const [name, question] of Object.entries(questions)) {
     const words = name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     test(`${page}: ${words}`, () => question(desk));
