@@ -191,12 +191,7 @@ impl Peer {
 
     /// Everything, batch by batch, then waits until it has nothing left to do.
     async fn take(self, load: Load) -> Taken {
-        let door = Door {
-            url: format!("http://127.0.0.1:{}/api/v1/write", self.port),
-            token: None,
-            username: None,
-            password: None,
-        };
+        let door = Door::open(format!("http://127.0.0.1:{}/api/v1/write", self.port));
         let receiver = Receiver::new(door, Arc::new(NoSecrets)).expect("a receiver");
         let pid = self.child.id().to_string();
         let before = processor(&pid, false);

@@ -38,12 +38,7 @@ fn node(text: &str) -> NodeName {
 
 fn desired(url: &str) -> desired::Loki {
     desired::Loki {
-        door: Door {
-            url: url.to_owned(),
-            token: None,
-            username: None,
-            password: None,
-        },
+        door: Door::open(url.to_owned()),
         tenant: None,
         labels: LokiLabels::default(),
         nodes: BTreeMap::from([("nas.lan".to_owned(), node("attic"))]),

@@ -52,7 +52,7 @@ impl Server {
             .route("/api/v1/query_range", post(ask))
             .with_state(Arc::clone(&server));
         let source = Source {
-            door: door(crate::served(app).await),
+            door: Door::open(crate::served(app).await),
             label: "instance".to_owned(),
             nodes: BTreeMap::new(),
         };
@@ -83,15 +83,6 @@ impl Secrets for Nobody {
 
 fn node(text: &str) -> NodeName {
     text.parse().expect("a node")
-}
-
-fn door(url: String) -> Door {
-    Door {
-        url,
-        token: None,
-        username: None,
-        password: None,
-    }
 }
 
 /// An answer: series of labels, each with its values by second.
@@ -301,7 +292,7 @@ async fn samples_are_sent_as_the_protocol_says_and_what_may_pass_is_sent_again()
     };
     let app = Router::new().route("/api/v1/write", post(take));
     let url = format!("{}/api/v1/write", crate::served(app).await);
-    let receiver = Receiver::new(door(url), Arc::new(Nobody)).expect("a receiver");
+    let receiver = Receiver::new(Door::open(url), Arc::new(Nobody)).expect("a receiver");
     let sample = Entry {
         labels: Labels::new("up", [("node", "piha")]),
         sample: Sample {

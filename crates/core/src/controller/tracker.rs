@@ -29,6 +29,19 @@ struct Heard {
     told: bool,
 }
 
+impl Heard {
+    /// Counted from then, with nothing said yet.
+    fn at(at: Time) -> Heard {
+        Heard {
+            at,
+            said: None,
+            word: None,
+            before: None,
+            told: false,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
     nodes: BTreeMap<NodeName, Heard>,
@@ -43,11 +56,8 @@ impl Tracker {
             self.nodes.insert(
                 node,
                 Heard {
-                    at: now,
                     said: Some(Silence::Stale),
-                    word: None,
-                    before: None,
-                    told: false,
+                    ..Heard::at(now)
                 },
             );
         }
@@ -81,13 +91,7 @@ impl Tracker {
     fn word(&mut self, now: Time, node: NodeName) -> &mut Heard {
         let due = now + STALE_AFTER;
         self.due = Some(self.due.map_or(due, |d| d.min(due)));
-        let heard = self.nodes.entry(node).or_insert(Heard {
-            at: now,
-            said: None,
-            word: None,
-            before: None,
-            told: false,
-        });
+        let heard = self.nodes.entry(node).or_insert(Heard::at(now));
         (heard.at, heard.said, heard.word) = (now, None, Some(now));
         heard
     }

@@ -196,12 +196,7 @@ mod tests {
         fleet.nodes.insert(piha.clone(), Default::default());
         assert_eq!(Wanted::of(&fleet), Wanted::default(), "nobody is read");
         fleet.metrics.read = Some(stead_core::desired::Source {
-            door: stead_core::desired::Door {
-                url: "http://p".to_owned(),
-                token: None,
-                username: None,
-                password: None,
-            },
+            door: stead_core::desired::Door::open("http://p".to_owned()),
             label: "instance".to_owned(),
             nodes: [("10.0.0.5".to_owned(), piha.clone())].into(),
         });

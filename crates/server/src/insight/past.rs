@@ -31,24 +31,14 @@ pub async fn annotations(
     node: &NodeName,
     from: Time,
 ) -> Result<Vec<Annotation>, Problem> {
-    let filter = |kinds: &[&str]| Filter {
-        since: Some(from),
-        kinds: kinds.iter().map(ToString::to_string).collect(),
-        newest_first: true,
-        limit: EVENTS,
-        ..Filter::default()
-    };
     let own = Filter {
         subject: Some(subject.to_string()),
-        ..filter(&["container_observed"])
-    };
-    let of_node = Filter {
-        node: Some(node.to_string()),
-        ..filter(&["node_rebooted", "action_completed"])
+        ..newest(from, None, &["container_observed"], EVENTS)
     };
     let mut events = find(app, own).await?;
-    events.extend(find(app, of_node).await?);
-    events.extend(find(app, filter(&["desired_loaded"])).await?);
+    let kinds = ["node_rebooted", "action_completed"];
+    events.extend(find(app, newest(from, Some(node), &kinds, EVENTS)).await?);
+    events.extend(find(app, newest(from, None, &["desired_loaded"], EVENTS)).await?);
     events.sort_by_key(|e| e.seq);
     Ok(of(&events))
 }
@@ -68,20 +58,12 @@ pub async fn of_fleet(
     node: Option<&NodeName>,
     from: Time,
 ) -> Result<Vec<api::Annotation>, Problem> {
-    let filter = |node: Option<&NodeName>, kinds: &[&str], limit: usize| Filter {
-        since: Some(from),
-        node: node.map(ToString::to_string),
-        kinds: kinds.iter().map(ToString::to_string).collect(),
-        newest_first: true,
-        limit,
-        ..Filter::default()
-    };
-    let mut events = find(app, filter(node, &present::ANNOTATING, MARKS)).await?;
-    events.extend(find(app, filter(node, &["node_observed"], MARKS)).await?);
-    events.extend(find(app, filter(node, &["container_observed"], SEEN)).await?);
+    let mut events = find(app, newest(from, node, &present::ANNOTATING, MARKS)).await?;
+    events.extend(find(app, newest(from, node, &["node_observed"], MARKS)).await?);
+    events.extend(find(app, newest(from, node, &["container_observed"], SEEN)).await?);
     if node.is_some() {
         // The fleet's files concern every node and are no node's.
-        events.extend(find(app, filter(None, &["desired_loaded"], MARKS)).await?);
+        events.extend(find(app, newest(from, None, &["desired_loaded"], MARKS)).await?);
     }
     events.sort_by_key(|event| event.seq);
     events.dedup_by_key(|event| event.seq);
@@ -92,6 +74,17 @@ pub async fn of_fleet(
         present::noted(a, event.subject.node().map(ToString::to_string))
     };
     Ok(all.iter().map(noted).collect())
+}
+
+fn newest(from: Time, node: Option<&NodeName>, kinds: &[&str], limit: usize) -> Filter {
+    Filter {
+        since: Some(from),
+        node: node.map(ToString::to_string),
+        kinds: kinds.iter().map(ToString::to_string).collect(),
+        newest_first: true,
+        limit,
+        ..Filter::default()
+    }
 }
 
 /// Each with the event that tells of it.

@@ -69,12 +69,7 @@ async fn lines(
 
 fn reading(url: &str) -> Fleet {
     let loki = Loki {
-        door: Door {
-            url: url.to_owned(),
-            token: None,
-            username: None,
-            password: None,
-        },
+        door: Door::open(url.to_owned()),
         tenant: None,
         labels: LokiLabels::default(),
         nodes: BTreeMap::new(),

@@ -14,36 +14,27 @@ use stead_core::time::Time;
 use crate::peer::{Peer, there};
 use crate::scene::{Scene, fleet, node, read, request, until};
 
-fn door(url: String) -> Door {
-    Door {
-        url,
-        token: None,
-        username: None,
-        password: None,
-    }
-}
-
-/// The same with a name and the secret `prom`.
+/// A door with a name and the secret `prom`.
 fn locked(url: String) -> Door {
     Door {
         username: Some("stead".to_owned()),
         password: Some("secret:prom".to_owned()),
-        ..door(url)
+        ..Door::open(url)
     }
 }
 
-/// The same with a token, the secret `prom`.
+/// A door with a token, the secret `prom`.
 fn bearing(url: String) -> Door {
     Door {
         token: Some("secret:prom".to_owned()),
-        ..door(url)
+        ..Door::open(url)
     }
 }
 
 /// The fleet with a source that knows the node `piha` as `instance`.
 fn reading(url: String, instance: &str) -> Fleet {
     let source = Source {
-        door: door(url),
+        door: Door::open(url),
         label: "instance".to_owned(),
         nodes: [(instance.to_owned(), node())].into(),
     };
@@ -59,7 +50,7 @@ fn reading(url: String, instance: &str) -> Fleet {
 fn sending(urls: &[String]) -> Fleet {
     Fleet {
         metrics: Metrics {
-            remote_write: urls.iter().cloned().map(door).collect(),
+            remote_write: urls.iter().cloned().map(Door::open).collect(),
             ..Metrics::default()
         },
         ..fleet()

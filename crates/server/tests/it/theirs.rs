@@ -26,12 +26,7 @@ async fn start() -> String {
 }
 
 fn reading(url: &str) -> Fleet {
-    let door = Door {
-        url: url.to_owned(),
-        token: None,
-        username: None,
-        password: None,
-    };
+    let door = Door::open(url.to_owned());
     let source = Source {
         door,
         label: "instance".to_owned(),
