@@ -62,6 +62,11 @@ export class Visitor {
       .map((/** @type {any} */ found) => `${found.id}: ${found.nodes.map((/** @type {any} */ n) => n.target).join(', ')}`);
   }
 
+  /** How many pixels the page is wider than the screen; 0 or less: it does not scroll sideways. @returns {Promise<number>} */
+  sideways() {
+    return this.page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+  }
+
   remove() {
     return this.browser.close();
   }

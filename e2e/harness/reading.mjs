@@ -10,6 +10,9 @@ const WITHIN = 20_000;
 /** @param {string} said */
 export const plain = (said) => said.replaceAll(SPACES, ' ').trim();
 
+/** As a sentence begins. @param {string} said */
+export const large = (said) => said.charAt(0).toUpperCase() + said.slice(1);
+
 /** What is to be seen there. @param {Locator} place */
 export const text = async (place) => plain(await place.innerText());
 
@@ -50,12 +53,22 @@ export async function rows(page, name) {
   return Promise.all(found.map(async (row) => Object.fromEntries((await row.locator('td').allInnerTexts()).map((cell, i) => [heads[i] ?? '', plain(cell)]))));
 }
 
-/** `310 MiB`, computed by the reader, so that a page is not compared with itself. @param {number} value */
-export function bytes(value) {
+/**
+ * Bytes in the unit in which there are fewer than `most` of them.
+ *
+ * @param {number} value @param {number} most @returns {[number, string]}
+ */
+export function scaled(value, most) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let [n, unit] = [value, 0];
-  for (; n >= 1023.95; unit += 1) n /= 1024;
-  return `${n.toFixed(unit === 0 || n >= 99.95 ? 0 : n >= 9.995 ? 1 : 2)} ${units[unit]}`;
+  for (; n >= most; unit += 1) n /= 1024;
+  return [n, units[unit] ?? ''];
+}
+
+/** `310 MiB`, computed by the reader, so that a page is not compared with itself. @param {number} value */
+export function bytes(value) {
+  const [n, unit] = scaled(value, 1023.95);
+  return `${n.toFixed(unit === 'B' || n >= 99.95 ? 0 : n >= 9.995 ? 1 : 2)} ${unit}`;
 }
 
 export const BYTES = String.raw`\d[\d.]* (?:B|KiB|MiB|GiB|TiB)`;

@@ -1,6 +1,6 @@
 /** The same by the command line: what is printed for people is what `--json` knows. */
 import assert from 'node:assert/strict';
-import { plain } from '../harness/reading.mjs';
+import { plain, scaled } from '../harness/reading.mjs';
 
 /** @typedef {import('./looking.mjs').Looking} Looking */
 
@@ -12,10 +12,8 @@ function number(value) {
 }
 /** `1.5 GiB`, as commands and sentences write it. @param {number} value */
 function amount(value) {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let [n, unit] = [value, 0];
-  for (; n >= 1024; unit += 1) n /= 1024;
-  return `${number(n)} ${units[unit]}`;
+  const [n, unit] = scaled(value, 1024);
+  return `${number(n)} ${unit}`;
 }
 const SIZE = String.raw`[\d.]+ (?:B|KiB|MiB|GiB|TiB)`;
 const AGO = String.raw`\d+ (?:s|min|h|d) ago`;

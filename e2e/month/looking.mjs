@@ -4,6 +4,13 @@ import { Visitor } from '../harness/browser.mjs';
 /** Answers that are not there on purpose: an invented machine has no engine to ask, some names are nobody's, some answers are refused. */
 const MEANT = /Failed to load resource: .* (404|502|503)/;
 
+/** What a server says that cannot answer now. */
+export const REFUSAL = {
+  status: 503,
+  contentType: 'application/problem+json',
+  body: JSON.stringify({ type: '/errors/busy', title: 'The server has too much to do', status: 503, code: 'busy', detail: 'too many questions at once', remedy: 'ask again in a moment' }),
+};
+
 /**
  * @typedef {object} Looking
  * @property {import('../harness/stead.mjs').Stead} month

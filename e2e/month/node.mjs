@@ -1,6 +1,6 @@
 /** One node: its score, its numbers of now and of before, what happened to it, and what it is. */
 import assert from 'node:assert/strict';
-import { BYTES, bytes, PERCENT, rows, says, soon, text } from '../harness/reading.mjs';
+import { BYTES, bytes, large, PERCENT, rows, says, soon, text } from '../harness/reading.mjs';
 
 /** @typedef {import('./looking.mjs').Looking} Looking */
 
@@ -177,7 +177,7 @@ export async function whatWentOverItsBounds({ month, open, region }) {
     const place = region('Thresholds crossed');
     for (const level of node.levels.filter((/** @type {any} */ one) => one.level !== 'ok')) {
       const [kind = '', what = ''] = level.metric.split(':');
-      await says(place, `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${what}`.trim(), level.what, new RegExp(PERCENT), ...(level.since ? [/when crossed, .*ago/] : []), new RegExp(level.level, 'i'));
+      await says(place, `${large(kind)} ${what}`.trim(), level.what, new RegExp(PERCENT), ...(level.since ? [/when crossed, .*ago/] : []), new RegExp(level.level, 'i'));
     }
   }
 }

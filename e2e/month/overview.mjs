@@ -1,11 +1,10 @@
 /** The first page and the wall: is all well, what needs somebody, what was done. */
 import assert from 'node:assert/strict';
-import { BYTES, PERCENT, says, soon, text } from '../harness/reading.mjs';
+import { BYTES, large, PERCENT, says, soon, text } from '../harness/reading.mjs';
 
 /** @typedef {import('./looking.mjs').Looking} Looking */
 
 const WORDS = { repair: 'Repaired', chore: 'Chore', for_people: 'As asked', failure: 'Failed', resolved: 'Resolved', declined: 'Declined', left_alone: 'Left alone' };
-const large = (/** @type {string} */ sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** @param {Looking} looking */
 export async function isAllWell({ month, page, open }) {

@@ -1,6 +1,6 @@
 /** What there is: the inventory, and language models. */
 import assert from 'node:assert/strict';
-import { BYTES, bytes, PERCENT, rows, says, soon } from '../harness/reading.mjs';
+import { BYTES, bytes, large, PERCENT, rows, says, soon } from '../harness/reading.mjs';
 
 /** @typedef {import('./looking.mjs').Looking} Looking */
 
@@ -32,7 +32,7 @@ export async function everythingThereIs({ month, page, open }) {
   }
   for (const kind of ['machine', 'stack', 'container', 'unit', 'model']) {
     const of = items.filter((/** @type {any} */ one) => one.kind === kind);
-    const chip = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}s ${of.length}`;
+    const chip = `${large(kind)}s ${of.length}`;
     await page.getByRole('group', { name: 'Which kind' }).getByRole('button', { name: chip }).click();
     await soon(`only ${kind}`, async () => {
       const left = await rows(page, 'Inventory');

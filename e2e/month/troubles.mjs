@@ -1,14 +1,10 @@
 /** What pages say while an answer is on its way, when none comes, and how they go on. The answers are held or refused on their way. */
 import assert from 'node:assert/strict';
 import { says, soon, text } from '../harness/reading.mjs';
+import { REFUSAL } from './looking.mjs';
 
 /** @typedef {import('./looking.mjs').Looking} Looking */
 
-const REFUSAL = {
-  status: 503,
-  contentType: 'application/problem+json',
-  body: JSON.stringify({ type: '/errors/busy', title: 'The server has too much to do', status: 503, code: 'busy', detail: 'too many questions at once', remedy: 'ask again in a moment' }),
-};
 /** Page, the question it cannot do without, and what is there once it is answered. @type {[string, RegExp, string][]} */
 const PAGES = [
   ['/', /\/api\/v1\/overview/, 'Needs you'],

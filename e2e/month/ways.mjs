@@ -1,7 +1,7 @@
 /** Where things lead, what each row holds besides, and tables that are long. */
 import assert from 'node:assert/strict';
 import { rows, says, soon, text } from '../harness/reading.mjs';
-import { altered } from './looking.mjs';
+import { altered, REFUSAL } from './looking.mjs';
 
 /** @typedef {import('./looking.mjs').Looking} Looking */
 
@@ -130,9 +130,9 @@ export async function aRestartOfAllSaysWhatItLeavesOut(looking) {
     assert.equal(await page.getByRole('dialog').getByRole('button', { name: /^Restart \d/ }).count(), 0, 'nothing is left to restart');
     await page.keyboard.press('Escape');
   });
-  await page.route(/\/containers\/restart/, (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify({ title: 'Busy', status: 503, code: 'busy', detail: 'too much to do', remedy: 'ask again' }) }));
+  await page.route(/\/containers\/restart/, (route) => route.fulfill(REFUSAL));
   await page.getByRole('button', { name: 'Restart all unhealthy…' }).click();
-  await says(page.getByRole('dialog'), 'too much to do', 'ask again', 'Try again');
+  await says(page.getByRole('dialog'), 'The server has too much to do', 'too many questions at once', 'ask again in a moment', 'Try again');
   await page.unrouteAll({ behavior: 'ignoreErrors' });
   await page.keyboard.press('Escape');
   assert(!(await text(page.getByRole('main'))).includes('too much to do'));

@@ -194,7 +194,7 @@ test('pages of containers show foreign text as text, and have no serious barrier
       await visitor.page.getByText(text ?? '').first().waitFor({ state: 'attached' });
       await visitor.look(`${screen.width}${page?.replaceAll(/[/?&=]/g, '-')}`);
       assert.deepEqual(await visitor.barriers(), [], `${page} at ${screen.width}`);
-      const overflow = await visitor.page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+      const overflow = await visitor.sideways();
       assert(overflow <= 0, `${page} scrolls sideways at ${screen.width}`);
     }
     await visitor.page.goto(`${stead.url}/containers?tab=logs`);

@@ -62,7 +62,7 @@ async function walked(t, fleet, pages) {
       await desk.open(path);
       await says(desk.page.getByRole('main'), ...words);
       assert.deepEqual(await desk.visitor.barriers(), [], path);
-      assert((await desk.page.evaluate('document.documentElement.scrollWidth - window.innerWidth')) <= 0, `${path} scrolls sideways`);
+      assert((await desk.visitor.sideways()) <= 0, `${path} scrolls sideways`);
     }
     assert.deepEqual(complaints(desk.visitor), []);
   }

@@ -48,7 +48,7 @@ for (const [kind, screen] of Object.entries({ wide: { width: 1600, height: 1000 
       await eye.open(path);
       await eye.page.locator('[aria-busy=true]').waitFor({ state: 'detached' }).catch(() => {});
       assert.deepEqual(await eye.visitor.barriers(), [], path);
-      assert((await eye.page.evaluate('document.documentElement.scrollWidth - window.innerWidth')) <= 0, `${path} scrolls sideways`);
+      assert((await eye.visitor.sideways()) <= 0, `${path} scrolls sideways`);
     }
     assert.deepEqual(complaints(eye.visitor), []);
   });

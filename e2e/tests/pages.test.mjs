@@ -30,7 +30,7 @@ test('no page has serious barriers or errors, wide and narrow, light and dark', 
       await settled(visitor.page);
       await visitor.look(`${screen.width}${page.replaceAll('/', '-')}`);
       assert.deepEqual(await visitor.barriers(), [], `${page} at ${screen.width}`);
-      const overflow = await visitor.page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+      const overflow = await visitor.sideways();
       assert(overflow <= 0, `${page} scrolls sideways at ${screen.width}`);
     }
     assert.deepEqual(visitor.complaints, []);
